@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-fetch pulls images from OCI registries into the cache.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"banger/lib/filter"
+	"banger/lib/layout"
+	"banger/lib/registry"
+	"banger/lib/xdg"
+)
+
+const help = `Usage: banger-fetch [--platform OS/ARCH] [REF...]
+
+Pulls images, named by operands or by lines of standard input, into the cache,
+an OCI image layout, and prints LAYOUT:REF@DIGEST for each.
+
+    $ banger-fetch debian:bookworm
+    ~/.cache/banger/oci:docker.io/library/debian:bookworm@sha256:...
+
+Credentials are those of docker login and podman login.
+`
+
+func main() {
+	tool := filter.New("banger-fetch", help)
+	platform := tool.Flags.String("platform", "linux/amd64", "pull the image for `OS/ARCH[/VARIANT]`")
+	timeout := tool.Flags.Duration("timeout", time.Minute, "give up on a server that is silent for so long")
+	os.Exit(tool.Each(func(ctx context.Context, ref string) (string, error) {
+		want, err := layout.ParsePlatform(*platform)
+		if err != nil {
+			return "", err
+		}
+		cache, err := xdg.Cache(os.Getenv)
+		if err != nil {
+			return "", err
+		}
+		to, err := layout.NewWriter(filepath.Join(cache, "oci"))
+		if err != nil {
+			return "", err
+		}
+		defer to.Close()
+		source := registry.Source{
+			Platform: want, Keychain: authn.DefaultKeychain, Transport: registry.NewTransport(*timeout),
+		}
+		progress := tool.NewProgress("fetching " + ref)
+		defer progress.Close()
+		image, err := source.Pull(ctx, to, ref, progress.Add)
+		return image.String(), err
+	}))
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-flatten replays the layers of an image into a bundle.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"banger/lib/bundle"
+	"banger/lib/filter"
+	"banger/lib/layer"
+	"banger/lib/layout"
+	"banger/lib/mtree"
+)
+
+const help = `Usage: banger-flatten [-C DIR | -o PATH] [-f] [-v] [LAYOUT[:REF][@DIGEST]...]
+
+Replays the layers of images in OCI image layouts, named by operands or by
+lines of standard input, and prints the bundle it makes of each: rootfs/ with
+names and contents, rootfs.mtree with everything else.
+
+    $ banger-fetch debian:bookworm | banger-flatten
+    debian-bookworm.bundle
+    $ grep ^./etc/shadow debian-bookworm.bundle/rootfs.mtree
+`
+
+func main() {
+	tool := filter.New("banger-flatten", help)
+	into := tool.Flags.StringP("directory", "C", ".", "make bundles in `DIR`")
+	output := tool.Flags.StringP("output", "o", "", "make the one bundle at `PATH`")
+	force := tool.Flags.BoolP("force", "f", false, "replace a bundle that is there")
+	verbose := tool.Flags.BoolP("verbose", "v", false, "say on stderr what each layer adds and removes")
+	platform := tool.Flags.String("platform", "linux/amd64", "take the image for `OS/ARCH[/VARIANT]`")
+	maxSize := tool.Flags.Int64("max-size", 1<<40, "refuse an image with more than so many `BYTES` of files")
+	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse an image with more than so many `ENTRIES`")
+	tool.Single = func() bool { return *output != "" }
+
+	os.Exit(tool.Each(func(ctx context.Context, line string) (string, error) {
+		want, err := layout.ParsePlatform(*platform)
+		if err != nil {
+			return "", err
+		}
+		ref, err := layout.ParseRef(line)
+		if err != nil {
+			return "", err
+		}
+		source, err := layout.Open(ref.Dir)
+		if err != nil {
+			return "", err
+		}
+		image, err := source.Image(ref, want)
+		if err != nil {
+			return "", err
+		}
+		reference := ref.Reference(image.Manifest.Digest)
+		dst := *output
+		if dst == "" {
+			dst = filepath.Join(*into, bundle.Name(reference)+bundle.Suffix)
+		}
+		progress := tool.NewProgress("flattening " + filepath.Base(dst))
+		defer progress.Close()
+		o := bundle.Options{
+			Reference: reference, Replace: *force, MaxSize: *maxSize, MaxEntries: *maxEntries,
+			Warn: tool.Warn, Progress: progress.Add,
+		}
+		if *verbose {
+			o.Explain = explain
+		}
+		return dst, bundle.Create(ctx, dst, image, o)
+	}))
+}
+
+// explain writes an event: layer, + or -, path, and the entry that removed it.
+func explain(e layer.Event) {
+	line := fmt.Sprintf("%s %c %s", e.Layer, e.Op, mtree.Escape(e.Path))
+	if e.Op == '-' {
+		line += " by " + mtree.Escape(e.By)
+	}
+	fmt.Fprintln(os.Stderr, line)
+}

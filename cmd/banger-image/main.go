@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-image looks after published images.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"banger/lib/filter"
+	"banger/lib/store"
+	"banger/lib/xdg"
+)
+
+const help = `Usage: banger-image list [--json]
+       banger-image show [--json] NAME...
+       banger-image path NAME...
+       banger-image rm NAME...
+
+Lists published images, shows their records, prints their directories, removes
+them.
+
+    $ banger-image list
+    NAME             REFERENCE                          SIZE   KERNEL      MANAGED  AGE
+    debian-bookworm  docker.io/library/debian:bookworm  1GiB   debian-6.1  yes      2 hours
+    $ cp --sparse=always "$(banger-image path debian-bookworm)"/rootfs.ext4 vm.ext4
+`
+
+func main() {
+	tool := filter.New("banger-image", help)
+	asJSON := tool.Flags.Bool("json", false, "print one JSON object a line")
+	os.Exit(tool.Run(func(_ context.Context, args []string) error {
+		state, err := xdg.State(os.Getenv)
+		if err != nil {
+			return err
+		}
+		s := store.Open(state)
+		switch {
+		case len(args) == 1 && args[0] == "list":
+			return list(tool, s, *asJSON)
+		case len(args) < 2:
+			return filter.Usagef("list, show NAME, path NAME or rm NAME")
+		}
+		act := map[string]func(string) error{
+			"show": func(name string) error { return show(tool, s, name, *asJSON) },
+			"path": func(name string) error { return path(tool, s, name) },
+			"rm":   s.Remove,
+		}[args[0]]
+		if act == nil {
+			return filter.Usagef("%s: no such command", args[0])
+		}
+		for _, name := range args[1:] {
+			if err := act(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// list prints a line an image.
+func list(tool *filter.Tool, s *store.Store, asJSON bool) error {
+	images, err := s.Images(func(err error) { tool.Warn(err.Error()) })
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		for _, i := range images {
+			if err := printJSON(tool, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(tool.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tREFERENCE\tSIZE\tKERNEL\tMANAGED\tAGE")
+	for _, i := range images {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", i.Name, or(i.Reference, "-"),
+			units.BytesSize(float64(i.Ext4.Size)), kernel(i), yes(i.Managed), units.HumanDuration(time.Since(i.Registered)))
+	}
+	return w.Flush()
+}
+
+// kernel is what the list calls an image's kernel.
+func kernel(i *store.Image) string {
+	if i.Kernel == nil {
+		return "-"
+	}
+	return or(i.Kernel.Ref, or(i.Kernel.Release, "file"))
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// show prints an image's record.
+func show(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
+	i, err := s.Image(name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(tool, i)
+	}
+	raw, err := json.MarshalIndent(i, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintf(tool.Stdout, "%s\n", raw)
+	}
+	return err
+}
+
+// path prints an image's directory.
+func path(tool *filter.Tool, s *store.Store, name string) error {
+	i, err := s.Image(name)
+	if err == nil {
+		_, err = fmt.Fprintln(tool.Stdout, i.Dir)
+	}
+	return err
+}
+
+func printJSON(tool *filter.Tool, i *store.Image) error {
+	return json.NewEncoder(tool.Stdout).Encode(i)
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-mkext4 makes an ext4 image of a bundle or a directory.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/docker/go-units"
+
+	"banger/lib/bundle"
+	"banger/lib/ext4"
+	"banger/lib/filter"
+)
+
+const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [BUNDLE|DIR...]
+
+Makes an ext4 image of bundles or plain directories, named by operands or by
+lines of standard input, and prints the file: BUNDLE/rootfs.ext4 or DIR.ext4.
+A quarter of the content again is free in it, a quarter of the used inodes, and
+it is 1 GiB or more, unless told otherwise. The file is sparse.
+
+    $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 --free 2G
+    debian-bookworm.bundle/rootfs.ext4
+`
+
+func main() {
+	tool := filter.New("banger-mkext4", help)
+	output := tool.Flags.StringP("output", "o", "", "make the one image at `FILE`, image.json and config.json beside it")
+	force := tool.Flags.BoolP("force", "f", false, "replace an ext4 image that is there")
+	size := tool.Flags.String("size", "", "make it `SIZE` large (512M, 4G), or min to leave nothing over")
+	free := tool.Flags.String("free", "", "leave `SIZE` free in it (0, 500M)")
+	tool.Single = func() bool { return *output != "" }
+
+	os.Exit(tool.Each(func(ctx context.Context, dir string) (string, error) {
+		o, err := sizes(*size, *free)
+		if err != nil {
+			return "", err
+		}
+		if o.Mkfs, err = ext4.FindMkfs(ctx); err != nil {
+			return "", err
+		}
+		source, err := bundle.Open(ctx, dir, tool.Warn)
+		if err != nil {
+			return "", err
+		}
+		o.Replace, o.Beside = *force, *output != ""
+		dst := filepath.Clean(dir) + ".ext4"
+		switch {
+		case *output != "":
+			dst = *output
+		case source.Record != nil:
+			dst = filepath.Join(dir, bundle.Ext4File)
+		}
+		return dst, source.WriteExt4(ctx, dst, o)
+	}))
+}
+
+// sizes reads the flags that say how large the image is to be.
+func sizes(size, free string) (o bundle.Ext4Options, err error) {
+	o.Free = -1
+	if size != "" && free != "" {
+		return o, filter.Usagef("--size and --free exclude each other")
+	}
+	if size == "min" {
+		o.Minimal = true
+		return o, nil
+	}
+	if size != "" {
+		o.Size, err = units.RAMInBytes(size)
+		if err != nil || o.Size < 4096 {
+			return o, filter.Usagef("--size %s: not a size, as 512M or 4G, nor min", size)
+		}
+		o.Size = o.Size / 4096 * 4096
+	}
+	if free != "" {
+		if o.Free, err = units.RAMInBytes(free); err != nil {
+			return o, filter.Usagef("--free %s: not a size, as 500M", free)
+		}
+	}
+	return o, nil
+}

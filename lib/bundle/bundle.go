@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package bundle is banger's workbench on disk, a directory an image: a tree
+// of names and contents that anybody may read, and a manifest of all that the
+// tree cannot say. Not an OCI runtime bundle.
+package bundle
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// The files of a bundle.
+const (
+	RecordFile   = "image.json"   // what image it is
+	ConfigFile   = "config.json"  // the OCI image config, byte for byte
+	TreeDir      = "rootfs"       // names and contents
+	ManifestFile = "rootfs.mtree" // everything else
+	Ext4File     = "rootfs.ext4"  // once banger-mkext4 has run
+)
+
+// Ext4Record is what the name of an ext4 file ends with to name its record: an
+// Ext4, as JSON.
+const Ext4Record = ".json"
+
+// Suffix is how the names of bundles end.
+const Suffix = ".bundle"
+
+// Is reports whether a directory is a bundle.
+func Is(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ManifestFile))
+	return err == nil
+}
+
+// Name returns what to call an image, from its reference: the repository
+// without registry and library/, a dash for each slash, and the tag, or twelve
+// digits of the digest.
+func Name(reference string) string {
+	repository, suffix := reference, ""
+	if repo, d, ok := strings.Cut(reference, "@"); ok {
+		repository, suffix = repo, short(digest.Digest(d))
+	} else if at := strings.LastIndex(reference, ":"); at > strings.LastIndex(reference, "/") {
+		repository, suffix = reference[:at], reference[at+1:]
+	}
+	if registry, rest, ok := strings.Cut(repository, "/"); ok && strings.ContainsAny(registry, ".:") || registry == "localhost" && ok {
+		repository = rest
+	}
+	name := strings.ReplaceAll(strings.TrimPrefix(repository, "library/"), "/", "-")
+	if suffix != "" {
+		name += "-" + suffix
+	}
+	return name
+}
+
+// short returns the first twelve digits of a digest.
+func short(d digest.Digest) string {
+	if d.Validate() != nil {
+		return ""
+	}
+	return d.Encoded()[:12]
+}

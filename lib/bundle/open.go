@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"banger/lib/mtree"
+	"banger/lib/status"
+	"banger/lib/tree"
+)
+
+// A Source is what an ext4 image can be made of: a bundle, or any directory.
+type Source struct {
+	Tree   *tree.Tree // the blocks of each file counted
+	Root   string     // the directory that has the names and contents
+	Record *Record    // nil for a plain directory
+}
+
+// Open reads a bundle and holds manifest and tree against each other, or reads
+// a plain directory with the metadata it has on disk.
+func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, status.Errorf(status.NoInput, "%s: not a directory", dir)
+	case Is(dir):
+		return openBundle(ctx, dir)
+	}
+	t, err := scan(ctx, dir, warn)
+	return &Source{Tree: t, Root: dir}, err
+}
+
+func openBundle(ctx context.Context, dir string) (*Source, error) {
+	record, err := ReadRecord(filepath.Join(dir, RecordFile))
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, ManifestFile)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, err := mtree.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s := &Source{Tree: m.Tree, Root: filepath.Join(dir, TreeDir), Record: record}
+	if err := compare(ctx, s.Root, m); err != nil {
+		return nil, atLine(path, err)
+	}
+	return s, nil
+}
+
+// A mismatch is a path on which manifest and tree do not agree.
+type mismatch struct {
+	path string // escaped, as it stands in the manifest
+	text string
+}
+
+func (m *mismatch) Error() string { return m.path + ": " + m.text }
+
+func mismatchf(dir *tree.Inode, name, format string, args ...any) error {
+	return &mismatch{"./" + mtree.Escape(dir.Join(name)), fmt.Sprintf(format, args...)}
+}
+
+// atLine adds to a mismatch the manifest's line of its path, if it has one.
+func atLine(manifest string, err error) error {
+	var m *mismatch
+	if !errors.As(err, &m) {
+		return err
+	}
+	where := manifest
+	f, openErr := os.Open(manifest)
+	if openErr == nil {
+		defer f.Close()
+		lines := bufio.NewReader(f)
+		for number := 1; ; number++ {
+			line, readErr := lines.ReadString('\n')
+			if strings.HasPrefix(line, m.path+" ") {
+				where = fmt.Sprintf("%s:%d", manifest, number)
+			}
+			if readErr != nil || where != manifest {
+				break
+			}
+		}
+	}
+	return status.Errorf(status.Bad, "%s: %w", where, err)
+}
+
+// compare walks the tree on disk beside the manifest's. Names of one inode on
+// disk become names of one inode in the manifest's tree, and blocks are counted.
+func compare(ctx context.Context, root string, m *mtree.Manifest) error {
+	c := comparer{m: m, first: map[fileID]*tree.Inode{}}
+	w := newWalker(ctx, c.entry)
+	if err := w.walk(root, m.Tree.Root); err != nil {
+		return err
+	}
+	return m.Tree.Walk(func(dir *tree.Inode, name string, n *tree.Inode) error {
+		if n.Type == tree.Dir || m.Links[n] == n.Nlink || m.Links[n] == 0 && n.Nlink == 1 {
+			return nil
+		}
+		return mismatchf(dir, name, "nlink=%d, the tree has %d names of it", max(1, m.Links[n]), n.Nlink)
+	})
+}
+
+type comparer struct {
+	m     *mtree.Manifest
+	first map[fileID]*tree.Inode
+}
+
+// entry holds one name on disk against the manifest's inode of that name.
+func (c *comparer) entry(e entry) (*tree.Inode, error) {
+	n := e.dir.Lookup(e.name)
+	if n == nil {
+		return nil, mismatchf(e.dir, e.name, "in the tree, no line for it")
+	}
+	if err := e.is(n); err != nil {
+		return nil, mismatchf(e.dir, e.name, "%v", err)
+	}
+	if n.Type == tree.Dir || e.stat.Nlink == 1 {
+		return n, nil
+	}
+	same := c.first[e.id()]
+	if same == nil {
+		c.first[e.id()] = n
+		return n, nil
+	}
+	if !tree.SameMeta(n, same) || c.m.Links[n] != c.m.Links[same] {
+		return nil, mismatchf(e.dir, e.name, "another line says otherwise of the same file")
+	}
+	delete(c.m.Links, n)
+	return nil, e.dir.Link(e.name, same, nil)
+}
+
+// is tells how a file on disk differs from what the manifest says it holds.
+func (e entry) is(n *tree.Inode) error {
+	want := fs.FileMode(0)
+	switch n.Type {
+	case tree.Dir:
+		want = fs.ModeDir
+	case tree.Symlink:
+		want = fs.ModeSymlink
+	}
+	if got := fileMode(e.stat.Mode); got.Type() != want {
+		return fmt.Errorf("type=%v, a %v in the tree", n.Type, got.Type())
+	}
+	switch n.Type {
+	case tree.Symlink:
+		target, err := e.readlink()
+		if err == nil && target != n.Target {
+			err = fmt.Errorf("link=%s, %s in the tree", mtree.Escape(n.Target), mtree.Escape(target))
+		}
+		return err
+	case tree.Dir:
+		return nil
+	}
+	if e.stat.Size != n.Size {
+		return fmt.Errorf("size=%d, %d in the tree", n.Size, e.stat.Size)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"encoding/json"
+	"os"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"banger/lib/status"
+)
+
+// A Record is image.json: what image it is, and, once published, what it is
+// published with.
+type Record struct {
+	Version      int             `json:"version"`
+	Reference    string          `json:"reference,omitempty"`
+	Digest       digest.Digest   `json:"digest,omitempty"` // of the platform's manifest
+	Platform     string          `json:"platform,omitempty"`
+	Created      time.Time       `json:"created,omitzero"`
+	Layers       []digest.Digest `json:"layers,omitempty"` // DiffIDs, oldest first
+	Entries      int             `json:"entries,omitempty"`
+	ContentBytes int64           `json:"content_bytes,omitempty"`
+	Blocks       int64           `json:"blocks,omitempty"` // of 4 KiB, that are not all zeros
+	Ext4         *Ext4           `json:"ext4,omitempty"`
+	Managed      bool            `json:"managed,omitempty"`
+	Registered   time.Time       `json:"registered,omitzero"`
+	Kernel       *Kernel         `json:"kernel,omitempty"`
+}
+
+// Ext4 describes the root filesystem.
+type Ext4 struct {
+	Size       int64  `json:"size"` // bytes
+	FreeBytes  int64  `json:"free_bytes"`
+	FreeInodes int64  `json:"free_inodes"`
+	SHA256     string `json:"sha256,omitempty"`
+	UUID       string `json:"uuid"`
+	Mkfs       string `json:"mkfs,omitempty"` // version of e2fsprogs
+}
+
+// Kernel names the files that boot the image, relative to its directory.
+type Kernel struct {
+	Ref     string `json:"ref,omitempty"`
+	Release string `json:"release,omitempty"`
+	Vmlinux string `json:"vmlinux"`
+	Initrd  string `json:"initrd,omitempty"`
+	Modules string `json:"modules,omitempty"`
+}
+
+// ReadJSON reads one of banger's documents.
+func ReadJSON(path string, into any) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return status.Errorf(status.Bad, "%s: %w", path, err)
+	}
+	return nil
+}
+
+// WriteJSON writes one of banger's documents into a new file.
+func WriteJSON(path string, v any) error {
+	raw, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeNew(path, raw)
+}
+
+// marshal returns a document as it stands in a file.
+func marshal(v any) ([]byte, error) {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	return append(raw, '\n'), err
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path string, raw []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// ReadRecord reads image.json.
+func ReadRecord(path string) (*Record, error) {
+	r := new(Record)
+	if err := ReadJSON(path, r); err != nil {
+		return nil, err
+	}
+	if r.Version != 1 {
+		return nil, status.Errorf(status.Bad, "%s: version %d is unknown", path, r.Version)
+	}
+	return r, nil
+}

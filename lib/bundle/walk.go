@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"banger/lib/mtree"
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// An entry is a name in a directory on disk.
+type entry struct {
+	dir  *tree.Inode // what the directory is in the tree
+	in   *os.File    // and on disk
+	name string
+	stat unix.Stat_t
+}
+
+// fileID is what tells files on disk apart.
+type fileID struct{ dev, ino uint64 }
+
+func (e entry) id() fileID { return fileID{e.stat.Dev, e.stat.Ino} }
+
+// readlink reads a symlink without following one.
+func (e entry) readlink() (string, error) {
+	buf := make([]byte, tree.MaxTarget+1)
+	n, err := unix.Readlinkat(int(e.in.Fd()), e.name, buf)
+	return string(buf[:max(0, n)]), os.NewSyscallError("readlinkat", err)
+}
+
+// open opens a file for reading; a symlink is not followed.
+func (e entry) open() (*os.File, error) {
+	fd, err := unix.Openat(int(e.in.Fd()), e.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("openat", err)
+	}
+	return os.NewFile(uintptr(fd), e.name), nil
+}
+
+// A walker goes through a directory on disk and the tree's side by side,
+// counting the blocks of files on all processors meanwhile.
+type walker struct {
+	// visit returns the inode of the tree that an entry is, nil for one that
+	// it has met under another name.
+	visit func(e entry) (*tree.Inode, error)
+	ctx   context.Context
+	count *errgroup.Group
+}
+
+func newWalker(ctx context.Context, visit func(entry) (*tree.Inode, error)) *walker {
+	w := &walker{visit: visit}
+	w.count, w.ctx = errgroup.WithContext(ctx)
+	w.count.SetLimit(runtime.GOMAXPROCS(0))
+	return w
+}
+
+// walk goes through a directory of the host, which is the tree's root.
+func (w *walker) walk(root string, t *tree.Inode) error {
+	f, err := os.OpenFile(root, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	walkErr := w.dir(t, f)
+	countErr := w.count.Wait()
+	if walkErr != nil && w.ctx.Err() == nil || countErr == nil {
+		return walkErr
+	}
+	return countErr
+}
+
+// dir visits the entries of a directory in the order of their names. Names
+// that the tree has more than the disk are a mismatch.
+func (w *walker) dir(d *tree.Inode, f *os.File) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := w.entry(entry{dir: d, in: f, name: name}); err != nil {
+			return err
+		}
+	}
+	if d.Len() == len(names) {
+		return nil
+	}
+	for _, name := range d.Names() {
+		if _, found := slices.BinarySearch(names, name); !found {
+			return mismatchf(d, name, "has a line, is not in the tree")
+		}
+	}
+	return nil
+}
+
+// entry visits one name, and what is below it.
+func (w *walker) entry(e entry) error {
+	err := unix.Fstatat(int(e.in.Fd()), e.name, &e.stat, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return e.errorf(os.NewSyscallError("fstatat", err))
+	}
+	n, err := w.visit(e)
+	if err != nil || n == nil {
+		return err
+	}
+	switch {
+	case n.Type == tree.Dir:
+		sub, err := openDir(e.in, e.name)
+		if err != nil {
+			return e.errorf(err)
+		}
+		defer sub.Close()
+		return w.dir(n, sub)
+	case n.Type == tree.File && n.Size > 0:
+		f, err := e.open()
+		if err != nil {
+			return e.errorf(err)
+		}
+		w.count.Go(func() error { return w.countBlocks(e, n, f) })
+	}
+	return nil
+}
+
+func (e entry) errorf(err error) error {
+	return fmt.Errorf("./%s: %w", mtree.Escape(e.dir.Join(e.name)), err)
+}
+
+// countBlocks reads a file through.
+func (w *walker) countBlocks(e entry, n *tree.Inode, f *os.File) error {
+	defer f.Close()
+	usage, err := sparse.Count(&interruptible{w.ctx, f})
+	if err == nil && usage.Size != n.Size {
+		err = fmt.Errorf("%d bytes became %d", n.Size, usage.Size)
+	}
+	if err != nil {
+		return e.errorf(err)
+	}
+	n.Blocks, n.Runs = usage.Blocks, usage.Runs
+	return nil
+}
+
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
+}
+
+// fileMode turns the type of st_mode into Go's.
+func fileMode(mode uint32) fs.FileMode {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return 0
+	case unix.S_IFDIR:
+		return fs.ModeDir
+	case unix.S_IFLNK:
+		return fs.ModeSymlink
+	}
+	return fs.ModeIrregular
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import "errors"
+
+// POSIX ACLs. System calls carry entries of eight bytes under version 2
+// (linux/posix_acl_xattr.h); ext4 keeps version 1, in which only entries for a
+// named user or group have an id (fs/ext4/acl.h).
+const (
+	aclVersion  = 2
+	ext4Version = 1
+	aclUser     = 0x02 // ACL_USER: a named user
+	aclGroup    = 0x08 // ACL_GROUP: a named group
+)
+
+var errACL = errors.New("malformed ACL")
+
+// encodeACL turns an ACL of the system calls' form into ext4's.
+func encodeACL(value string) (string, error) {
+	v := []byte(value)
+	if len(v) < 4 || (len(v)-4)%8 != 0 || le.Uint32(v) != aclVersion {
+		return "", errACL
+	}
+	out := le.AppendUint32(nil, ext4Version)
+	for e := v[4:]; len(e) > 0; e = e[8:] {
+		out = append(out, e[:4]...) // tag and permissions
+		if tag := le.Uint16(e); tag == aclUser || tag == aclGroup {
+			out = append(out, e[4:8]...)
+		}
+	}
+	return string(out), nil
+}

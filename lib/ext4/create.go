@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"banger/lib/tree"
+)
+
+// Options say what a filesystem is made of.
+type Options struct {
+	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted
+	Root    string     // the directory that has the names and contents of the tree
+	Created int64      // seconds since 1970: when the filesystem says it was made
+	Seed    [32]byte   // what its UUID and hash seed are made of
+	Size    int64      // of the file in bytes; 0 for as much as the promises need
+	Free    int64      // bytes to be free; less than 0 for a quarter of the content
+	Minimal bool       // leave nothing over
+}
+
+// Create fills the file at path, which exists and is empty. The same options,
+// contents and version of mkfs.ext4 make the same bytes.
+//
+// Without a Size, a quarter of the content again is free, or Free, and a
+// quarter of the used inodes; and the file is 1 GiB or more.
+func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
+	if err := check(o.Tree); err != nil {
+		return err
+	}
+	g, err := mk.size(ctx, path, o)
+	if err != nil {
+		return err
+	}
+	for {
+		err := mk.populate(ctx, path, o, g)
+		if !errors.Is(err, errNoRoom) || o.Size > 0 {
+			return err
+		}
+		// What extents and directories take was estimated too low.
+		g.size += roundUp(g.size/32, sizeStep)
+	}
+}
+
+// populate makes the filesystem and sees that the promises are kept.
+func (mk *Mkfs) populate(ctx context.Context, path string, o Options, g geometry) error {
+	if err := blank(path, g.size); err != nil {
+		return err
+	}
+	if err := mk.format(ctx, path, o, g.inodes, o.Root); err != nil {
+		return err
+	}
+	m, err := open(path, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if m.FreeBlocks() < g.free || m.FreeInodes() < g.freeInodes {
+		return errNoRoom
+	}
+	if err := m.applyMeta(ctx, o); err != nil {
+		return err
+	}
+	return m.Close()
+}
+
+// blank makes the file one hole.
+func blank(path string, size int64) error {
+	if err := os.Truncate(path, 0); err != nil {
+		return err
+	}
+	return os.Truncate(path, size)
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ext4 makes ext4 images: mkfs.ext4 makes the filesystem and fills it
+// from a directory, then what that directory cannot say is written into the
+// finished image, by inode number, with every checksum.
+//
+// It reads and writes one format and refuses every other: 4 KiB blocks,
+// 256-byte inodes, and the features listed here. The names are those of the
+// kernel's fs/ext4/ext4.h; the layout is that of its Documentation/filesystems/ext4.
+package ext4
+
+import "encoding/binary"
+
+var le = binary.LittleEndian
+
+// The geometry that is fixed.
+const (
+	blockSize  = 4096
+	inodeSize  = 256
+	extraIsize = 32 // bytes of the inode after the first 128 that have a meaning
+)
+
+// Inode numbers that mean something.
+const (
+	rootIno      = 2
+	lostFoundIno = 11 // the first that is not reserved: mke2fs makes it lost+found
+	firstIno     = 11
+)
+
+// The superblock, 1024 bytes at byte 1024 (struct ext4_super_block).
+const (
+	sbOffset = 1024
+	sbSize   = 1024
+
+	sbInodesCount    = 0x00
+	sbBlocksLo       = 0x04
+	sbFreeBlocksLo   = 0x0c
+	sbFreeInodes     = 0x10
+	sbLogBlockSize   = 0x18 // block size is 1024 << this
+	sbBlocksPerGroup = 0x20
+	sbInodesPerGroup = 0x28
+	sbMagic          = 0x38
+	sbInodeSize      = 0x58
+	sbCompat         = 0x5c
+	sbIncompat       = 0x60
+	sbROCompat       = 0x64
+	sbUUID           = 0x68
+	sbDescSize       = 0xfe
+	sbBlocksHi       = 0x150
+	sbFreeBlocksHi   = 0x158
+	sbFlags          = 0x160
+	sbKBytesWritten  = 0x178
+	sbChecksum       = 0x3fc
+
+	superMagic     = 0xef53
+	flagSignedHash = 1 // names are hashed as signed chars, as on x86
+)
+
+// The features of the format, and their names in mke2fs(8).
+var features = []struct {
+	name  string
+	field int // sbCompat, sbIncompat or sbROCompat
+	bit   uint32
+}{
+	{"has_journal", sbCompat, 0x4},
+	{"ext_attr", sbCompat, 0x8},
+	{"resize_inode", sbCompat, 0x10},
+	{"dir_index", sbCompat, 0x20},
+	{"filetype", sbIncompat, 0x2},
+	{"extent", sbIncompat, 0x40},
+	{"64bit", sbIncompat, 0x80},
+	{"flex_bg", sbIncompat, 0x200},
+	{"sparse_super", sbROCompat, 0x1},
+	{"large_file", sbROCompat, 0x2},
+	{"huge_file", sbROCompat, 0x8},
+	{"dir_nlink", sbROCompat, 0x20},
+	{"extra_isize", sbROCompat, 0x40},
+	{"metadata_csum", sbROCompat, 0x400},
+}
+
+// A group descriptor, 64 bytes in the blocks after the superblock's (struct
+// ext4_group_desc).
+const (
+	gdSize         = 64
+	gdInodeTableLo = 0x08
+	gdFlags        = 0x12
+	gdUnusedLo     = 0x1c // inodes at the end of the table never used
+	gdInodeTableHi = 0x28
+	gdUnusedHi     = 0x32
+
+	gdInodeUninit = 1 // no inode of the group is used
+)
+
+// An inode (struct ext4_inode).
+const (
+	inMode       = 0x00
+	inUID        = 0x02
+	inSizeLo     = 0x04
+	inAtime      = 0x08
+	inCtime      = 0x0c
+	inMtime      = 0x10
+	inGID        = 0x18
+	inLinks      = 0x1a
+	inFlags      = 0x20
+	inBlock      = 0x28 // 60 bytes: an extent tree, a fast symlink or a device
+	inGeneration = 0x64
+	inSizeHi     = 0x6c
+	inUIDHi      = 0x78
+	inGIDHi      = 0x7a
+	inChecksumLo = 0x7c
+	inExtraIsize = 0x80
+	inChecksumHi = 0x82
+	inCtimeExtra = 0x84
+	inMtimeExtra = 0x88
+	inAtimeExtra = 0x8c
+	inCrtime     = 0x90
+	inCrtimeEx   = 0x94
+	inXattrs     = 128 + extraIsize
+
+	flagExtents = 0x80000 // inBlock is an extent tree
+	flagInline  = 0x10000000
+
+	fastSymlink = 60 // a shorter target is kept in inBlock
+)
+
+// A directory entry: inode, length of the record, length of the name, type,
+// name (struct ext4_dir_entry_2). The last record of a block is no entry but
+// holds the block's checksum (struct ext4_dir_entry_tail).
+const (
+	deIno     = 0
+	deRecLen  = 4
+	deNameLen = 6
+	deType    = 7
+	deName    = 8
+
+	tailSize = 12
+	tailType = 0xde
+)

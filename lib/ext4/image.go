@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"banger/lib/status"
+)
+
+// An Image is an ext4 filesystem in a file.
+type Image struct {
+	f        *os.File
+	super    [sbSize]byte
+	groups   []byte // the group descriptors, one after the other
+	csumSeed uint32
+}
+
+// Open opens an image for reading. A file that is not ext4, or of another
+// format than this package's, is refused.
+func Open(path string) (*Image, error) { return open(path, os.O_RDONLY) }
+
+func open(path string, flag int) (*Image, error) {
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, err
+	}
+	m := &Image{f: f}
+	if err := m.load(); err != nil {
+		f.Close()
+		return nil, status.With(status.Bad, fmt.Errorf("%s: %w", path, err))
+	}
+	return m, nil
+}
+
+// Close closes the file.
+func (m *Image) Close() error { return m.f.Close() }
+
+// load reads the superblock and the group descriptors.
+func (m *Image) load() error {
+	if _, err := m.f.ReadAt(m.super[:], sbOffset); err != nil {
+		return fmt.Errorf("superblock: %w", short(err))
+	}
+	if le.Uint16(m.super[sbMagic:]) != superMagic {
+		return fmt.Errorf("not an ext4 filesystem")
+	}
+	if err := m.checkFormat(); err != nil {
+		return err
+	}
+	m.csumSeed = crc32c(^uint32(0), m.super[sbUUID:sbUUID+16])
+	info, err := m.f.Stat()
+	if err != nil {
+		return err
+	}
+	if have := info.Size(); have < m.Blocks()*blockSize {
+		return fmt.Errorf("%d bytes, where the filesystem has %d", have, m.Blocks()*blockSize)
+	}
+	m.groups = make([]byte, m.groupCount()*gdSize)
+	if _, err := m.f.ReadAt(m.groups, blockSize); err != nil {
+		return fmt.Errorf("group descriptors: %w", short(err))
+	}
+	return nil
+}
+
+// checkFormat refuses every format but one.
+func (m *Image) checkFormat() error {
+	rest := map[int]uint32{}
+	for _, field := range []int{sbCompat, sbIncompat, sbROCompat} {
+		rest[field] = le.Uint32(m.super[field:])
+	}
+	for _, f := range features {
+		if rest[f.field]&f.bit == 0 {
+			return fmt.Errorf("feature %s is missing", f.name)
+		}
+		rest[f.field] &^= f.bit
+	}
+	for field, name := range map[int]string{sbCompat: "compat", sbIncompat: "incompat", sbROCompat: "ro_compat"} {
+		if rest[field] != 0 {
+			return fmt.Errorf("unknown %s features %#x", name, rest[field])
+		}
+	}
+	switch {
+	case crc32c(^uint32(0), m.super[:sbChecksum]) != le.Uint32(m.super[sbChecksum:]):
+		return fmt.Errorf("the superblock does not match its checksum")
+	case le.Uint32(m.super[sbLogBlockSize:]) != 2:
+		return fmt.Errorf("blocks of another size than %d", blockSize)
+	case le.Uint16(m.super[sbInodeSize:]) != inodeSize:
+		return fmt.Errorf("inodes of another size than %d", inodeSize)
+	case le.Uint16(m.super[sbDescSize:]) != gdSize:
+		return fmt.Errorf("group descriptors of another size than %d", gdSize)
+	case m.inodesPerGroup() == 0 || m.inodesPerGroup() > 8*blockSize || m.blocksPerGroup() == 0 || m.blocksPerGroup() > 8*blockSize:
+		return fmt.Errorf("groups of %d blocks and %d inodes", m.blocksPerGroup(), m.inodesPerGroup())
+	case m.Blocks() <= 0 || m.Blocks() > 1<<40:
+		return fmt.Errorf("%d blocks", m.Blocks())
+	case uint64(m.InodeCount()) != uint64(m.groupCount())*uint64(m.inodesPerGroup()):
+		return fmt.Errorf("%d inodes in %d groups", m.InodeCount(), m.groupCount())
+	}
+	return nil
+}
+
+func (m *Image) u32(field int) uint32 { return le.Uint32(m.super[field:]) }
+
+// Blocks returns the size of the filesystem in blocks of 4 KiB.
+func (m *Image) Blocks() int64 { return int64(m.u32(sbBlocksLo)) | int64(m.u32(sbBlocksHi))<<32 }
+
+// FreeBlocks returns how many blocks are free.
+func (m *Image) FreeBlocks() int64 {
+	return int64(m.u32(sbFreeBlocksLo)) | int64(m.u32(sbFreeBlocksHi))<<32
+}
+
+// FreeBytes returns how much is free, in bytes.
+func (m *Image) FreeBytes() int64 { return m.FreeBlocks() * blockSize }
+
+// InodeCount returns how many inodes there are, used or not.
+func (m *Image) InodeCount() uint32 { return m.u32(sbInodesCount) }
+
+// FreeInodes returns how many inodes are free.
+func (m *Image) FreeInodes() int64 { return int64(m.u32(sbFreeInodes)) }
+
+// UUID returns the filesystem's UUID as blkid(8) prints it.
+func (m *Image) UUID() string { return formatUUID(m.super[sbUUID : sbUUID+16]) }
+
+func formatUUID(b []byte) string {
+	s := hex.EncodeToString(b)
+	return strings.Join([]string{s[:8], s[8:12], s[12:16], s[16:20], s[20:32]}, "-")
+}
+
+func (m *Image) blocksPerGroup() int64  { return int64(m.u32(sbBlocksPerGroup)) }
+func (m *Image) inodesPerGroup() uint32 { return m.u32(sbInodesPerGroup) }
+
+func (m *Image) groupCount() int64 {
+	return (m.Blocks() + m.blocksPerGroup() - 1) / m.blocksPerGroup()
+}
+
+// group returns a group's descriptor.
+func (m *Image) group(g int64) []byte { return m.groups[g*gdSize : (g+1)*gdSize] }
+
+// inodeTable returns the byte at which a group's inodes start.
+func (m *Image) inodeTable(g int64) int64 {
+	d := m.group(g)
+	return (int64(le.Uint32(d[gdInodeTableLo:])) | int64(le.Uint32(d[gdInodeTableHi:]))<<32) * blockSize
+}
+
+// short names the end of a file that ended too early.
+func short(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// hasBackup tells the groups that start with a copy of the superblock: the
+// first, and the powers of 3, 5 and 7 (sparse_super).
+func hasBackup(g int64) bool {
+	if g <= 1 {
+		return true
+	}
+	for _, base := range []int64{3, 5, 7} {
+		p := base
+		for p < g {
+			p *= base
+		}
+		if p == g {
+			return true
+		}
+	}
+	return false
+}
+
+// editSuper changes the superblock and its backups, and seals each.
+func (m *Image) editSuper(edit func(sb []byte)) error {
+	for g := range m.groupCount() {
+		if !hasBackup(g) {
+			continue
+		}
+		at := g * m.blocksPerGroup() * blockSize
+		if g == 0 {
+			at = sbOffset
+		}
+		var sb [sbSize]byte
+		if _, err := m.f.ReadAt(sb[:], at); err != nil {
+			return short(err)
+		}
+		edit(sb[:])
+		le.PutUint32(sb[sbChecksum:], crc32c(^uint32(0), sb[:sbChecksum]))
+		if _, err := m.f.WriteAt(sb[:], at); err != nil {
+			return err
+		}
+		if g == 0 {
+			m.super = sb
+		}
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"fmt"
+
+	"banger/lib/tree"
+)
+
+// readInode reads an inode and checks its checksum.
+func (m *Image) readInode(ino uint32) ([]byte, error) {
+	if ino == 0 || ino > m.InodeCount() {
+		return nil, fmt.Errorf("inode %d of %d", ino, m.InodeCount())
+	}
+	g, index := int64((ino-1)/m.inodesPerGroup()), int64((ino-1)%m.inodesPerGroup())
+	raw := make([]byte, inodeSize)
+	if _, err := m.f.ReadAt(raw, m.inodeTable(g)+index*inodeSize); err != nil {
+		return nil, fmt.Errorf("inode %d: %w", ino, short(err))
+	}
+	if !m.intact(ino, raw) {
+		return nil, fmt.Errorf("inode %d does not match its checksum", ino)
+	}
+	return raw, nil
+}
+
+// typeOf returns the type of file an inode is.
+func typeOf(raw []byte) (tree.Type, bool) { return tree.TypeOf(uint32(le.Uint16(raw[inMode:]))) }
+
+// sizeOf returns the size of an inode's content in bytes.
+func sizeOf(raw []byte) int64 {
+	return int64(le.Uint32(raw[inSizeLo:])) | int64(le.Uint32(raw[inSizeHi:]))<<32
+}
+
+// setMeta writes into an inode what the manifest says of it. Content, size and
+// number of links stay as they are.
+func setMeta(raw []byte, n *tree.Inode) error {
+	le.PutUint16(raw[inMode:], n.Type.Mode()|n.Mode)
+	setOwner(raw, n.UID, n.GID)
+	setTimes(raw, n.Sec, n.Nsec)
+	if n.Type.Device() || n.Type == tree.Fifo || n.Type == tree.Socket {
+		setDevice(raw, n)
+	}
+	return setXattrs(raw, n.Xattrs)
+}
+
+func setOwner(raw []byte, uid, gid uint32) {
+	le.PutUint16(raw[inUID:], uint16(uid))
+	le.PutUint16(raw[inUIDHi:], uint16(uid>>16))
+	le.PutUint16(raw[inGID:], uint16(gid))
+	le.PutUint16(raw[inGIDHi:], uint16(gid>>16))
+}
+
+// setTimes makes all four times one. The seconds have 34 bits, the upper two
+// of them below the nanoseconds; the lower 32 are signed.
+func setTimes(raw []byte, sec int64, nsec uint32) {
+	low := uint32(sec)
+	extra := uint32((sec-int64(int32(low)))>>32)&3 | nsec<<2
+	for _, field := range []int{inAtime, inCtime, inMtime, inCrtime} {
+		le.PutUint32(raw[field:], low)
+	}
+	for _, field := range []int{inAtimeExtra, inCtimeExtra, inMtimeExtra, inCrtimeEx} {
+		le.PutUint32(raw[field:], extra)
+	}
+}
+
+// setDevice makes a device, fifo or socket of an empty file. Small numbers are
+// kept in the old encoding, others in the new one (linux/kdev_t.h).
+func setDevice(raw []byte, n *tree.Inode) {
+	clear(raw[inBlock : inBlock+60])
+	le.PutUint32(raw[inFlags:], le.Uint32(raw[inFlags:])&^flagExtents)
+	if n.Major < 256 && n.Minor < 256 {
+		le.PutUint32(raw[inBlock:], n.Major<<8|n.Minor)
+	} else {
+		le.PutUint32(raw[inBlock+4:], n.Minor&0xff|n.Major<<8|n.Minor&^0xff<<12)
+	}
+}

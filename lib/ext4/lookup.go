@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"banger/lib/tree"
+)
+
+// errFound ends a directory's visit early.
+var errFound = errors.New("found")
+
+// Exists reports whether a path names a file once symlinks are followed inside
+// the image, as the kernel would follow them from its root.
+func (m *Image) Exists(path string) (bool, error) {
+	_, err := m.lookup(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// lookup returns the inode number of a path.
+func (m *Image) lookup(path string) (uint32, error) {
+	at := []uint32{rootIno} // the directories on the way
+	rest := strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = at[:max(1, len(at)-1)]
+			continue
+		}
+		raw, err := m.readInode(at[len(at)-1])
+		if err != nil {
+			return 0, err
+		}
+		child, err := m.entry(at[len(at)-1], raw, name)
+		if err != nil {
+			return 0, err
+		}
+		target, err := m.readlink(child)
+		if err != nil {
+			return 0, err
+		}
+		if target == "" {
+			at = append(at, child)
+			continue
+		}
+		if links++; links > 40 {
+			return 0, fmt.Errorf("%s: too many symlinks", path)
+		}
+		if target[0] == '/' {
+			at = at[:1]
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return at[len(at)-1], nil
+}
+
+// entry returns the inode that a directory gives a name.
+func (m *Image) entry(ino uint32, raw []byte, name string) (child uint32, err error) {
+	if t, _ := typeOf(raw); t != tree.Dir {
+		return 0, fs.ErrNotExist
+	}
+	err = m.dir(ino, raw, func(e dirent) error {
+		if e.name == name {
+			child = e.ino
+			return errFound
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		return child, nil
+	}
+	if err == nil {
+		err = fs.ErrNotExist
+	}
+	return 0, err
+}
+
+// readlink returns the target of a symlink, "" for anything else.
+func (m *Image) readlink(ino uint32) (string, error) {
+	raw, err := m.readInode(ino)
+	if err != nil {
+		return "", err
+	}
+	if t, _ := typeOf(raw); t != tree.Symlink {
+		return "", nil
+	}
+	size := sizeOf(raw)
+	if size < fastSymlink {
+		return string(raw[inBlock : inBlock+size]), nil
+	}
+	target := make([]byte, blockSize)
+	err = m.extents(raw, func(logical, physical, _ int64) error {
+		_, err := m.f.ReadAt(target, physical*blockSize)
+		return err
+	})
+	return string(target[:min(size, blockSize)]), err
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/status"
+)
+
+// Mkfs is mkfs.ext4 of e2fsprogs.
+type Mkfs struct {
+	path    string
+	Version string // as in 1.47.0
+}
+
+// systemDirs are where mkfs.ext4 is when it is not in an ordinary user's PATH.
+var systemDirs = []string{"/usr/sbin", "/sbin"}
+
+var versionLine = regexp.MustCompile(`mke2fs (1\.(\d+)\S*)`)
+
+// FindMkfs finds mkfs.ext4 in PATH or where system tools are kept.
+func FindMkfs(ctx context.Context) (*Mkfs, error) {
+	path, err := exec.LookPath("mkfs.ext4")
+	for _, dir := range systemDirs {
+		if err != nil {
+			path, err = exec.LookPath(dir + "/mkfs.ext4")
+		}
+	}
+	if err != nil {
+		return nil, status.Hint(status.Errorf(status.NoInput, "mkfs.ext4: not in PATH, /usr/sbin or /sbin"),
+			"install e2fsprogs")
+	}
+	out, err := exec.CommandContext(ctx, path, "-V").CombinedOutput()
+	found := versionLine.FindSubmatch(out)
+	if found == nil {
+		return nil, fmt.Errorf("%s -V: %w: %q", path, errors.Join(err, errors.New("not e2fsprogs")), out)
+	}
+	m := &Mkfs{path: path, Version: string(found[1])}
+	if minor, _ := strconv.Atoi(string(found[2])); minor < 45 {
+		return nil, status.Hint(status.Errorf(status.Failed, "%s: e2fsprogs %s is too old", path, m.Version),
+			"install e2fsprogs 1.45 or later")
+	}
+	return m, nil
+}
+
+// config overrules the host's mke2fs.conf: all that matters is said in flags.
+const config = "[defaults]\n\tblocksize = 4096\n[fs_types]\n\text4 = {\n\t}\n"
+
+// errNoRoom says that the filesystem is too small for what is to go in.
+var errNoRoom = errors.New("the filesystem is too small")
+
+// format makes a filesystem in file, which has its size already, with what is
+// in the directory root, if that is not "".
+func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64, root string) error {
+	// Killed with its parent, which takes a thread that stays: the kernel
+	// looks at the thread that forked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	conf, err := memfile(config)
+	if err != nil {
+		return err
+	}
+	defer conf.Close()
+	cmd := exec.CommandContext(ctx, mk.path, mk.args(file, o, inodes, root)...)
+	cmd.ExtraFiles = []*os.File{conf}
+	cmd.Env = []string{
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+		"MKE2FS_CONFIG=/dev/fd/3",
+		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", min(max(1, o.Created), 1<<31-1)),
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		return nil
+	}
+	return mkfsError(err, out)
+}
+
+// args are the same on every machine: the one format.
+func (mk *Mkfs) args(file string, o Options, inodes int64, root string) []string {
+	names := []string{"none"}
+	for _, f := range features {
+		names = append(names, f.name)
+	}
+	extended := "no_copy_xattrs,nodiscard,lazy_itable_init=1,lazy_journal_init=1,hash_seed=" + formatUUID(o.Seed[16:32])
+	args := []string{
+		"-q", "-F", "-b", strconv.Itoa(blockSize), "-I", strconv.Itoa(inodeSize), "-m", "0",
+		"-N", strconv.FormatInt(inodes, 10), "-O", strings.Join(names, ","),
+		"-E", extended, "-U", formatUUID(o.Seed[:16]),
+	}
+	if root != "" {
+		args = append(args, "-d", root)
+	}
+	return append(args, "--", file)
+}
+
+// mkfsError reads what mkfs.ext4 has to say.
+func mkfsError(err error, out []byte) error {
+	text := string(bytes.TrimSpace(out))
+	switch {
+	case strings.Contains(text, "No space left on device"):
+		return fmt.Errorf("mkfs.ext4: %w", syscall.ENOSPC)
+	case strings.Contains(text, "Could not allocate"), strings.Contains(text, "No free space"):
+		return errNoRoom
+	case strings.Contains(text, "too small"), strings.Contains(text, "too many inodes"),
+		strings.Contains(text, "too big"), strings.Contains(text, "Not enough space"):
+		return fmt.Errorf("%w: mkfs.ext4: %s", errNoRoom, text)
+	}
+	return fmt.Errorf("mkfs.ext4: %w: %s", err, text)
+}
+
+// memfile returns a file in memory with a content.
+func memfile(content string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("mke2fs.conf", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "mke2fs.conf")
+	_, err = f.WriteString(content)
+	return f, err
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker/go-units"
+
+	"banger/lib/status"
+	"banger/lib/tree"
+)
+
+const (
+	defaultSize   = 1 << 30  // the file is not smaller, unless it is told to be
+	smallest      = 8 << 20  // mke2fs makes no journal in less
+	sizeStep      = 1 << 20  // sizes are multiples of this
+	bytesPerInode = 16 << 10 // as mke2fs has it: room for inodes grows with the file
+	reservedInode = firstIno // 1 to 10, and lost+found
+)
+
+// A geometry is a size that keeps the promises.
+type geometry struct {
+	size       int64 // of the file, bytes
+	inodes     int64 // to ask mkfs.ext4 for
+	free       int64 // blocks that must be left over
+	freeInodes int64
+}
+
+// demand is what a tree takes of a filesystem that is empty but for its root
+// and lost+found.
+type demand struct{ blocks, inodes, content int64 }
+
+// size finds the file's size: an empty filesystem is made, which takes
+// milliseconds and no space, and grown until what it has free is enough.
+func (mk *Mkfs) size(ctx context.Context, path string, o Options) (geometry, error) {
+	d := measure(o.Tree)
+	g := geometry{size: o.Size}
+	if o.Size == 0 && !o.Minimal {
+		g.free, g.freeInodes = (d.content+3)/4, (d.inodes+reservedInode+3)/4
+		if o.Free >= 0 {
+			g.free = roundUp(o.Free, blockSize) / blockSize
+		}
+	}
+	fits, err := mk.grow(ctx, path, o, d, g)
+	if o.Size > 0 && errors.Is(err, errNoRoom) {
+		o.Size, o.Minimal = 0, true
+		least, err := mk.grow(ctx, path, o, d, geometry{})
+		if err != nil {
+			return g, err
+		}
+		return g, status.Hint(status.Errorf(status.Create, "%d bytes are too small", g.size),
+			"--size %d is the least that holds it (%s)", least.size, units.BytesSize(float64(least.size)))
+	}
+	return fits, err
+}
+
+// grow tries sizes, unless one is asked for, until the promises of g hold.
+func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand, g geometry) (geometry, error) {
+	if o.Size == 0 {
+		g.size = max(roundUp((d.blocks+g.free)*blockSize, sizeStep), smallest)
+		if !o.Minimal {
+			g.size = max(g.size, defaultSize)
+		}
+	}
+	for {
+		g.inodes = d.inodes + reservedInode + g.freeInodes
+		if !o.Minimal {
+			g.inodes = max(g.inodes, g.size/bytesPerInode)
+		}
+		missing, err := mk.missing(ctx, path, o, d, g)
+		if err != nil || missing <= 0 {
+			return g, err
+		}
+		if o.Size > 0 {
+			return g, errNoRoom
+		}
+		g.size += roundUp(missing*blockSize, sizeStep)
+	}
+}
+
+// missing tells how many blocks an empty filesystem of a size lacks.
+func (mk *Mkfs) missing(ctx context.Context, path string, o Options, d demand, g geometry) (int64, error) {
+	if err := blank(path, g.size); err != nil {
+		return 0, err
+	}
+	err := mk.format(ctx, path, o, g.inodes, "")
+	if errors.Is(err, errNoRoom) {
+		return max(g.size/8, sizeStep) / blockSize, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	m, err := Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	if lack := d.inodes + g.freeInodes - m.FreeInodes(); lack > 0 {
+		return 0, fmt.Errorf("mkfs.ext4 made %d inodes fewer than asked for", lack)
+	}
+	return d.blocks + g.free - m.FreeBlocks(), nil
+}
+
+func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
+
+// measure counts what a tree takes. Of directories and extent trees it counts
+// the most that they can take.
+func measure(t *tree.Tree) demand {
+	d := demand{blocks: dirBlocks(t.Root) - 1}
+	seen := map[*tree.Inode]bool{}
+	t.Walk(func(dir *tree.Inode, name string, n *tree.Inode) error {
+		if dir == nil || dir == t.Root && name == "lost+found" || seen[n] {
+			return nil
+		}
+		if n.Nlink > 1 {
+			seen[n] = true
+		}
+		d.inodes++
+		switch {
+		case n.Type == tree.File:
+			d.blocks += n.Blocks + extentBlocks(n)
+			d.content += n.Blocks
+		case n.Type == tree.Symlink && len(n.Target) >= fastSymlink:
+			d.blocks++
+		case n.Type == tree.Dir:
+			d.blocks += dirBlocks(n)
+		}
+		return nil
+	})
+	return d
+}
+
+// dirBlocks is how many blocks a directory takes when entries go into the last
+// block only; mke2fs also fills gaps in those before.
+func dirBlocks(dir *tree.Inode) int64 {
+	const room = blockSize - tailSize
+	blocks, used := int64(1), 2*(deName+4) // "." and ".."
+	for _, name := range dir.Names() {
+		size := deName + pad4(len(name))
+		if used += size; used > room {
+			blocks, used = blocks+1, size
+		}
+	}
+	return blocks
+}
+
+// extentBlocks is how many blocks the extent tree of a file takes outside the
+// inode, when its nodes are half full, as libext2fs leaves them.
+func extentBlocks(n *tree.Inode) int64 {
+	extents := n.Runs + n.Blocks/maxExtentLen
+	total := int64(0)
+	for nodes := extents; nodes > inodeExtents; total += nodes {
+		nodes = (nodes + blockExtents/2 - 1) / (blockExtents / 2)
+	}
+	return total
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filter
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"banger/lib/status"
+)
+
+// images yields the images to work on: operands win over lines of stdin.
+func (t *Tool) images(ctx context.Context) (<-chan string, error) {
+	args := t.Flags.Args()
+	switch {
+	case t.Single() && len(args) > 1:
+		return nil, Usagef("one output for %d images", len(args))
+	case len(args) == 0 && terminal(t.Stdin):
+		return nil, Usagef("no operands, and standard input is a terminal")
+	case len(args) == 0:
+		return t.lines(ctx), nil
+	}
+	t.alone = func() bool { return len(args) == 1 }
+	in := make(chan string, len(args))
+	for _, arg := range args {
+		in <- arg
+	}
+	close(in)
+	return in, nil
+}
+
+// lines reads stdin ahead of the work, so as to know whether more follows.
+func (t *Tool) lines(ctx context.Context) <-chan string {
+	var count, ended atomic.Int64
+	t.alone = func() bool { return count.Load() == 1 && ended.Load() == 1 }
+	in := make(chan string, 1024)
+	go func() {
+		defer close(in)
+		r := bufio.NewReader(t.Stdin)
+		for {
+			line, err := r.ReadString('\n')
+			if err == io.EOF && line == "" {
+				ended.Store(1)
+				return
+			}
+			if err != nil && err != io.EOF {
+				t.Warn(fmt.Sprintf("standard input: %v", err))
+				return
+			}
+			count.Add(1)
+			select {
+			case in <- strings.TrimSuffix(line, "\n"):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return in
+}
+
+// each is the contract: one line in, one line out, in order.
+func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Context, string) (string, error)) error {
+	if t.Single() {
+		var err error
+		if in, err = only(ctx, in); err != nil {
+			return err
+		}
+	}
+	var result tally
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case image, more := <-in:
+			if !more {
+				return result.err()
+			}
+			out, err := t.one(ctx, image, one)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			result.add(err)
+			if err := t.print(out + "\n"); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// one works on one image. An empty line is one that failed before: it is
+// passed on in silence.
+func (t *Tool) one(ctx context.Context, image string, f func(context.Context, string) (string, error)) (string, error) {
+	if image == "" {
+		return "", errSaid{status.Failed}
+	}
+	out, err := f(ctx, image)
+	if err == nil && strings.Contains(out, "\n") {
+		err = Usagef("%q: a path with a newline cannot be handed on", out)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			t.report(image, err)
+		}
+		return "", err
+	}
+	if terminal(t.Stderr) && !t.alone() {
+		fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, filepath.Base(out))
+	}
+	return out, nil
+}
+
+// only waits until it is certain that there is no second image.
+func only(ctx context.Context, in <-chan string) (<-chan string, error) {
+	var all []string
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case image, more := <-in:
+			if more {
+				all = append(all, image)
+				continue
+			}
+			if len(all) > 1 {
+				return nil, Usagef("one output for %d images", len(all))
+			}
+			out := make(chan string, 1)
+			for _, image := range all {
+				out <- image
+			}
+			close(out)
+			return out, nil
+		}
+	}
+}
+
+// A tally makes one exit status of many: the code all failures share, else 1.
+type tally struct {
+	images int
+	code   status.Code
+}
+
+func (r *tally) add(err error) {
+	r.images++
+	switch code := status.Of(err); {
+	case err == nil:
+	case r.code == status.OK || r.code == code:
+		r.code = code
+	default:
+		r.code = status.Failed
+	}
+}
+
+// err returns what the process is to end with.
+func (r *tally) err() error {
+	switch {
+	case r.images == 0:
+		return status.Errorf(status.NoInput, "no input: the tool before printed nothing")
+	case r.code == status.OK:
+		return nil
+	}
+	return errSaid{r.code}
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package filter is the hand-off between banger's tools, whole: an image comes
+// in as an operand or a line, goes out as a line, and a failed one leaves an
+// empty line. Flags, messages, signals and exit status are the same for all.
+package filter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"banger/lib/status"
+)
+
+// Version is what --version prints.
+const Version = "0.1.0"
+
+// A Tool is one of banger's commands.
+type Tool struct {
+	Name   string
+	Help   string // what --help prints before the flags
+	Flags  *pflag.FlagSet
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	// Single refuses more than one image; flags that name one output set it.
+	Single func() bool
+
+	alone func() bool // one image at hand, as far as is known
+}
+
+// New returns a tool on the process's own streams.
+func New(name, help string) *Tool {
+	t := &Tool{Name: name, Help: help, Flags: pflag.NewFlagSet(name, pflag.ContinueOnError)}
+	t.Stdin, t.Stdout, t.Stderr = os.Stdin, os.Stdout, os.Stderr
+	t.Flags.SetOutput(io.Discard)
+	t.Flags.SortFlags = false
+	t.Single = func() bool { return false }
+	t.alone = func() bool { return true }
+	return t
+}
+
+// Each runs one after the other for every image named by an operand or a line
+// of stdin, prints what it returns, and returns the exit status of the process.
+func (t *Tool) Each(one func(ctx context.Context, image string) (string, error)) int {
+	return t.run(func(ctx context.Context) error {
+		in, err := t.images(ctx)
+		if err != nil {
+			return err
+		}
+		return t.each(ctx, in, one)
+	})
+}
+
+// Run runs a tool that is not a filter with its operands.
+func (t *Tool) Run(f func(ctx context.Context, args []string) error) int {
+	return t.run(func(ctx context.Context) error { return f(ctx, t.Flags.Args()) })
+}
+
+// run parses the flags, watches for signals and turns errors into a status.
+func (t *Tool) run(f func(ctx context.Context) error) int {
+	help := t.Flags.BoolP("help", "h", false, "print this and exit")
+	version := t.Flags.Bool("version", false, "print the version and exit")
+	if err := t.Flags.Parse(os.Args[1:]); err != nil {
+		return t.fail(Usagef("%v", err))
+	}
+	switch {
+	case *help:
+		return t.fail(t.print(t.Help + "\nFlags:\n" + t.Flags.FlagUsages()))
+	case *version:
+		return t.fail(t.print(t.Name + " " + Version + "\n"))
+	}
+	ctx, stop := signals()
+	defer stop()
+	err := f(ctx)
+	if s, ok := context.Cause(ctx).(caught); ok {
+		return 128 + int(s.Signal)
+	}
+	return t.fail(err)
+}
+
+// Usagef is an error of somebody who used the tool wrongly.
+func Usagef(format string, args ...any) error {
+	return status.Errorf(status.Usage, format, args...)
+}
+
+// errSaid stands for errors that have been reported already.
+type errSaid struct{ status.Code }
+
+func (e errSaid) Error() string { return "" }
+
+// fail reports an error, if there is one, and returns the exit status.
+func (t *Tool) fail(err error) int {
+	var said errSaid
+	switch {
+	case errors.As(err, &said):
+		return int(said.Code)
+	case errors.Is(err, syscall.EPIPE):
+		return 128 + int(syscall.SIGPIPE)
+	case err != nil:
+		t.report("", err)
+	}
+	return int(status.Of(err))
+}
+
+// report says on stderr what failed and what to do next.
+func (t *Tool) report(image string, err error) {
+	text, hint := err.Error(), status.HintOf(err)
+	if image != "" && !strings.HasPrefix(text, image) {
+		text = image + ": " + text
+	}
+	if status.Of(err) == status.Usage && hint == "" {
+		hint = t.Name + " --help"
+	}
+	if hint != "" {
+		text += "\nhint: " + hint
+	}
+	fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, text)
+}
+
+// Warn says something on stderr that does not stop the work.
+func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, text) }
+
+// print writes to stdout, and finds out whether it arrived.
+func (t *Tool) print(text string) error {
+	if _, err := io.WriteString(t.Stdout, text); err != nil {
+		return fmt.Errorf("standard output: %w", unwrapPath(err))
+	}
+	return nil
+}
+
+func unwrapPath(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// terminal reports whether a stream is one.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+const createFlags = unix.O_CREAT | unix.O_EXCL | unix.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// Contents keeps the contents of files in a private directory, under numbers.
+type Contents struct {
+	dir  *os.File
+	last atomic.Int64
+}
+
+// NewContents returns the contents kept in an empty directory, which must stay
+// open as long as they are used.
+func NewContents(dir *os.File) *Contents { return &Contents{dir: dir} }
+
+// add keeps the content that r has, under a number of its own, and notes it in
+// n. An empty one needs no number.
+func (c *Contents) add(n *tree.Inode, r io.Reader) error {
+	number := c.last.Add(1)
+	name := strconv.FormatInt(number, 10)
+	fd, err := unix.Openat(int(c.dir.Fd()), name, createFlags, 0o600)
+	if err != nil {
+		return os.NewSyscallError("openat", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	usage, err := sparse.Write(f, r)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	n.Content, n.Size, n.Blocks, n.Runs = number, usage.Size, usage.Blocks, usage.Runs
+	return err
+}
+
+// Ensure gives a file that has no content a number too, so that several names
+// can be given to it.
+func (c *Contents) Ensure(n *tree.Inode) error {
+	if n.Content != 0 {
+		return nil
+	}
+	n.Content = c.last.Add(1)
+	return Make(n, c.dir, strconv.FormatInt(n.Content, 10))
+}
+
+// Make makes what stands for a file without content on the host: a symlink is
+// itself, everything else an empty file.
+func Make(n *tree.Inode, dir *os.File, name string) error {
+	if n.Type == tree.Symlink {
+		return os.NewSyscallError("symlinkat", unix.Symlinkat(n.Target, int(dir.Fd()), name))
+	}
+	fd, err := unix.Openat(int(dir.Fd()), name, createFlags, 0o600)
+	if err != nil {
+		return os.NewSyscallError("openat", err)
+	}
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+
+// Place gives the content of n a name in a directory. While more names are to
+// come, the number stays one of them.
+func (c *Contents) Place(n *tree.Inode, more bool, dir *os.File, name string) error {
+	from, to := int(c.dir.Fd()), int(dir.Fd())
+	number := strconv.FormatInt(n.Content, 10)
+	if more {
+		return os.NewSyscallError("linkat", unix.Linkat(from, number, to, name, 0))
+	}
+	return os.NewSyscallError("renameat", unix.Renameat(from, number, to, name))
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"archive/tar"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"banger/lib/tree"
+)
+
+// The times that ext4 can hold: 34 bits of seconds from 1901 on.
+const (
+	minTime = -1 << 31
+	maxTime = 1<<34 - 1<<31 - 1
+)
+
+// setTime takes over the mtime, clamped to what ext4 can hold.
+func (r *Reader) setTime(n *tree.Inode, h *tar.Header) {
+	n.SetTime(h.ModTime)
+	switch {
+	case n.Sec < minTime:
+		n.Sec, n.Nsec = minTime, 0
+	case n.Sec > maxTime:
+		n.Sec, n.Nsec = maxTime, 0
+	default:
+		return
+	}
+	r.warn("time", "%q: time %v is out of ext4's range: clamped", h.Name, h.ModTime.UTC())
+}
+
+// Where pax records carry extended attributes: star's and GNU tar's raw, and
+// bsdtar's encoded.
+const (
+	schily     = "SCHILY.xattr."
+	libarchive = "LIBARCHIVE.xattr."
+)
+
+// setXattrs takes over the extended attributes that a kernel could set.
+func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
+	values := make(map[string]string)
+	for key, value := range h.PAXRecords {
+		r.warnUnkept(h.Name, key)
+		name, is := strings.CutPrefix(key, libarchive)
+		if !is {
+			continue
+		}
+		name, err := url.PathUnescape(name)
+		if err != nil {
+			return fmt.Errorf("pax record %q: %v", key, err)
+		}
+		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
+		if err != nil {
+			return fmt.Errorf("pax record %q: %v", key, err)
+		}
+		values[name] = string(raw)
+	}
+	for key, value := range h.PAXRecords {
+		if name, is := strings.CutPrefix(key, schily); is {
+			values[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if len(values[name]) > tree.MaxXattr {
+			return fmt.Errorf("xattr %s of %d bytes", name, len(values[name]))
+		}
+		if !tree.Settable(n.Type, name) {
+			r.warn("xattr "+name, "%q: xattr %q: no kernel sets it on a %v: skipped", h.Name, name, n.Type)
+			continue
+		}
+		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: name, Value: values[name]})
+	}
+	return nil
+}
+
+// warnUnkept names pax records that carry metadata in a form that is not kept.
+func (r *Reader) warnUnkept(name, key string) {
+	for _, prefix := range []string{"SCHILY.acl.", "SCHILY.fflags", "RHT."} {
+		if strings.HasPrefix(key, prefix) {
+			r.warn("pax "+prefix, "%q: pax record %s: not kept, here and wherever it follows", name, key)
+		}
+	}
+}
+
+// onceEach remembers what has been said.
+type onceEach struct{ said sync.Map }
+
+// warn says something once for each kind.
+func (r *Reader) warn(kind, format string, args ...any) {
+	if _, again := r.warned.said.LoadOrStore(kind, true); !again && r.Warn != nil {
+		r.Warn(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"errors"
+	"strings"
+
+	"banger/lib/tree"
+)
+
+// Names of whiteouts (image-spec, layer.md, "Whiteouts").
+const (
+	whiteoutPrefix = ".wh."
+	opaqueMarker   = ".wh..wh..opq"
+	aufsPrefix     = ".wh..wh." // other bookkeeping of aufs: means nothing
+)
+
+// addWhiteout keeps an entry that is a whiteout, and tells whether it was one.
+// Only the last component of a name makes a whiteout.
+func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
+	if len(name) == 0 {
+		return false, nil
+	}
+	dir, last := name[:len(name)-1], name[len(name)-1]
+	hidden, is := strings.CutPrefix(last, whiteoutPrefix)
+	switch {
+	case !is:
+		return false, nil
+	case last == opaqueMarker:
+		l.whiteouts = append(l.whiteouts, whiteout{dir: dir, opaque: true, marker: marker})
+	case strings.HasPrefix(last, aufsPrefix):
+	case hidden == "" || hidden == "." || hidden == "..":
+		return true, errors.New("a whiteout of no name")
+	default:
+		l.whiteouts = append(l.whiteouts, whiteout{dir: dir, name: hidden, marker: marker})
+	}
+	return true, nil
+}
+
+// applyWhiteouts acts on the tree of the layers below. All directories are
+// found before anything goes, so the order of the markers does not matter.
+func (l *Layer) applyWhiteouts(t *tree.Tree, explain func(Event)) error {
+	dirs := make([]*tree.Inode, len(l.whiteouts))
+	for i, w := range l.whiteouts {
+		dir, err := t.Dir(w.dir, nil)
+		if err != nil && !errors.Is(err, tree.ErrNotDir) {
+			return l.errorf(w.marker, "%w", err)
+		}
+		dirs[i] = dir
+	}
+	for i, w := range l.whiteouts {
+		if dirs[i] == nil {
+			continue // what is not there is not missed
+		}
+		names := []string{w.name}
+		if w.opaque {
+			names = dirs[i].Names()
+		}
+		for _, name := range names {
+			dirs[i].Remove(name, l.removed(w.marker, explain))
+		}
+	}
+	return nil
+}

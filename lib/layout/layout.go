@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package layout keeps images in OCI image layouts on disk (image-spec,
+// image-layout.md). Nothing is read from one but through its digest and size,
+// and nothing is visible in one until it is whole.
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"banger/lib/status"
+)
+
+// A Layout is an OCI image layout in a directory.
+type Layout struct{ dir string }
+
+// Open opens the layout in a directory.
+func Open(dir string) (*Layout, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, v1.ImageLayoutFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, status.Errorf(status.NoInput, "%s: not an OCI image layout", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var mark v1.ImageLayout
+	if err := json.Unmarshal(raw, &mark); err != nil || mark.Version != v1.ImageLayoutVersion {
+		return nil, status.Errorf(status.Bad, "%s/%s: not of version %s", dir, v1.ImageLayoutFile, v1.ImageLayoutVersion)
+	}
+	return &Layout{dir}, nil
+}
+
+// Is reports whether a directory holds a layout.
+func Is(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, v1.ImageLayoutFile))
+	return err == nil
+}
+
+// Dir returns the layout's directory.
+func (l *Layout) Dir() string { return l.dir }
+
+// blobPath returns where a blob is kept. A digest that is not well formed is
+// never made a path.
+func (l *Layout) blobPath(d digest.Digest) (string, error) {
+	if err := d.Validate(); err != nil {
+		return "", status.Errorf(status.Bad, "digest %q: %w", string(d), err)
+	}
+	return filepath.Join(l.dir, v1.ImageBlobsDir, d.Algorithm().String(), d.Encoded()), nil
+}
+
+// Blob opens a blob. It reads as io.EOF only if it was of the digest and size
+// that its descriptor says.
+func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
+	path, err := l.blobPath(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, status.Errorf(status.NoInput, "%s: blob %s is not there", l.dir, d.Digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{Verify(f, d), f}, nil
+}
+
+// maxDocument bounds manifests, indexes and configs: what registries accept.
+const maxDocument = 4 << 20
+
+// document reads a whole blob of JSON.
+func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
+	if d.Size > maxDocument {
+		return nil, status.Errorf(status.Bad, "%s: a document of %d bytes", d.Digest, d.Size)
+	}
+	r, err := l.Blob(d)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// index reads index.json.
+func (l *Layout) index() (*v1.Index, error) {
+	path := filepath.Join(l.dir, v1.ImageIndexFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	index := new(v1.Index)
+	if err := json.Unmarshal(raw, index); err != nil {
+		return nil, status.Errorf(status.Bad, "%s: %w", path, err)
+	}
+	if index.SchemaVersion != 2 {
+		return nil, status.Errorf(status.Bad, "%s: schemaVersion %d", path, index.SchemaVersion)
+	}
+	return index, nil
+}
+
+// emptyIndex is the index of a layout without images.
+func emptyIndex() *v1.Index {
+	return &v1.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: v1.MediaTypeImageIndex,
+		Manifests: []v1.Descriptor{},
+	}
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout
+
+import (
+	_ "crypto/sha256" // the algorithms of image-spec, descriptor.md
+	_ "crypto/sha512"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"banger/lib/status"
+)
+
+// verifier is a reader that ends well only if all went through as described.
+type verifier struct {
+	r     io.Reader
+	want  v1.Descriptor
+	check digest.Verifier
+	left  int64
+}
+
+// Verify reads r, which must hold what d describes: io.EOF comes only after
+// exactly its size and digest. One byte more, one less or another is an error.
+func Verify(r io.Reader, d v1.Descriptor) io.Reader {
+	return &verifier{r: r, want: d, check: d.Digest.Verifier(), left: d.Size}
+}
+
+func (v *verifier) Read(p []byte) (int, error) {
+	n, err := v.r.Read(p)
+	v.check.Write(p[:n])
+	v.left -= int64(n)
+	switch {
+	case v.left < 0:
+		return 0, v.errorf("is longer than %d bytes", v.want.Size)
+	case err == io.EOF && v.left > 0:
+		return 0, v.errorf("ends %d bytes short of %d", v.left, v.want.Size)
+	case err == io.EOF && !v.check.Verified():
+		return 0, v.errorf("does not match its digest")
+	}
+	return n, err
+}
+
+func (v *verifier) errorf(format string, args ...any) error {
+	return status.Errorf(status.Bad, string(v.want.Digest)+": "+format, args...)
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+
+	"banger/lib/stage"
+	"banger/lib/status"
+)
+
+// A Writer adds blobs and names to a layout. Several may do so at once. A
+// writer that is killed leaves a temporary directory, which the next sweeps.
+type Writer struct {
+	*Layout
+	stage *stage.Stage
+	last  atomic.Int64
+}
+
+// NewWriter opens the layout in a directory for writing; one that is not there
+// is made.
+func NewWriter(dir string) (*Writer, error) {
+	if err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o777); err != nil {
+		return nil, status.With(status.Create, err)
+	}
+	s, err := stage.NewDir(filepath.Join(dir, "fetch"), stage.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{Layout: &Layout{dir}, stage: s}
+	if err := w.initialize(); err != nil {
+		s.Discard()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close removes what was not finished.
+func (w *Writer) Close() { w.stage.Discard() }
+
+// initialize writes the files that make a directory a layout.
+func (w *Writer) initialize() error {
+	unlock, err := w.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	path := filepath.Join(w.dir, v1.ImageIndexFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := w.writeJSON(path, emptyIndex()); err != nil {
+			return err
+		}
+	}
+	if Is(w.dir) {
+		_, err := Open(w.dir)
+		return err
+	}
+	return w.writeJSON(filepath.Join(w.dir, v1.ImageLayoutFile), v1.ImageLayout{Version: v1.ImageLayoutVersion})
+}
+
+// lock keeps other writers from the index until unlock is called. Readers
+// need no lock: the index changes by rename.
+func (w *Writer) lock() (unlock func(), err error) {
+	dir, err := os.Open(w.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		dir.Close()
+		return nil, os.NewSyscallError("flock", err)
+	}
+	return func() { dir.Close() }, nil
+}
+
+// writeJSON replaces a file by rename.
+func (w *Writer) writeJSON(path string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.put(path, func(f io.Writer) error {
+		_, err := f.Write(append(raw, '\n'))
+		return err
+	})
+}
+
+// put makes a file under a temporary name, writes it through to the disk and
+// renames it to path, over what is there.
+func (w *Writer) put(path string, write func(io.Writer) error) error {
+	tmp := filepath.Join(w.stage.Path, strconv.FormatInt(w.last.Add(1), 10))
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp)
+	defer f.Close()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return stage.SyncPath(filepath.Dir(path))
+}
+
+// PutBlob keeps what r holds, if that is what d describes.
+func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
+	path, err := w.blobPath(d.Digest)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	return w.put(path, func(f io.Writer) error {
+		_, err := io.Copy(f, Verify(r, d))
+		return err
+	})
+}
+
+// Has reads a blob through and reports whether it is there and as described.
+func (w *Writer) Has(d v1.Descriptor) bool {
+	r, err := w.Blob(d)
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err == nil
+}
+
+// Describe returns the descriptor of a manifest or index that is there.
+func (w *Writer) Describe(d digest.Digest) (v1.Descriptor, error) {
+	path, err := w.blobPath(d)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	desc := v1.Descriptor{Digest: d, Size: info.Size()}
+	raw, err := w.document(desc)
+	if err == nil {
+		desc.MediaType, err = MediaType(raw)
+	}
+	return desc, err
+}
+
+// MediaType tells what a manifest or index is. Those of OCI need not say.
+func MediaType(raw []byte) (string, error) {
+	var shape struct {
+		MediaType string          `json:"mediaType"`
+		Manifests json.RawMessage `json:"manifests"`
+	}
+	if err := json.Unmarshal(raw, &shape); err != nil {
+		return "", status.With(status.Bad, err)
+	}
+	switch {
+	case shape.MediaType != "":
+		return shape.MediaType, nil
+	case shape.Manifests != nil:
+		return v1.MediaTypeImageIndex, nil
+	}
+	return v1.MediaTypeImageManifest, nil
+}
+
+// Tag enters a manifest in the index, under a name if that is not "". An
+// image that had the name keeps its entry, unnamed.
+func (w *Writer) Tag(name string, d v1.Descriptor) error {
+	unlock, err := w.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	index, err := w.index()
+	if err != nil {
+		return err
+	}
+	index.Manifests = tag(index.Manifests, name, d)
+	return w.writeJSON(filepath.Join(w.dir, v1.ImageIndexFile), index)
+}
+
+// tag gives d the name among some entries: each digest has an entry for each
+// of its names, or one without.
+func tag(old []v1.Descriptor, name string, d v1.Descriptor) []v1.Descriptor {
+	var kept []v1.Descriptor
+	named := make(map[digest.Digest]bool)
+	for _, e := range old {
+		if refName(e) != "" && refName(e) != name {
+			named[e.Digest] = true
+		}
+	}
+	if name != "" || !named[d.Digest] {
+		named[d.Digest] = true
+		d.Annotations = nil
+		if name != "" {
+			d.Annotations = map[string]string{v1.AnnotationRefName: name}
+		}
+		kept = append(kept, d)
+	}
+	for _, e := range old {
+		if refName(e) == name {
+			delete(e.Annotations, v1.AnnotationRefName)
+		}
+		if refName(e) != "" || !named[e.Digest] {
+			named[e.Digest] = true
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+func refName(d v1.Descriptor) string { return d.Annotations[v1.AnnotationRefName] }

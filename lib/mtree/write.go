@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mtree writes a tree as text and reads it back: the manifest that
+// keeps what a tree on the host cannot, owners, modes, times, devices.
+//
+// It is mtree(5) in the form that FreeBSD's unprivileged builds use: full
+// paths, one line each, no /set. Lines are in the order of `LC_ALL=C sort`.
+package mtree
+
+import (
+	"bufio"
+	"encoding/base64"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"banger/lib/tree"
+)
+
+// header is the first line, as libarchive and gomtree expect it.
+const header = "#mtree v2.0\n"
+
+// Write writes the manifest of t.
+func Write(w io.Writer, t *tree.Tree) error {
+	bw := bufio.NewWriterSize(w, 64<<10)
+	bw.WriteString(header)
+	p := printer{w: bw}
+	p.line(".", t.Root)
+	p.dir("./", t.Root)
+	return bw.Flush()
+}
+
+// A printer prints lines; bufio keeps the first error.
+type printer struct {
+	w   *bufio.Writer
+	buf []byte
+}
+
+// dir prints what is below a directory. The lines of a subdirectory's children
+// all start with its name and a slash, its own with its name and a space: they
+// are sorted as two items, and so the whole is sorted line by line.
+func (p *printer) dir(prefix string, dir *tree.Inode) {
+	type item struct {
+		key string
+		n   *tree.Inode
+	}
+	items := make([]item, 0, dir.Len())
+	for _, name := range dir.Names() {
+		n := dir.Lookup(name)
+		key := Escape(name)
+		items = append(items, item{key + " ", n})
+		if n.Type == tree.Dir && n.Len() > 0 {
+			items = append(items, item{key + "/", n})
+		}
+	}
+	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.key, b.key) })
+	for _, it := range items {
+		last := len(it.key) - 1
+		if it.key[last] == '/' {
+			p.dir(prefix+it.key, it.n)
+		} else {
+			p.line(prefix+it.key[:last], it.n)
+		}
+	}
+}
+
+// line prints one inode under a path that is escaped already.
+func (p *printer) line(path string, n *tree.Inode) {
+	b := append(p.buf[:0], path...)
+	b = append(append(b, " type="...), n.Type.String()...)
+	b = strconv.AppendUint(append(b, " uid="...), uint64(n.UID), 10)
+	b = strconv.AppendUint(append(b, " gid="...), uint64(n.GID), 10)
+	b = append(append(b, " mode="...), octal(n.Mode)...)
+	if n.Nlink > 1 {
+		b = strconv.AppendInt(append(b, " nlink="...), int64(n.Nlink), 10)
+	}
+	if n.Type == tree.File {
+		b = strconv.AppendInt(append(b, " size="...), n.Size, 10)
+	}
+	if n.Type == tree.Symlink {
+		b = append(append(b, " link="...), Escape(n.Target)...)
+	}
+	b = append(append(b, " time="...), Time(n.Sec, n.Nsec)...)
+	if n.Type.Device() {
+		b = strconv.AppendUint(append(b, " device=linux,"...), uint64(n.Major), 10)
+		b = strconv.AppendUint(append(b, ','), uint64(n.Minor), 10)
+	}
+	for _, x := range n.Xattrs {
+		b = append(append(b, " xattr."...), Escape(x.Name)...)
+		b = base64.StdEncoding.AppendEncode(append(b, '='), []byte(x.Value))
+	}
+	p.buf = append(b, '\n')
+	p.w.Write(p.buf)
+}
+
+// octal prints a mode in four digits.
+func octal(mode uint16) string {
+	s := strconv.FormatUint(uint64(mode), 8)
+	return "0000"[min(4, len(s)):] + s
+}
+
+// Time prints a time as mtree does: whole seconds, rounded down, and nine
+// digits of nanoseconds after them. -1.500000000 is half a second before 1970.
+func Time(sec int64, nsec uint32) string {
+	ns := strconv.FormatUint(uint64(nsec), 10)
+	return strconv.FormatInt(sec, 10) + "." + "000000000"[len(ns):] + ns
+}

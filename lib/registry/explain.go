@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"banger/lib/status"
+)
+
+// explain says in a few words what went wrong on the wire, and whether trying
+// again can help.
+func explain(err error) error {
+	var answer *transport.Error
+	var certificate *tls.CertificateVerificationError
+	var network net.Error
+	switch {
+	case errors.As(err, &answer):
+		return explainAnswer(answer)
+	case errors.Is(err, context.Canceled) && !errors.Is(err, errSilent):
+		return err
+	case errors.As(err, &certificate):
+		return status.Hint(status.Errorf(status.Refused, "%w", certificate),
+			"SSL_CERT_FILE names a file of certificates to trust")
+	case errors.Is(err, errSilent):
+		return status.Hint(status.Errorf(status.Temporary, "%w", errSilent), "--timeout allows more")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return status.Errorf(status.Temporary, "connection cut: %w", io.ErrUnexpectedEOF)
+	case errors.As(err, &network):
+		return status.Errorf(status.Temporary, "%w", network)
+	}
+	return status.With(status.Bad, err)
+}
+
+// explainAnswer reads the registry's own words (distribution-spec, "Error
+// Codes").
+func explainAnswer(e *transport.Error) error {
+	said := strings.ToLower(http.StatusText(e.StatusCode))
+	if len(e.Errors) > 0 {
+		said = strings.ToLower(strings.ReplaceAll(string(e.Errors[0].Code), "_", " "))
+	}
+	err := errors.New(said)
+	switch {
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		return status.Hint(status.With(status.Refused, err), "no such repository, or log in with docker login")
+	case e.StatusCode == http.StatusNotFound:
+		return status.With(status.NoInput, err)
+	case e.StatusCode == http.StatusTooManyRequests:
+		return status.Hint(status.With(status.Temporary, err), "docker login may raise the limit")
+	case e.StatusCode >= 500, e.Temporary():
+		return status.With(status.Temporary, err)
+	}
+	return fmt.Errorf("the registry answers %d: %w", e.StatusCode, err)
+}

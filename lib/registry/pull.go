@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package registry brings images from OCI registries into a layout. It is the
+// only package that uses the network.
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"banger/lib/layout"
+	"banger/lib/status"
+)
+
+// A Source says how registries are spoken to.
+type Source struct {
+	Platform  v1.Platform
+	Transport http.RoundTripper
+	Keychain  authn.Keychain
+}
+
+// parallel is how many layers of one image are fetched at a time.
+const parallel = 4
+
+// tries is how often a blob is asked for when the connection breaks.
+const tries = 3
+
+// A pull is one image on its way into a layout.
+type pull struct {
+	*Source
+	ref      name.Reference
+	to       *layout.Writer
+	progress func(total, done int64)
+	options  []remote.Option
+}
+
+// Pull brings the image that a reference names into a layout and returns what
+// to call it there. What the layout has already, it checks and does not fetch;
+// a digest that is all there needs no network. progress hears of bytes: first
+// of those to come, then of each that has come.
+func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, progress func(total, done int64)) (layout.Ref, error) {
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		return layout.Ref{}, status.Errorf(status.Usage, "%w", err)
+	}
+	p := &pull{Source: s, ref: ref, to: to, progress: progress}
+	p.options = []remote.Option{
+		remote.WithContext(ctx), remote.WithTransport(s.Transport), remote.WithAuthFromKeychain(s.Keychain),
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Second / 2, Factor: 3, Jitter: 0.1, Steps: tries}),
+	}
+	image, err := p.cached()
+	if err != nil {
+		image, err = p.fetch(ctx)
+	}
+	if err != nil {
+		return layout.Ref{}, err
+	}
+	tag, _ := p.refName()
+	desc := image.Manifest
+	desc.Platform = &image.Config.Platform
+	if err := to.Tag(tag, desc); err != nil {
+		return layout.Ref{}, err
+	}
+	_, called := p.refName()
+	return layout.Ref{Dir: to.Dir(), Name: called, Digest: desc.Digest}, nil
+}
+
+// refName returns the name of the image in the layout's index, "" for one
+// fetched by digest, and what the printed line calls it.
+func (p *pull) refName() (tag, called string) {
+	called = strings.Replace(p.ref.Name(), "index.docker.io/", "docker.io/", 1)
+	if _, by := p.ref.(name.Digest); by {
+		called, _, _ = strings.Cut(called, "@")
+		return "", called
+	}
+	return called, called
+}
+
+// cached returns the image from the layout alone, if it was asked for by a
+// digest and all of it is there.
+func (p *pull) cached() (*layout.Image, error) {
+	by, ok := p.ref.(name.Digest)
+	if !ok {
+		return nil, errors.New("a tag may have moved")
+	}
+	desc, err := p.to.Describe(digest.Digest(by.DigestStr()))
+	if err != nil {
+		return nil, err
+	}
+	if desc, err = p.to.Select(desc, p.Platform); err != nil {
+		return nil, err
+	}
+	image, err := p.to.Read(desc, p.Platform)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range image.Layers {
+		if !p.to.Has(l.Descriptor) {
+			return nil, errors.New("a layer is missing")
+		}
+	}
+	return image, nil
+}
+
+// fetch asks the registry: for the manifest of the platform, for its config,
+// then for its layers.
+func (p *pull) fetch(ctx context.Context) (*layout.Image, error) {
+	desc, err := p.resolve()
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := p.to.Manifest(desc)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.blob(ctx, manifest.Config); err != nil {
+		return nil, err
+	}
+	image, err := p.to.Read(desc, p.Platform)
+	if err != nil {
+		return nil, err
+	}
+	return image, p.layers(ctx, image.Layers)
+}
+
+// resolve fetches the manifest of the platform, and the indexes on the way.
+func (p *pull) resolve() (v1.Descriptor, error) {
+	top, err := p.manifest(p.ref)
+	if err != nil || !layout.IsIndex(top.MediaType) {
+		return top, err
+	}
+	if err := p.nested(top, 1); err != nil {
+		return top, err
+	}
+	chosen, err := p.to.Select(top, p.Platform)
+	if err != nil {
+		return top, err
+	}
+	return p.manifest(p.digest(chosen))
+}
+
+// nested fetches the indexes in an index, and those in them.
+func (p *pull) nested(index v1.Descriptor, depth int) error {
+	if depth > layout.MaxDepth {
+		return status.Errorf(status.Bad, "indexes nested %d deep", depth)
+	}
+	children, err := p.to.Children(index)
+	if err != nil {
+		return err
+	}
+	for _, d := range children {
+		if layout.IsIndex(d.MediaType) {
+			if _, err := p.manifest(p.digest(d)); err != nil {
+				return err
+			}
+			if err := p.nested(d, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pull) digest(d v1.Descriptor) name.Reference {
+	return p.ref.Context().Digest(string(d.Digest))
+}
+
+// manifest fetches a manifest or index and keeps it.
+func (p *pull) manifest(ref name.Reference) (v1.Descriptor, error) {
+	got, err := remote.Get(ref, p.options...)
+	if err != nil {
+		return v1.Descriptor{}, explain(err)
+	}
+	d := v1.Descriptor{
+		MediaType: string(got.MediaType),
+		Digest:    digest.Digest(got.Digest.String()),
+		Size:      int64(len(got.Manifest)),
+	}
+	return d, p.to.PutBlob(d, bytes.NewReader(got.Manifest))
+}
+
+// layers fetches what layers are missing, several at a time.
+func (p *pull) layers(ctx context.Context, layers []layout.Layer) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	asked := make(map[digest.Digest]bool)
+	for _, l := range layers {
+		if !asked[l.Digest] {
+			asked[l.Digest] = true
+			group.Go(func() error { return p.blob(ctx, l.Descriptor) })
+		}
+	}
+	return group.Wait()
+}
+
+// blob fetches a blob unless it is there.
+func (p *pull) blob(ctx context.Context, d v1.Descriptor) error {
+	if p.to.Has(d) {
+		return nil
+	}
+	if d.Digest.Algorithm() != digest.SHA256 {
+		return status.Errorf(status.Bad, "%s: registries are asked for sha256 only", d.Digest)
+	}
+	p.progress(d.Size, 0)
+	var err error
+	for try := range tries {
+		if try > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Duration(try) * time.Second / 2):
+			}
+		}
+		if err = p.download(ctx, d); err == nil || status.Of(err) != status.Temporary {
+			return err
+		}
+	}
+	return err
+}
+
+// download asks for a blob once.
+func (p *pull) download(ctx context.Context, d v1.Descriptor) error {
+	options := append([]remote.Option{}, p.options...)
+	l, err := remote.Layer(p.ref.Context().Digest(string(d.Digest)), append(options, remote.WithContext(ctx))...)
+	if err != nil {
+		return explain(err)
+	}
+	body, err := l.Compressed()
+	if err != nil {
+		return explain(err)
+	}
+	defer body.Close()
+	arrived := &counted{r: body, progress: p.progress}
+	err = p.to.PutBlob(d, arrived)
+	if err != nil {
+		p.progress(0, -arrived.n) // the next try counts anew
+	}
+	if arrived.err != nil && arrived.err != io.EOF {
+		return explain(arrived.err)
+	}
+	return err
+}
+
+// counted reports what was read, and keeps the error that ended it.
+type counted struct {
+	r        io.Reader
+	n        int64
+	err      error
+	progress func(total, done int64)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.progress(0, int64(n))
+	if err != nil {
+		c.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+var errSilent = errors.New("the server has gone silent")
+
+// NewTransport returns a transport that gives up on a server which says
+// nothing for so long, whatever it was in the middle of.
+func NewTransport(silence time.Duration) http.RoundTripper {
+	return &patient{remote.DefaultTransport, silence}
+}
+
+type patient struct {
+	http.RoundTripper
+	silence time.Duration
+}
+
+func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(p.silence, func() { cancel(errSilent) })
+	resp, err := p.RoundTripper.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		return nil, cause(ctx, err)
+	}
+	resp.Body = &heard{resp.Body, ctx, timer, p.silence}
+	return resp, nil
+}
+
+// heard is a body that winds the timer up again with each read.
+type heard struct {
+	io.ReadCloser
+	ctx     context.Context
+	timer   *time.Timer
+	silence time.Duration
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.timer.Reset(h.silence)
+	if err != nil {
+		h.timer.Stop()
+		err = cause(h.ctx, err)
+	}
+	return n, err
+}
+
+func (h *heard) Close() error {
+	h.timer.Stop()
+	return h.ReadCloser.Close()
+}
+
+// cause puts the reason of a cancellation in the place of its symptom.
+func cause(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}

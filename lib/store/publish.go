@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/bundle"
+	"banger/lib/ext4"
+	"banger/lib/sparse"
+	"banger/lib/stage"
+	"banger/lib/status"
+)
+
+// A Publication is an image that is to be published.
+type Publication struct {
+	Rootfs  string  // the ext4 file; image.json and config.json may lie beside it
+	Name    string  // "" for one made from the image's reference
+	Kernel  *Kernel // nil for none
+	Replace bool    // an image that has the name
+	Now     time.Time
+}
+
+// Publish makes an image of an ext4 file, a kernel and a record, under a
+// temporary name, and gives it its own in one step, once it is on disk.
+//
+// A file that lies in a staging directory of the store is not copied: the
+// directory becomes the image.
+func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
+	record, err := readRecord(p.Rootfs)
+	if err != nil {
+		return nil, err
+	}
+	if p.Name == "" {
+		p.Name = bundle.Name(record.Reference)
+	}
+	if p.Name == "" {
+		return nil, status.Hint(status.Errorf(status.Usage, "%s: no image.json beside it to take a name from", p.Rootfs),
+			"--name NAME")
+	}
+	if err := checkName(p.Name); err != nil {
+		return nil, err
+	}
+	st, err := s.stage(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Discard()
+	if err := p.complete(ctx, st.Path, record); err != nil {
+		return nil, err
+	}
+	if err := st.Sync(); err != nil {
+		return nil, err
+	}
+	return s.Image(p.Name)
+}
+
+// readRecord returns what lies beside an ext4 file, or an empty record.
+func readRecord(rootfs string) (*bundle.Record, error) {
+	r, err := bundle.ReadRecord(filepath.Join(filepath.Dir(rootfs), bundle.RecordFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &bundle.Record{Version: 1}, nil
+	}
+	return r, err
+}
+
+// stage returns a staging directory that holds the root filesystem.
+func (s *Store) stage(ctx context.Context, p Publication) (*stage.Stage, error) {
+	if err := os.MkdirAll(s.images(), 0o777); err != nil {
+		return nil, status.With(status.Create, err)
+	}
+	var o stage.Options
+	if p.Replace {
+		o.Replaces = isImage
+	}
+	dst := filepath.Join(s.images(), p.Name)
+	if dir := filepath.Dir(p.Rootfs); s.isStaging(dir) && filepath.Base(p.Rootfs) == bundle.Ext4File {
+		return stage.Adopt(dir, dst, o)
+	}
+	st, err := stage.NewDir(dst, o)
+	if err != nil {
+		return nil, err
+	}
+	err = copyFile(ctx, filepath.Join(st.Path, bundle.Ext4File), p.Rootfs)
+	config := filepath.Join(filepath.Dir(p.Rootfs), bundle.ConfigFile)
+	if err == nil && exists(config) {
+		err = copyFile(ctx, filepath.Join(st.Path, bundle.ConfigFile), config)
+	}
+	if err != nil {
+		st.Discard()
+		return nil, err
+	}
+	return st, nil
+}
+
+func isImage(dir string) bool { return exists(filepath.Join(dir, bundle.RecordFile)) }
+
+// isStaging tells a staging directory among the images.
+func (s *Store) isStaging(dir string) bool {
+	a, err1 := os.Stat(filepath.Dir(dir))
+	b, err2 := os.Stat(s.images())
+	return err1 == nil && err2 == nil && os.SameFile(a, b) && stage.IsTemporary(filepath.Base(dir))
+}
+
+// complete stages the kernel, writes the record and sees all to the disk.
+func (p Publication) complete(ctx context.Context, dir string, r *bundle.Record) (err error) {
+	rootfs := filepath.Join(dir, bundle.Ext4File)
+	if r.Ext4, err = describe(ctx, rootfs, p.Rootfs+bundle.Ext4Record); err != nil {
+		return err
+	}
+	if p.Kernel != nil {
+		if r.Kernel, err = p.Kernel.stageInto(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(rootfs, 0o444); err != nil { // a master: a VM boots a copy
+		return err
+	}
+	r.Managed, r.Registered = true, p.Now.UTC()
+	for _, scaffold := range []string{bundle.RecordFile, bundle.Ext4File + bundle.Ext4Record} {
+		if err := os.RemoveAll(filepath.Join(dir, scaffold)); err != nil {
+			return err
+		}
+	}
+	record := filepath.Join(dir, bundle.RecordFile)
+	if err := bundle.WriteJSON(record, r); err != nil {
+		return err
+	}
+	return errors.Join(stage.SyncPath(rootfs), stage.SyncPath(record), stage.SyncPath(dir))
+}
+
+// describe reads from the ext4 file what the record says of it; only which
+// mkfs.ext4 made it must be told.
+func describe(ctx context.Context, rootfs, made string) (*bundle.Ext4, error) {
+	m, err := ext4.Open(rootfs)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	info, err := os.Stat(rootfs)
+	if err != nil {
+		return nil, err
+	}
+	e := &bundle.Ext4{Size: info.Size(), FreeBytes: m.FreeBytes(), FreeInodes: m.FreeInodes(), UUID: m.UUID()}
+	var told bundle.Ext4
+	if err := bundle.ReadJSON(made, &told); err == nil && told.UUID == e.UUID {
+		e.Mkfs = told.Mkfs
+	}
+	e.SHA256, err = sum(ctx, rootfs)
+	return e, err
+}
+
+// sum is the SHA-256 of a file.
+func sum(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if err := sparse.Read(ctx, h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// copyFile copies a file, holes kept, and sees it to the disk.
+func copyFile(ctx context.Context, dst, src string) error {
+	from, err := os.Open(src)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if info, err := from.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(err, status.Errorf(status.NoInput, "%s: not a file", src))
+	}
+	to, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(sparse.Copy(ctx, to, from), to.Sync())
+	return errors.Join(err, to.Close())
+}
+
+// syncFilesystem is for what has too many files to be synced one by one.
+func syncFilesystem(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
+}

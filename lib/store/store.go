@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps published images and kernels, each a directory that
+// holds its own record. A directory that has its name is whole; there is no
+// database beside it that could disagree.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"banger/lib/bundle"
+	"banger/lib/stage"
+	"banger/lib/status"
+)
+
+// A Store is banger's state directory.
+type Store struct{ dir string }
+
+// Open returns the store in a directory, which need not be there yet.
+func Open(dir string) *Store { return &Store{dir} }
+
+func (s *Store) images() string  { return filepath.Join(s.dir, "images") }
+func (s *Store) kernels() string { return filepath.Join(s.dir, "kernels") }
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
+
+// checkName refuses what cannot be the name of an image or kernel.
+func checkName(name string) error {
+	if nameForm.MatchString(name) {
+		return nil
+	}
+	return status.Hint(status.Errorf(status.Usage, "%q cannot be a name", name),
+		"letters, digits, and . _ + - after the first of them")
+}
+
+// An Image is one that is published.
+type Image struct {
+	Name string `json:"name"`
+	Dir  string `json:"path"`
+	*bundle.Record
+}
+
+// Image returns a published image.
+func (s *Store) Image(name string) (*Image, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(s.images(), name)
+	r, err := bundle.ReadRecord(filepath.Join(dir, bundle.RecordFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, status.Hint(status.Errorf(status.NoInput, "%s: no such image", name), "banger image list")
+	}
+	return &Image{name, dir, r}, err
+}
+
+// Images lists what is published, by name. What is in the directory and no
+// image is passed to skipped.
+func (s *Store) Images(skipped func(error)) ([]*Image, error) {
+	entries, err := os.ReadDir(s.images())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var all []*Image
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		switch image, err := s.Image(e.Name()); {
+		case err == nil:
+			all = append(all, image)
+		case status.Of(err) == status.NoInput && !exists(filepath.Join(s.images(), e.Name())):
+			// removed meanwhile
+		default:
+			skipped(fmt.Errorf("%s: %w", filepath.Join(s.images(), e.Name()), err))
+		}
+	}
+	return all, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// Remove removes a published image. Its name goes first, in one step.
+func (s *Store) Remove(name string) error {
+	image, err := s.Image(name)
+	if err != nil {
+		return err
+	}
+	return stage.Remove(image.Dir)
+}

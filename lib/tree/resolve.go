@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Limits of names, as Linux has them (limits.h, path_resolution(7)).
+const (
+	maxName     = 255      // bytes of a component (NAME_MAX)
+	maxPath     = 64 << 10 // bytes of a whole name in an archive
+	maxSymlinks = 40       // followed in one resolution (MAXSYMLINKS)
+	MaxTarget   = 4096 - 1 // bytes of a symlink's target (PATH_MAX and its NUL)
+)
+
+// Split takes a name from an archive apart. Empty components, "." and ".." go
+// lexically, the root being its own parent: what is left is a plain path from
+// the root, and none of it means the root itself.
+func Split(name string) ([]string, error) {
+	if len(name) > maxPath {
+		return nil, fmt.Errorf("a name of %d bytes", len(name))
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		return nil, errors.New("a name with a NUL")
+	}
+	var parts []string
+	for part := range strings.SplitSeq(name, "/") {
+		switch {
+		case part == "" || part == ".":
+		case part == "..":
+			parts = parts[:max(0, len(parts)-1)]
+		case len(part) > maxName:
+			return nil, fmt.Errorf("a component of %d bytes", len(part))
+		default:
+			parts = append(parts, part)
+		}
+	}
+	return parts, nil
+}
+
+// Find returns the inode of a path taken apart by Split, or nil. Symlinks on
+// the way are followed inside the tree, the last component is not.
+func (t *Tree) Find(parts []string) (*Inode, error) {
+	if len(parts) == 0 {
+		return t.Root, nil
+	}
+	dir, err := t.Dir(parts[:len(parts)-1], nil)
+	if dir == nil || err != nil {
+		return nil, err
+	}
+	return dir.Lookup(parts[len(parts)-1]), nil
+}
+
+// Dir returns the directory at a path, following symlinks inside the tree, the
+// last component too. Where a name is missing, missing makes the directory;
+// with none, Dir returns nil. What is there and no directory is an error.
+func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
+	dir, links := t.Root, 0
+	rest := append([]string(nil), parts...)
+	for len(rest) > 0 {
+		name := rest[0]
+		rest = rest[1:]
+		if name == "" || name == "." {
+			continue
+		}
+		if name == ".." {
+			dir = dir.parent
+			continue
+		}
+		next := dir.entries[name]
+		switch {
+		case next == nil && missing == nil:
+			return nil, nil
+		case next == nil:
+			if len(name) > maxName {
+				return nil, fmt.Errorf("a component of %d bytes", len(name))
+			}
+			next = missing()
+			dir.add(name, next)
+		case next.Type == Symlink:
+			if links++; links > maxSymlinks {
+				return nil, fmt.Errorf("more than %d symlinks on the way", maxSymlinks)
+			}
+			if strings.HasPrefix(next.Target, "/") {
+				dir = t.Root
+			}
+			rest = append(strings.Split(next.Target, "/"), rest...)
+			continue
+		case next.Type != Dir:
+			return nil, ErrNotDir
+		}
+		dir = next
+	}
+	return dir, nil
+}
