@@ -70,7 +70,7 @@ func (w *workbench) fill(ctx context.Context) error {
 		return err
 	}
 	defer private.Close()
-	contents := layer.NewContents(private)
+	contents := layer.NewContents(ctx, private)
 	t, err := w.replay(ctx, contents)
 	if err != nil {
 		return err
@@ -113,7 +113,11 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	if e := contents.Wait(); err == nil {
+		err = e
+	}
+	if err != nil {
 		return nil, err
 	}
 	root := tree.Inode{Mode: 0o755}

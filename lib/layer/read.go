@@ -100,7 +100,7 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 		e.inode, err = r.inode(h)
 	}
 	if err == nil && e.inode.Type == tree.File && e.link == nil && h.Size > 0 {
-		err = r.Contents.add(e.inode, content)
+		err = r.Contents.add(e.inode, content, h.Size)
 	}
 	l.entries = append(l.entries, e)
 	return err
