@@ -152,11 +152,12 @@ func output(t testing.TB, cmd *exec.Cmd) string {
 }
 
 func TestScript(t *testing.T) {
+	need(t, "mkfs.ext4", "e2fsck", "debugfs", "flock")
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			env.Setenv("PATH", bin+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
 			return nil
 		},
 		RequireExplicitExec: true,

@@ -66,6 +66,9 @@ func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand, g ge
 		}
 	}
 	for {
+		if g.size < smallest {
+			return g, errNoRoom
+		}
 		g.inodes = d.inodes + reservedInode + g.freeInodes
 		if !o.Minimal {
 			g.inodes = max(g.inodes, g.size/bytesPerInode)
