@@ -58,7 +58,11 @@ func main() {
 		reference := ref.Reference(image.Manifest.Digest)
 		dst := *output
 		if dst == "" {
-			dst = filepath.Join(*into, bundle.Name(reference)+bundle.Suffix)
+			name := reference // of a layout without a name, its directory's
+			if ref.Name != "" {
+				name = bundle.Name(reference)
+			}
+			dst = filepath.Join(*into, name+bundle.Suffix)
 		}
 		progress := tool.NewProgress("flattening " + filepath.Base(dst))
 		defer progress.Close()

@@ -54,6 +54,9 @@ func main() {
 		case source.Record != nil:
 			dst = filepath.Join(dir, bundle.Ext4File)
 		}
+		progress := tool.NewProgress("making " + filepath.Base(dst))
+		defer progress.Close()
+		o.Progress = progress.Set
 		return dst, source.WriteExt4(ctx, dst, o)
 	}))
 }

@@ -220,7 +220,7 @@ func (w *workbench) record(t *tree.Tree) *Record {
 		r.Created = time.Time{}
 	}
 	for _, l := range w.image.Layers {
-		r.Layers = append(r.Layers, l.DiffID)
+		r.Layers = append(r.Layers, l.Digest)
 	}
 	counted := map[*tree.Inode]bool{}
 	t.Walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {

@@ -21,12 +21,13 @@ import (
 
 // Ext4Options say what ext4 file is made of a source.
 type Ext4Options struct {
-	Mkfs    *ext4.Mkfs
-	Replace bool  // an ext4 file that is there
-	Size    int64 // bytes; 0 for as much as is promised
-	Free    int64 // bytes; less than 0 for a quarter of the content
-	Minimal bool
-	Beside  bool // put image.json and config.json beside the file
+	Mkfs     *ext4.Mkfs
+	Replace  bool  // an ext4 file that is there
+	Size     int64 // bytes; 0 for as much as is promised
+	Free     int64 // bytes; less than 0 for a quarter of the content
+	Minimal  bool
+	Progress func(written int64)
+	Beside   bool // put image.json and config.json beside the file
 }
 
 // WriteExt4 makes the ext4 file dst of a source, whole or not at all. Beside it
@@ -46,7 +47,7 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 			return err
 		}
 	}
-	eo := ext4.Options{Tree: s.Tree, Root: s.Root, Size: o.Size, Free: o.Free, Minimal: o.Minimal}
+	eo := ext4.Options{Tree: s.Tree, Root: s.Root, Size: o.Size, Free: o.Free, Minimal: o.Minimal, Progress: o.Progress}
 	if s.Record != nil && !s.Record.Created.IsZero() {
 		eo.Created = s.Record.Created.Unix()
 	}

@@ -20,7 +20,7 @@ type Record struct {
 	Digest       digest.Digest   `json:"digest,omitempty"` // of the platform's manifest
 	Platform     string          `json:"platform,omitempty"`
 	Created      time.Time       `json:"created,omitzero"`
-	Layers       []digest.Digest `json:"layers,omitempty"` // DiffIDs, oldest first
+	Layers       []digest.Digest `json:"layers,omitempty"` // oldest first
 	Entries      int             `json:"entries,omitempty"`
 	ContentBytes int64           `json:"content_bytes,omitempty"`
 	Blocks       int64           `json:"blocks,omitempty"` // of 4 KiB, that are not all zeros

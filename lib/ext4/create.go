@@ -19,6 +19,8 @@ type Options struct {
 	Size    int64      // of the file in bytes; 0 for as much as the promises need
 	Free    int64      // bytes to be free; less than 0 for a quarter of the content
 	Minimal bool       // leave nothing over
+
+	Progress func(written int64) // hears how many bytes are there; may be nil
 }
 
 // Create fills the file at path, which exists and is empty. The same options,

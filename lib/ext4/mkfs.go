@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -82,6 +83,9 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", min(max(1, o.Created), 1<<31-1)),
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if root != "" && o.Progress != nil {
+		defer watch(file, o.Progress)()
+	}
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -90,6 +94,25 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 		return nil
 	}
 	return mkfsError(err, out)
+}
+
+// watch reports how much of a file is on disk, in bytes, until it is stopped.
+func watch(file string, progress func(written int64)) (stop func()) {
+	ticker, done := time.NewTicker(time.Second/5), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				var stat unix.Stat_t
+				if unix.Stat(file, &stat) == nil {
+					progress(stat.Blocks * 512)
+				}
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(done) }
 }
 
 // args are the same on every machine: the one format.

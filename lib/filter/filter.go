@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -114,6 +115,9 @@ func (t *Tool) fail(err error) int {
 // report says on stderr what failed and what to do next.
 func (t *Tool) report(image string, err error) {
 	text, hint := err.Error(), status.HintOf(err)
+	if strings.Contains(image, "\n") {
+		image = strconv.Quote(image)
+	}
 	if image != "" && !strings.HasPrefix(text, image) {
 		text = image + ": " + text
 	}

@@ -54,6 +54,15 @@ func (p *Progress) Add(total, done int64) {
 	}
 }
 
+// Set says how much has come in all, where how much will is not known.
+func (p *Progress) Set(done int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.show() {
+		p.bar.Set64(done)
+	}
+}
+
 // Close erases the line.
 func (p *Progress) Close() {
 	if p.show() {

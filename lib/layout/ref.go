@@ -46,6 +46,9 @@ func ParseRef(s string) (Ref, error) {
 	for at := 0; at < len(rest); at++ {
 		if rest[at] == ':' && Is(rest[:at]) {
 			r.Dir, r.Name = rest[:at], rest[at+1:]
+			if r.Name == "" {
+				return r, status.Errorf(status.Usage, "%s: a colon and no name", s)
+			}
 			return r, nil
 		}
 	}

@@ -64,6 +64,9 @@ func create(dst string, o Options, make func(path string) error) (*Stage, error)
 	if dir == "" {
 		dir = "."
 	}
+	if strings.Contains(dst, "\n") {
+		return nil, status.Errorf(status.Usage, "%q: a path with a newline cannot be handed on", dst)
+	}
 	s := &Stage{dst: dst, mine: o.Replaces}
 	if err := s.free(); err != nil {
 		return nil, err

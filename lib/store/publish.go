@@ -36,6 +36,9 @@ type Publication struct {
 // A file that lies in a staging directory of the store is not copied: the
 // directory becomes the image.
 func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
+	if _, err := os.Stat(p.Rootfs); err != nil {
+		return nil, err
+	}
 	record, err := readRecord(p.Rootfs)
 	if err != nil {
 		return nil, err

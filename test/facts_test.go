@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// facts are what a tree on disk says of one path, by name and as text: type,
+// mode, owner, mtime; of a file its size, sha256 and how many blocks of 4 KiB
+// are not all zeros; link or device; xattr.NAME; and names, quoted, all the
+// paths of this inode.
+type facts map[string]string
+
+// readTree takes down every path from root, which is ".". Some of it only root
+// may see.
+func readTree(t testing.TB, root string) map[string]facts {
+	t.Helper()
+	tree, inodes := map[string]facts{}, map[uint64][]string{}
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return fmt.Errorf("%q: %w", path, err)
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		inodes[st.Ino] = append(inodes[st.Ino], name)
+		tree[name], err = readFacts(path, &st)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range inodes {
+		for _, name := range names {
+			tree[name]["names"] = fmt.Sprintf("%q", names)
+		}
+	}
+	return tree
+}
+
+var typeNames = map[uint32]string{
+	unix.S_IFDIR: "dir", unix.S_IFREG: "file", unix.S_IFLNK: "link",
+	unix.S_IFCHR: "char", unix.S_IFBLK: "block", unix.S_IFIFO: "fifo", unix.S_IFSOCK: "socket",
+}
+
+func readFacts(path string, st *unix.Stat_t) (facts, error) {
+	f := facts{
+		"type":  typeNames[st.Mode&unix.S_IFMT],
+		"mode":  fmt.Sprintf("%04o", st.Mode&0o7777),
+		"owner": fmt.Sprintf("%d:%d", st.Uid, st.Gid),
+		"mtime": fmt.Sprintf("%d.%09d", st.Mtim.Sec, st.Mtim.Nsec),
+	}
+	if err := f.readXattrs(path); err != nil {
+		return nil, err
+	}
+	var err error
+	switch f["type"] {
+	case "file":
+		err = f.readContent(path, st.Size)
+	case "link":
+		f["link"], err = os.Readlink(path)
+	case "char", "block":
+		f["device"] = fmt.Sprintf("%d,%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
+	}
+	return f, err
+}
+
+func (f facts) readContent(path string, size int64) error {
+	data, err := os.ReadFile(path)
+	f["size"], f["sha256"] = fmt.Sprint(size), fmt.Sprintf("%x", sha256.Sum256(data))
+	f["blocks"] = fmt.Sprint(nonzero(data))
+	return err
+}
+
+// nonzero counts the blocks that must be stored.
+func nonzero(data []byte) (blocks int64) {
+	zero := make([]byte, 4096)
+	for block := range slices.Chunk(data, len(zero)) {
+		if !bytes.Equal(block, zero[:len(block)]) {
+			blocks++
+		}
+	}
+	return blocks
+}
+
+// readXattrs leaves out security.selinux, which is the host's, not the image's.
+func (f facts) readXattrs(path string) error {
+	buf := make([]byte, 1<<16)
+	n, err := unix.Llistxattr(path, buf)
+	if err != nil {
+		return fmt.Errorf("%q: list xattrs: %w", path, err)
+	}
+	for _, name := range strings.Split(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
+		if name == "" || name == "security.selinux" {
+			continue
+		}
+		n, err := unix.Lgetxattr(path, name, buf)
+		if err != nil {
+			return fmt.Errorf("%q: xattr %s: %w", path, name, err)
+		}
+		f["xattr."+name] = string(buf[:n])
+	}
+	return nil
+}
+
+// differences has a line for each fact in which the trees are not equal, in
+// the order of the paths.
+func differences(got, want map[string]facts) (lines []string) {
+	for _, path := range union(got, want) {
+		switch {
+		case got[path] == nil:
+			lines = append(lines, fmt.Sprintf("%q: missing", path))
+		case want[path] == nil:
+			lines = append(lines, fmt.Sprintf("%q: should not be there", path))
+		default:
+			for _, fact := range union(got[path], want[path]) {
+				if g, w := got[path][fact], want[path][fact]; g != w {
+					lines = append(lines, fmt.Sprintf("%q: %s is %q, want %q", path, fact, g, w))
+				}
+			}
+		}
+	}
+	return lines
+}
+
+// union is the sorted keys of both.
+func union[V any](a, b map[string]V) []string {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// sameTree fails the test with the first twenty differences.
+func sameTree(t testing.TB, got, want map[string]facts) {
+	t.Helper()
+	lines := differences(got, want)
+	if len(lines) > 20 {
+		lines = append(lines[:20], fmt.Sprintf("and %d more", len(lines)-20))
+	}
+	if len(lines) > 0 {
+		t.Errorf("the trees differ:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// A superblock is what dumpe2fs says of it.
+type superblock map[string]string
+
+func dumpe2fs(t testing.TB, ext4 string) superblock {
+	t.Helper()
+	need(t, "dumpe2fs")
+	super := superblock{}
+	for line := range strings.Lines(output(t, exec.Command(which("dumpe2fs"), "-h", ext4))) {
+		key, value, _ := strings.Cut(line, ":")
+		super[key] = strings.TrimSpace(value)
+	}
+	return super
+}
+
+func (s superblock) number(t testing.TB, key string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s[key], 10, 64)
+	if err != nil {
+		t.Fatalf("dumpe2fs: %s: %v", key, err)
+	}
+	return n
+}
+
+// content sums up the bytes of all files, and the blocks that are not zeros,
+// once for each file.
+func content(t testing.TB, tree map[string]facts) (size, blocks int64) {
+	t.Helper()
+	counted := map[string]bool{}
+	for path, f := range tree {
+		if f["type"] != "file" || counted[f["names"]] {
+			continue
+		}
+		counted[f["names"]] = true
+		for fact, sum := range map[string]*int64{"size": &size, "blocks": &blocks} {
+			n, err := strconv.ParseInt(f[fact], 10, 64)
+			if err != nil {
+				t.Fatalf("%q: %s: %v", path, fact, err)
+			}
+			*sum += n
+		}
+	}
+	return size, blocks
+}
+
+// mount mounts an image until the test ends, such that not a byte changes.
+func mount(t testing.TB, ext4 string) string {
+	t.Helper()
+	needRoot(t)
+	dir := scratch(t)
+	output(t, exec.Command(which("mount"), "-t", "ext4", "-o", "loop,ro,noload", ext4, dir))
+	t.Cleanup(func() { output(t, exec.Command(which("umount"), dir)) })
+	return dir
+}
+
+func hash(t testing.TB, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// list is the names in a directory.
+func list(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	found, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range found {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func fromJSON(t testing.TB, text string, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+}

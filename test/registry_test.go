@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// An image is an OCI image in a layout on disk, judged and moved about by
+// other people's tools.
+type image struct {
+	dir, tag string
+}
+
+// String names the image as umoci and banger-flatten take it.
+func (i image) String() string { return i.dir + ":" + i.tag }
+
+// makeImage lets umoci build a layout at dir, which must not exist, of
+// uncompressed layer archives, the lowest first.
+func makeImage(t testing.TB, dir, tag string, layers ...string) image {
+	t.Helper()
+	need(t, "umoci")
+	i := image{dir, tag}
+	output(t, exec.Command("umoci", "init", "--layout", dir))
+	output(t, exec.Command("umoci", "new", "--image", i.String()))
+	for _, layer := range layers {
+		output(t, exec.Command("umoci", "raw", "add-layer", "--image", i.String(), layer))
+	}
+	return i
+}
+
+// push lets skopeo copy the image to a registry, under name, which is a
+// repository and a tag. It returns the reference to pull.
+func (i image) push(t testing.TB, registry, name string) string {
+	t.Helper()
+	ref := registry + "/" + name
+	skopeo(t, "copy", "--quiet", "--dest-tls-verify=false", "oci:"+i.String(), "docker://"+ref)
+	return ref
+}
+
+// unpack lets umoci, as root, lay the image out below a new directory, and
+// returns the root of the tree.
+func (i image) unpack(t testing.TB) string {
+	t.Helper()
+	need(t, "umoci")
+	needRoot(t)
+	bundle := filepath.Join(scratch(t), "umoci")
+	output(t, exec.Command("umoci", "unpack", "--image", i.String(), bundle))
+	return filepath.Join(bundle, "rootfs")
+}
+
+// skopeo runs it without the host's signature policy, which may be missing.
+func skopeo(t testing.TB, args ...string) string {
+	t.Helper()
+	need(t, "skopeo")
+	return output(t, exec.Command("skopeo", append([]string{"--insecure-policy"}, args...)...))
+}
+
+// inspect is the raw manifest, or with --config the config, of an image that
+// skopeo knows by this name.
+func inspect(t testing.TB, name string, flags ...string) string {
+	t.Helper()
+	need(t, "skopeo")
+	cmd := exec.Command("skopeo", append([]string{"inspect", "--raw", "--tls-verify=false", name}, flags...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", cmd, err)
+	}
+	return string(out)
+}
+
+// scratch is a directory on disk, as /tmp may be RAM or lack user xattrs.
+func scratch(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "banger-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+const registryConfig = `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: %q}}
+http: {addr: %q}
+`
+
+// startRegistry runs Debian's docker-registry until the test ends, empty and
+// without authentication, and returns its host:port on loopback.
+func startRegistry(t testing.TB) string {
+	t.Helper()
+	need(t, "docker-registry")
+	dir := scratch(t)
+	addr := freeAddr(t)
+	config := filepath.Join(dir, "config.yml")
+	text := fmt.Sprintf(registryConfig, filepath.Join(dir, "storage"), addr)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(which("docker-registry"), "serve", config)
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
+	if err := awaitRegistry(addr, ended); err != nil {
+		said, _ := os.ReadFile(log.Name())
+		t.Fatalf("docker-registry: %v\n%s", err, said)
+	}
+	return addr
+}
+
+// freeAddr is a loopback address nobody listens on just now.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// awaitRegistry returns once the registry answers, or says why it never will.
+func awaitRegistry(addr string, ended <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		resp, err := http.Get("http://" + addr + "/v2/")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("GET /v2/: %s", resp.Status)
+		}
+		select {
+		case <-ended:
+			return fmt.Errorf("ended at once")
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
