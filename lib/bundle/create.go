@@ -6,21 +6,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
-
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"banger/lib/layer"
 	"banger/lib/layout"
 	"banger/lib/mtree"
 	"banger/lib/stage"
-	"banger/lib/status"
 	"banger/lib/tree"
 )
 
@@ -95,103 +88,6 @@ func makeDir(path string) (*os.File, error) {
 		return nil, err
 	}
 	return os.Open(path)
-}
-
-// replay reads the layers, as many at a time as there are processors, and
-// applies them to a tree, oldest first.
-func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree.Tree, error) {
-	for _, l := range w.image.Layers {
-		w.Progress(l.Size, 0)
-	}
-	r := &layer.Reader{Contents: contents, MaxSize: w.MaxSize, MaxEntries: w.MaxEntries, Warn: w.Warn}
-	layers := make([]*layer.Layer, len(w.image.Layers))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, l := range w.image.Layers {
-		group.Go(func() (err error) {
-			layers[i], err = w.readLayer(groupCtx, r, l)
-			return err
-		})
-	}
-	err := group.Wait()
-	if e := contents.Wait(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return nil, err
-	}
-	root := tree.Inode{Mode: 0o755}
-	root.SetTime(created(w.image.Config))
-	t := tree.New(root)
-	for _, l := range layers {
-		if err := l.Apply(t, w.Explain); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
-}
-
-// created is when the image says it was made; the epoch if it does not.
-func created(config v1.Image) time.Time {
-	if config.Created == nil {
-		return time.Unix(0, 0)
-	}
-	return *config.Created
-}
-
-// readLayer reads one layer through the checks of its digest, its size and its
-// DiffID.
-func (w *workbench) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer) (*layer.Layer, error) {
-	id := l.Digest.Encoded()[:12]
-	blob, err := l.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer blob.Close()
-	in := io.Reader(&metered{ctx, blob, w.Progress})
-	archive, err := layer.Decompress(in)
-	if err != nil {
-		return nil, layerError(id, err)
-	}
-	defer archive.Close()
-	// As long as it takes: a DiffID says nothing of the size.
-	diff := l.DiffID.Verifier()
-	unpacked := io.TeeReader(archive, diff)
-	read, err := r.Read(ctx, id, unpacked)
-	if err != nil {
-		return nil, err
-	}
-	// What follows the end of the archive counts: it belongs to the DiffID,
-	// and the digest has been checked only once the blob has been read out.
-	for _, rest := range []io.Reader{unpacked, in} {
-		if _, err := io.Copy(io.Discard, rest); err != nil {
-			return nil, layerError(id, err)
-		}
-	}
-	if !diff.Verified() {
-		return nil, status.Errorf(status.Bad, "layer %s: its content does not match its DiffID %s", id, l.DiffID)
-	}
-	return read, nil
-}
-
-func layerError(id string, err error) error {
-	return layer.Fault(fmt.Errorf("layer %s: %w", id, err))
-}
-
-// metered is a reader that counts, and that a context interrupts.
-type metered struct {
-	ctx      context.Context
-	r        io.Reader
-	progress func(total, done int64)
-}
-
-func (m *metered) Read(p []byte) (int, error) {
-	if err := m.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := m.r.Read(p)
-	m.progress(0, int64(n))
-	return n, err
 }
 
 // describe writes the manifest, the config and the record.

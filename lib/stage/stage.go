@@ -7,14 +7,11 @@
 package stage
 
 import (
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -182,78 +179,4 @@ func (s *Stage) unlock() {
 		s.lock.Close()
 	}
 	s.lock = nil
-}
-
-// Temporary names are .BASE.staging-RANDOM.
-const (
-	infix  = ".staging-"
-	random = 16
-)
-
-func temporary(base string) string { return "." + base + infix + rand.Text()[:random] }
-
-// IsTemporary reports whether a file's name is one that a Stage gives.
-func IsTemporary(name string) bool {
-	at := strings.LastIndex(name, infix)
-	return at > 0 && name[0] == '.' && len(name) == at+len(infix)+random &&
-		strings.IndexFunc(name[at+len(infix):], notAlphanumeric) < 0
-}
-
-func notAlphanumeric(r rune) bool {
-	return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
-}
-
-// Sweep removes what killed processes left in a directory. It does what it
-// can: what it may not remove stays.
-func Sweep(dir string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if IsTemporary(e.Name()) {
-			Reap(filepath.Join(dir, e.Name()))
-		}
-	}
-}
-
-// Reap removes a file or directory unless somebody alive holds its lock.
-func Reap(path string) {
-	if l, err := lock(path); err == nil {
-		os.RemoveAll(path)
-		l.Close()
-	}
-}
-
-var errGone = errors.New("swept away")
-
-// Lock takes the flock(2) on path that keeps sweepers away, and fails when
-// somebody has it. The lock is held until the file is closed.
-func lock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errGone
-	}
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errGone
-	}
-	if err == nil && !same(f, path) {
-		err = errGone
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock: %w", err)
-	}
-	return f, nil
-}
-
-// same reports whether path still names the open file.
-func same(f *os.File, path string) bool {
-	a, err1 := f.Stat()
-	b, err2 := os.Lstat(path)
-	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
