@@ -3,20 +3,16 @@
 package bundle
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"banger/lib/ext4"
 	"banger/lib/mtree"
 	"banger/lib/stage"
-	"banger/lib/status"
 )
 
 // Ext4Options say what ext4 file is made of a source.
@@ -42,25 +38,39 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 		return err
 	}
 	defer st.Discard()
+	companions := companions{dst: dst, replace: o.Replace}
 	if o.Beside && s.Record != nil {
-		if err := s.copyRecord(filepath.Dir(dst), o.Replace); err != nil {
-			return err
-		}
+		companions.of = filepath.Dir(s.Root)
 	}
-	eo := ext4.Options{Tree: s.Tree, Root: s.Root, Size: o.Size, Free: o.Free, Minimal: o.Minimal, Progress: o.Progress}
+	if err := companions.check(); err != nil {
+		return err
+	}
+	if err := s.create(ctx, st.Path, o); err != nil {
+		return err
+	}
+	if err := companions.write(st.Path, s.Record, o.Mkfs.Version); err != nil {
+		return err
+	}
+	if err := st.Commit(); err != nil {
+		companions.remove()
+		return err
+	}
+	return nil
+}
+
+// create fills the file at path.
+func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
+	eo := ext4.Options{
+		Tree: s.Tree, Root: s.Root, Size: o.Size, Free: o.Free, Minimal: o.Minimal, Progress: o.Progress,
+	}
 	if s.Record != nil && !s.Record.Created.IsZero() {
 		eo.Created = s.Record.Created.Unix()
 	}
+	var err error
 	if eo.Seed, err = s.seed(o); err != nil {
 		return err
 	}
-	if err := o.Mkfs.Create(ctx, st.Path, eo); err != nil {
-		return err
-	}
-	if err := writeExt4Record(dst, st.Path, o.Mkfs.Version); err != nil {
-		return err
-	}
-	return st.Commit()
+	return o.Mkfs.Create(ctx, path, eo)
 }
 
 // isExt4 tells an ext4 file by its magic number.
@@ -86,57 +96,4 @@ func (s *Source) seed(o Ext4Options) (seed [32]byte, err error) {
 	err = mtree.Write(h, s.Tree)
 	h.Sum(seed[:0])
 	return seed, err
-}
-
-// copyRecord puts image.json and config.json into a directory. Those of
-// another image are not overwritten.
-func (s *Source) copyRecord(dir string, replace bool) error {
-	for _, name := range []string{RecordFile, ConfigFile} {
-		raw, err := os.ReadFile(filepath.Join(filepath.Dir(s.Root), name))
-		if err != nil {
-			return err
-		}
-		dst := filepath.Join(dir, name)
-		there, err := os.ReadFile(dst)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err == nil && bytes.Equal(there, raw):
-			continue
-		case err == nil && !replace:
-			return status.Hint(status.Errorf(status.Create, "%s: exists, of another image", dst),
-				"another directory, or -f to replace it")
-		}
-		if err := writeFile(dst, raw); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeFile makes or replaces a file in one step.
-func writeFile(dst string, raw []byte) error {
-	st, err := stage.NewFile(dst, stage.Options{Replaces: func(string) bool { return true }})
-	if err != nil {
-		return err
-	}
-	defer st.Discard()
-	if err := os.WriteFile(st.Path, raw, 0o666); err != nil {
-		return err
-	}
-	return st.Commit()
-}
-
-// writeExt4Record writes FILE.json of the file dst that is staged at path.
-func writeExt4Record(dst, path, mkfs string) error {
-	m, err := ext4.Open(path)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	r := Ext4{Size: m.Blocks() * 4096, FreeBytes: m.FreeBytes(), FreeInodes: m.FreeInodes(), UUID: m.UUID(), Mkfs: mkfs}
-	raw, err := marshal(r)
-	if err != nil {
-		return err
-	}
-	return writeFile(dst+Ext4Record, raw)
 }

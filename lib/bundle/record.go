@@ -38,6 +38,8 @@ type Ext4 struct {
 	SHA256     string `json:"sha256,omitempty"`
 	UUID       string `json:"uuid"`
 	Mkfs       string `json:"mkfs,omitempty"` // version of e2fsprogs
+
+	Image digest.Digest `json:"image,omitempty"` // in FILE.json: what image it holds
 }
 
 // Kernel names the files that boot the image, relative to its directory.

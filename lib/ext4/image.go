@@ -107,6 +107,9 @@ func (m *Image) u32(field int) uint32 { return le.Uint32(m.super[field:]) }
 // Blocks returns the size of the filesystem in blocks of 4 KiB.
 func (m *Image) Blocks() int64 { return int64(m.u32(sbBlocksLo)) | int64(m.u32(sbBlocksHi))<<32 }
 
+// Size returns the size of the filesystem in bytes.
+func (m *Image) Size() int64 { return m.Blocks() * blockSize }
+
 // FreeBlocks returns how many blocks are free.
 func (m *Image) FreeBlocks() int64 {
 	return int64(m.u32(sbFreeBlocksLo)) | int64(m.u32(sbFreeBlocksHi))<<32

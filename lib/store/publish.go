@@ -142,22 +142,24 @@ func (p Publication) complete(ctx context.Context, dir string, r *bundle.Record)
 }
 
 // describe reads from the ext4 file what the record says of it; only which
-// mkfs.ext4 made it must be told.
-func describe(ctx context.Context, rootfs, made string) (*bundle.Ext4, error) {
+// mkfs.ext4 made it must be told, by a companion that is of this very file.
+func describe(ctx context.Context, rootfs, companion string) (*bundle.Ext4, error) {
 	m, err := ext4.Open(rootfs)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	info, err := os.Stat(rootfs)
-	if err != nil {
-		return nil, err
-	}
-	e := &bundle.Ext4{Size: info.Size(), FreeBytes: m.FreeBytes(), FreeInodes: m.FreeInodes(), UUID: m.UUID()}
+	e := bundle.Describe(m)
 	var told bundle.Ext4
-	if err := bundle.ReadJSON(made, &told); err == nil && told.UUID == e.UUID {
-		e.Mkfs = told.Mkfs
+	switch err := bundle.ReadJSON(companion, &told); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case told.UUID != e.UUID:
+		return nil, status.Hint(status.Errorf(status.Bad, "%s: of another file, as image.json may be", companion),
+			"banger-mkext4 -f makes them anew")
 	}
+	e.Mkfs = told.Mkfs
 	e.SHA256, err = sum(ctx, rootfs)
 	return e, err
 }

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stuckMkfs is a mkfs.ext4 that, the first time it is to fill an image, says
+// its process id and waits.
+const stuckMkfs = `#!/bin/sh
+case " $* " in
+*" -d "*)
+	if mkdir %[1]s/first 2>/dev/null; then
+		echo $$ >%[1]s/pid.new
+		mv %[1]s/pid.new %[1]s/pid
+		until test -e %[1]s/go; do sleep 0.02; done
+	fi
+esac
+exec %[2]s "$@"
+`
+
+// A stuck is the place of such a program.
+type stuck struct{ dir string }
+
+func newStuck(t testing.TB, u user) stuck {
+	t.Helper()
+	s := stuck{u.place(t)}
+	script := fmt.Sprintf(stuckMkfs, s.dir, which("mkfs.ext4"))
+	if err := os.WriteFile(filepath.Join(s.dir, "mkfs.ext4"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// first makes a command use it.
+func (s stuck) first(cmd *exec.Cmd) *exec.Cmd {
+	return with(cmd, "PATH="+s.dir+":"+bin+":"+loginPath)
+}
+
+// await returns the process id once it waits.
+func (s stuck) await(t testing.TB) (pid int) {
+	t.Helper()
+	await(t, "mkfs.ext4", func() bool {
+		b, err := os.ReadFile(filepath.Join(s.dir, "pid"))
+		if err == nil {
+			pid, err = strconv.Atoi(string(bytes.TrimSpace(b)))
+		}
+		return err == nil
+	})
+	return pid
+}
+
+// release lets it do its work.
+func (s stuck) release(t testing.TB) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKillBeside runs banger-mkext4, and the script, again while the mkfs.ext4
+// of a killed one is still to write.
+func TestKillBeside(t *testing.T) {
+	for _, name := range []string{"mkext4", "pull"} {
+		t.Run(name, func(t *testing.T) {
+			j := jobNamed(t, name)
+			whole, mkfs, place := j.undisturbed(t), newStuck(t, j.user), j.place(t)
+			cmd := mkfs.first(j.command(place))
+			end := begin(t, cmd)
+			pid := mkfs.await(t)
+			cmd.Process.Kill()
+			if o := finish(t, j.command(place)); o.code != 0 {
+				t.Errorf("beside it: exit status %d\n%s", o.code, o.stderr)
+			}
+			mkfs.release(t)
+			await(t, "the stuck mkfs.ext4 to end", func() bool { return gone(pid) })
+			end() // of all that have its stderr, too
+			if !whole.noneOrWhole(t, j, place) {
+				t.Error("what was made beside it is gone")
+			}
+			whole.again(t, j, place, true)
+		})
+	}
+}
+
+// TestKillOther kills banger-mkext4 and then makes another image's file in the
+// same place.
+func TestKillOther(t *testing.T) {
+	j := jobNamed(t, "mkext4-o")
+	mkfs, place := newStuck(t, j.user), j.place(t)
+	cmd := mkfs.first(j.command(place))
+	end := begin(t, cmd)
+	mkfs.await(t)
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	end()
+	reg := newFaultRegistry(t)
+	source := output(t, j.user.command("banger-fetch", reg.push(t, "third:1", smallVariant(t, 3))))
+	other := output(t, j.user.command("banger-flatten", "-C", j.user.place(t), source))
+	output(t, j.user.command("banger-mkext4", "--size", diskSize, "-o", filepath.Join(place, "disk.ext4"), other))
+	record, err := os.ReadFile(filepath.Join(place, "image.json"))
+	if err != nil || !bytes.Contains(record, []byte("/third:1")) {
+		t.Errorf("beside the file lies %v %s", err, record)
+	}
+	nothingLeft(t, place)
+}
+
+// gone reports whether a process has ended, be it reaped or not.
+func gone(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || bytes.Contains(stat, []byte(") Z "))
+}
+
+// await polls until a condition holds, half a minute at most.
+func await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

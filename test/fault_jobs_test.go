@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The fault tests interrupt, starve and mislead the tools, and then judge what
+// these left from outside. This file has the jobs that are disturbed.
+
+// A job is one command and how its result is seen. It changes nothing outside
+// a directory of its own, its place.
+type job struct {
+	name    string
+	user    user
+	tool    string   // begins its messages
+	subject []string // what its messages may be about
+	// fill makes what must be in an empty place before, nil for nothing.
+	fill    func(t testing.TB, place string)
+	command func(place string) *exec.Cmd
+	// look describes what others take for a result in the place. What is
+	// half-made fails the test.
+	look func(t testing.TB, place string) string
+	// tidy: when it fails, the place is left just as it was.
+	tidy bool
+	// replaces: what is there before is there until the end.
+	replaces bool
+}
+
+// place is a new directory with what the job needs.
+func (j job) place(t testing.TB) string {
+	t.Helper()
+	place := j.user.place(t)
+	if j.fill != nil {
+		j.fill(t, place)
+	}
+	return place
+}
+
+// place is a new empty directory of the user's.
+func (u user) place(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(u.home, "place-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if os.Getuid() == 0 {
+		if err := os.Chown(dir, int(u.id), int(u.id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// with adds to a command's environment.
+func with(cmd *exec.Cmd, env ...string) *exec.Cmd {
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
+}
+
+// jobs are all the tools and the script, with their inputs.
+func jobs(t testing.TB) []job {
+	t.Helper()
+	need(t, "mkfs.ext4", "e2fsck")
+	u := newUser(t, nobody)
+	reg := newFaultRegistry(t)
+	ref := reg.push(t, "small:1", smallImage(t))
+	source := output(t, u.command("banger-fetch", ref))
+	bundle := output(t, u.command("banger-flatten", "-C", u.place(t), source))
+	other := output(t, u.command("banger-fetch", reg.push(t, "other:1", smallVariant(t, 1))))
+	other = output(t, u.command("banger-flatten", "-C", u.place(t), other))
+	disk := filepath.Join(u.place(t), "disk.ext4")
+	output(t, u.command("banger-mkext4", "--size", diskSize, "-o", disk, bundle))
+	return []job{
+		fetchJob(u, ref), flattenJob(u, source), replaceJob(u, source, other),
+		mkext4Job(u, bundle), mkext4BesideJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))), pullJob(u, ref),
+	}
+}
+
+// jobNamed is one of them.
+func jobNamed(t testing.TB, name string) job {
+	t.Helper()
+	for _, j := range jobs(t) {
+		if j.name == name {
+			return j
+		}
+	}
+	t.Fatalf("no job is called %s", name)
+	panic("unreachable")
+}
+
+// kernel makes what register is to stage beside an image, in a directory: no
+// kernel, but as large as a small one.
+func kernel(t testing.TB, dir string) string {
+	t.Helper()
+	modules := filepath.Join(dir, "modules/6.1.0/kernel")
+	if err := os.MkdirAll(modules, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int{"vmlinux": 1_000_000, "initrd.img": 300_000, "modules/6.1.0/kernel/virtio.ko": 30_000} {
+		if err := os.WriteFile(filepath.Join(dir, name), smallNoise(uint64(size), size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// diskSize holds smallImage, and is small so that a hundred can be made.
+const diskSize = "16M"
+
+func fetchJob(u user, ref string) job {
+	return job{
+		name: "fetch", user: u, tool: "banger-fetch: ", subject: []string{ref},
+		command: func(place string) *exec.Cmd {
+			return with(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place)
+		},
+		look: func(t testing.TB, place string) string {
+			return cacheGood(t, filepath.Join(place, "banger/oci"))
+		},
+	}
+}
+
+func flattenJob(u user, source string) job {
+	return job{
+		name: "flatten", user: u, tool: "banger-flatten: ", subject: []string{source, "small-1.bundle"},
+		command: func(place string) *exec.Cmd {
+			return u.command("banger-flatten", "-C", place, source)
+		},
+		look: snapshot, tidy: true,
+	}
+}
+
+// replaceJob flattens over the bundle of another image.
+func replaceJob(u user, source, other string) job {
+	return job{
+		name: "flatten-f", user: u, tool: "banger-flatten: ", subject: []string{source, "x.bundle"},
+		fill: func(t testing.TB, place string) {
+			output(t, u.command("cp", "-a", other, filepath.Join(place, "x.bundle")))
+		},
+		command: func(place string) *exec.Cmd {
+			return u.command("banger-flatten", "-f", "-o", filepath.Join(place, "x.bundle"), source)
+		},
+		look: snapshot, tidy: true, replaces: true,
+	}
+}
+
+// mkext4Job works in a bundle, which is to be left as it is.
+func mkext4Job(u user, bundle string) job {
+	name := filepath.Base(bundle)
+	return job{
+		name: "mkext4", user: u, tool: "banger-mkext4: ", subject: []string{name},
+		fill: func(t testing.TB, place string) {
+			output(t, u.command("cp", "-a", bundle, place))
+		},
+		command: func(place string) *exec.Cmd {
+			return u.command("banger-mkext4", "--size", diskSize, filepath.Join(place, name))
+		},
+		look: func(t testing.TB, place string) string {
+			return withFile(snapshot(t, place), name+"/rootfs.ext4", name+"/rootfs.ext4.json")
+		},
+		tidy: true,
+	}
+}
+
+// mkext4BesideJob makes an ext4 file away from its bundle.
+func mkext4BesideJob(u user, bundle string) job {
+	return job{
+		name: "mkext4-o", user: u, tool: "banger-mkext4: ", subject: []string{bundle, "disk.ext4"},
+		command: func(place string) *exec.Cmd {
+			return u.command("banger-mkext4", "--size", diskSize, "-o", filepath.Join(place, "disk.ext4"), bundle)
+		},
+		look: func(t testing.TB, place string) string {
+			return withFile(snapshot(t, place), "disk.ext4", "disk.ext4.json", "image.json", "config.json")
+		},
+		tidy: true,
+	}
+}
+
+// registerJob publishes an ext4 file from elsewhere, which is copied.
+func registerJob(u user, disk, kernel string) job {
+	return job{
+		name: "register", user: u, tool: "banger-register: ", subject: []string{disk, "images/small"},
+		command: func(place string) *exec.Cmd {
+			return with(u.command("banger-register", "--name", "small", "--kernel", kernel+"/vmlinux",
+				"--initrd", kernel+"/initrd.img", "--modules", kernel+"/modules", disk), "XDG_STATE_HOME="+place)
+		},
+		look: func(t testing.TB, place string) string {
+			return snapshot(t, filepath.Join(place, "banger/images"))
+		},
+	}
+}
+
+// pullJob is the script, which runs all tools.
+func pullJob(u user, ref string) job {
+	return job{
+		name: "pull", user: u, tool: "", subject: []string{""},
+		fill: func(t testing.TB, place string) {
+			output(t, u.command("mkdir", "-p", filepath.Join(place, "tmp"), filepath.Join(place, "state/banger/kernels")))
+			kernel(t, filepath.Join(place, "state/banger/kernels/small"))
+		},
+		command: func(place string) *exec.Cmd {
+			return with(u.command("banger", "image", "pull", ref, "--name", "small", "--kernel-ref", "small", "--size", diskSize),
+				"XDG_CACHE_HOME="+place+"/cache", "XDG_STATE_HOME="+place+"/state", "TMPDIR="+place+"/tmp")
+		},
+		look: func(t testing.TB, place string) string {
+			cacheGood(t, filepath.Join(place, "cache/banger/oci"))
+			return snapshot(t, filepath.Join(place, "state/banger/images"))
+		},
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// temporary are the names of what is being made.
+var temporary = regexp.MustCompile(`^\..*\.staging-|^\.fetch-|^banger-pull-`)
+
+// nothingLeft fails the test if anything below a directory has such a name.
+func nothingLeft(t testing.TB, dir string) {
+	t.Helper()
+	walk(t, dir, func(path string, e fs.DirEntry) error {
+		if !temporary.MatchString(e.Name()) {
+			return nil
+		}
+		t.Errorf("left behind: %s", path)
+		return skip(e)
+	})
+}
+
+// snapshot describes all that is below a directory, temporary names and what
+// they hold aside: a line each, with mode, number of names, and content or
+// target. What is not there has none.
+func snapshot(t testing.TB, dir string) string {
+	t.Helper()
+	var lines strings.Builder
+	walk(t, dir, func(path string, e fs.DirEntry) error {
+		if path == dir {
+			return nil
+		}
+		if temporary.MatchString(e.Name()) {
+			return skip(e)
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		content, err := contentOf(path, info)
+		rel, _ := filepath.Rel(dir, path)
+		fmt.Fprintf(&lines, "%q %v %d %s\n", rel, info.Mode(), names(info), content)
+		return err
+	})
+	return lines.String()
+}
+
+// withFile takes from a snapshot what belongs to a file that is not there:
+// records come first, the file is the commit.
+func withFile(snapshot, file string, companions ...string) string {
+	if strings.Contains(snapshot, fmt.Sprintf("%q ", file)) {
+		return snapshot
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(snapshot) {
+		name, _ := strconv.QuotedPrefix(line)
+		if name, _ = strconv.Unquote(name); !slices.Contains(companions, name) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// skip passes over a directory entry and what is below it.
+func skip(e fs.DirEntry) error {
+	if e.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// walk calls f for everything below dir, in order. It is no error that dir is
+// missing, or that something goes while it is looked at.
+func walk(t testing.TB, dir string, f func(path string, e fs.DirEntry) error) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil {
+			err = f(path, e)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// names counts a file's hard links. A directory's are the file system's affair.
+func names(info fs.FileInfo) uint64 {
+	if info.IsDir() {
+		return 0
+	}
+	return uint64(info.Sys().(*syscall.Stat_t).Nlink)
+}
+
+// registered is the one thing in an output that two runs have not in common.
+var registered = regexp.MustCompile(`"registered": *"[^"]*"`)
+
+func contentOf(path string, info fs.FileInfo) (string, error) {
+	switch {
+	case info.Name() == "image.json":
+		b, err := os.ReadFile(path)
+		return strconv.Quote(string(registered.ReplaceAll(b, []byte(`"registered":"then"`)))), err
+	case info.Mode().IsRegular():
+		return hashOf(path)
+	case info.Mode().Type() == fs.ModeSymlink:
+		return os.Readlink(path)
+	}
+	return "", nil
+}
+
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return fmt.Sprintf("%x", h.Sum(nil)), err
+}
+
+// unlike are the lines that only one of two descriptions has, the first few.
+func unlike(got, want string) string {
+	g, w := strings.SplitAfter(got, "\n"), strings.SplitAfter(want, "\n")
+	var lines []string
+	for _, line := range g {
+		if !slices.Contains(w, line) {
+			lines = append(lines, "+"+line)
+		}
+	}
+	for _, line := range w {
+		if !slices.Contains(g, line) {
+			lines = append(lines, "-"+line)
+		}
+	}
+	if len(lines) > 20 {
+		lines = append(lines[:20], "...\n")
+	}
+	return strings.Join(lines, "")
+}
+
+// sound fails the test unless e2fsck has nothing to say of the ext4 files below
+// a directory.
+func sound(t testing.TB, dir string) {
+	t.Helper()
+	walk(t, dir, func(path string, e fs.DirEntry) error {
+		if strings.HasSuffix(path, ".ext4") {
+			output(t, exec.Command(which("e2fsck"), "-fn", path))
+		}
+		return nil
+	})
+}

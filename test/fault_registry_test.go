@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// A faultRegistry is a registry in this process that can be told to misbehave.
+// It counts what is asked of it.
+type faultRegistry struct {
+	host   string
+	server *httptest.Server
+
+	mu    sync.Mutex
+	fault fault
+	gets  map[string]int
+}
+
+// A fault answers a request itself and returns true, or leaves it alone. What
+// an honest registry would answer is given.
+type fault func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool
+
+func newFaultRegistry(t testing.TB) *faultRegistry {
+	t.Helper()
+	reg := &faultRegistry{gets: map[string]int{}}
+	honest := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	reg.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reg.serve(w, r, honest)
+	}))
+	reg.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	reg.server.Start()
+	reg.host = strings.TrimPrefix(reg.server.URL, "http://")
+	t.Cleanup(func() {
+		reg.server.CloseClientConnections()
+		reg.server.Close()
+	})
+	return reg
+}
+
+func (reg *faultRegistry) serve(w http.ResponseWriter, r *http.Request, honest http.Handler) {
+	reg.mu.Lock()
+	f := reg.fault
+	if r.Method == http.MethodGet {
+		reg.gets[r.URL.Path]++
+	}
+	reg.mu.Unlock()
+	answer := httptest.NewRecorder()
+	honest.ServeHTTP(answer, r)
+	if f == nil || !f(w, r, answer) {
+		send(w, answer.Code, answer.Header(), answer.Body.Bytes())
+	}
+}
+
+func send(w http.ResponseWriter, code int, header http.Header, body []byte) {
+	for k, v := range header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(code)
+	w.Write(body)
+}
+
+// misbehave sets the fault of all requests from now on, nil for none.
+func (reg *faultRegistry) misbehave(f fault) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.fault = f
+}
+
+// fetched is how often a blob or manifest was asked for.
+func (reg *faultRegistry) fetched(digest string) (n int) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	for path, count := range reg.gets {
+		if strings.HasSuffix(path, "/"+digest) {
+			n += count
+		}
+	}
+	return n
+}
+
+// push gives an image a name, like "app:1", and returns the whole reference.
+func (reg *faultRegistry) push(t testing.TB, short string, img v1.Image) string {
+	t.Helper()
+	ref, err := name.ParseReference(reg.host + "/" + short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, img); err != nil {
+		t.Fatal(err)
+	}
+	return ref.String()
+}
+
+// pushIndex is push for a list of images.
+func (reg *faultRegistry) pushIndex(t testing.TB, short string, index v1.ImageIndex) string {
+	t.Helper()
+	ref, err := name.ParseReference(reg.host + "/" + short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(ref, index); err != nil {
+		t.Fatal(err)
+	}
+	return ref.String()
+}
+
+// onGet narrows a fault to downloads of what has this digest or tag.
+func onGet(last string, f fault) fault {
+	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/"+last) && f(w, r, honest)
+	}
+}
+
+// cut ends the connection in the middle of the body.
+func cut(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
+	half(w, honest)
+	panic(http.ErrAbortHandler)
+}
+
+// half sends the header and half of the body.
+func half(w http.ResponseWriter, honest *httptest.ResponseRecorder) {
+	body := honest.Body.Bytes()
+	header := honest.Header().Clone()
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	send(w, honest.Code, header, body[:len(body)/2])
+	w.(http.Flusher).Flush()
+}
+
+// stall sends half of the body and no more, until the client is gone.
+func stall(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
+	half(w, honest)
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+// mute takes a request and never answers it.
+func mute(_ http.ResponseWriter, r *http.Request, _ *httptest.ResponseRecorder) bool {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
+// hold answers honestly, but not before release is closed.
+func hold(release <-chan struct{}) fault {
+	return func(_ http.ResponseWriter, r *http.Request, _ *httptest.ResponseRecorder) bool {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		return false
+	}
+}
+
+// rewrite answers with another body, and says its length as it is.
+func rewrite(change func(body []byte) []byte) fault {
+	return func(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
+		body := change(bytes.Clone(honest.Body.Bytes()))
+		header := honest.Header().Clone()
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+		send(w, honest.Code, header, body)
+		return true
+	}
+}
+
+// misstate answers with the body as it is, and says its length wrong by diff.
+// When it says too much, the connection ends where the body does.
+func misstate(diff int) fault {
+	return func(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
+		header := honest.Header().Clone()
+		header.Set("Content-Length", strconv.Itoa(honest.Body.Len()+diff))
+		send(w, honest.Code, header, honest.Body.Bytes())
+		return true
+	}
+}
+
+// refuse answers every request with a status and the error document of the
+// distribution spec.
+func refuse(code int, errorCode string, header ...string) fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ *httptest.ResponseRecorder) bool {
+		h := http.Header{"Content-Type": {"application/json"}}
+		for i := 0; i+1 < len(header); i += 2 {
+			h.Set(header[i], header[i+1])
+		}
+		send(w, code, h, []byte(`{"errors":[{"code":"`+errorCode+`","message":"the test refuses"}]}`))
+		return true
+	}
+}
+
+// afterPing is a fault that spares the ping, as a registry without accounts
+// does.
+func afterPing(f fault) fault {
+	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
+		return r.URL.Path != "/v2/" && f(w, r, honest)
+	}
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A trace runs a program, and all it starts, under ptrace(2) and counts their
+// system calls that change a file. Before the one with number at, act is
+// called. So a fault strikes at a step of the work, not after a time: moving
+// the number moves it through the whole run, however fast the machine.
+type trace struct {
+	at  int
+	act func(pid int)
+	// hold keeps the thread before that call until all others have come to
+	// rest: what act did has then been noticed.
+	hold bool
+
+	changes int // counted by the end
+	status  syscall.WaitStatus
+	held    int // the thread, or 0
+}
+
+// run starts cmd in a process group of its own and returns when it and all its
+// children have ended, or kills them after a minute. The command's files must
+// be *os.File or nil.
+func (tr *trace) run(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	failed := make(chan error)
+	go func() {
+		// ptrace(2) is of one thread. It is not used again.
+		runtime.LockOSThread()
+		failed <- tr.follow(cmd)
+	}()
+	if err := <-failed; err != nil {
+		t.Fatalf("ptrace %v: %v", cmd.Args, err)
+	}
+}
+
+func (tr *trace) follow(cmd *exec.Cmd) error {
+	group(cmd)
+	cmd.SysProcAttr.Ptrace = true
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	leader := cmd.Process.Pid
+	defer cmd.Process.Release()
+	late := time.AfterFunc(time.Minute, func() { syscall.Kill(-leader, syscall.SIGKILL) })
+	defer late.Stop()
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(leader, &status, unix.WALL, nil); err != nil {
+		return err
+	}
+	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
+		unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
+	if err := unix.PtraceSetOptions(leader, options); err != nil {
+		return err
+	}
+	unix.PtraceSyscall(leader, 0)
+	for {
+		pid, err := tr.wait(leader, &status)
+		switch {
+		case errors.Is(err, unix.ECHILD):
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		case status.Stopped():
+			signal := tr.stopped(leader, pid, status)
+			if pid != tr.held {
+				// A process killed while it is stopped is gone: that is no error.
+				unix.PtraceSyscall(pid, signal)
+			}
+		case pid == leader:
+			tr.status = syscall.WaitStatus(status)
+		}
+	}
+}
+
+// wait returns the next thread of the process group to stop or end: the
+// tracing thread may have other children, which others wait for. It lets the
+// thread that is held go on when nothing else happens.
+func (tr *trace) wait(leader int, status *unix.WaitStatus) (pid int, err error) {
+	const quiet = 20 * time.Millisecond
+	began := time.Now()
+	for tr.held != 0 {
+		pid, err := unix.Wait4(-leader, status, unix.WALL|unix.WNOTHREAD|unix.WNOHANG, nil)
+		if pid != 0 || err != nil {
+			return pid, err
+		}
+		if time.Since(began) > quiet {
+			unix.PtraceSyscall(tr.held, 0)
+			tr.held = 0
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return unix.Wait4(-leader, status, unix.WALL|unix.WNOTHREAD, nil)
+}
+
+// stopped looks at why a thread stopped and returns the signal to go on with.
+func (tr *trace) stopped(leader, pid int, status unix.WaitStatus) int {
+	switch signal := status.StopSignal(); {
+	case signal == unix.SIGTRAP|0x80:
+		if changes(pid) {
+			if tr.changes++; tr.changes == tr.at {
+				tr.act(leader)
+				if tr.hold {
+					tr.held = pid
+				}
+			}
+		}
+		return 0
+	case signal == unix.SIGTRAP || signal == unix.SIGSTOP:
+		return 0 // ptrace's own
+	default:
+		return int(signal)
+	}
+}
+
+// changing are the system calls that change a file, or bring one to the disk.
+var changing = map[uint64]bool{
+	unix.SYS_WRITE: true, unix.SYS_PWRITE64: true, unix.SYS_WRITEV: true, unix.SYS_COPY_FILE_RANGE: true,
+	unix.SYS_FTRUNCATE: true, unix.SYS_FALLOCATE: true, unix.SYS_IOCTL: true, unix.SYS_SENDFILE: true,
+	unix.SYS_MKDIRAT: true, unix.SYS_LINKAT: true, unix.SYS_SYMLINKAT: true, unix.SYS_UNLINKAT: true,
+	unix.SYS_RENAMEAT: true, unix.SYS_RENAMEAT2: true, unix.SYS_FCHMOD: true, unix.SYS_FCHMODAT: true,
+	unix.SYS_FSYNC: true, unix.SYS_FDATASYNC: true, unix.SYS_SYNCFS: true, unix.SYS_FLOCK: true,
+}
+
+// changes reports whether a stopped thread is about to do one of these, or to
+// create a file.
+func changes(pid int) bool {
+	var info struct { // struct ptrace_syscall_info
+		op   uint8
+		_    [3]uint8
+		arch uint32
+		_    [2]uint64
+		nr   uint64
+		args [6]uint64
+		_    [2]uint64
+	}
+	const getSyscallInfo, entry = 0x420e, 1
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(pid),
+		unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	if errno != 0 || info.op != entry {
+		return false
+	}
+	return changing[info.nr] || info.nr == unix.SYS_OPENAT && info.args[2]&uint64(os.O_CREATE) != 0
+}
