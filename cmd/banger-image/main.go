@@ -44,6 +44,8 @@ func main() {
 		switch {
 		case len(args) == 1 && args[0] == "list":
 			return list(tool, s, *asJSON)
+		case len(args) > 1 && args[0] == "list":
+			return filter.Usagef("list takes no names")
 		case len(args) < 2:
 			return filter.Usagef("list, show NAME, path NAME or rm NAME")
 		}

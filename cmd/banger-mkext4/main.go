@@ -47,7 +47,10 @@ func main() {
 			return "", err
 		}
 		o.Replace, o.Beside = *force, *output != ""
-		dst := filepath.Clean(dir) + ".ext4"
+		dst, err := beside(dir)
+		if err != nil {
+			return "", err
+		}
 		switch {
 		case *output != "":
 			dst = *output
@@ -59,6 +62,17 @@ func main() {
 		o.Progress = progress.Set
 		return dst, source.WriteExt4(ctx, dst, o)
 	}))
+}
+
+// beside names the image of a plain directory: DIR.ext4, also where DIR is
+// called . or ..
+func beside(dir string) (string, error) {
+	dir = filepath.Clean(dir)
+	if base := filepath.Base(dir); base != "." && base != ".." {
+		return dir + ".ext4", nil
+	}
+	abs, err := filepath.Abs(dir)
+	return abs + ".ext4", err
 }
 
 // sizes reads the flags that say how large the image is to be.

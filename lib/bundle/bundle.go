@@ -31,8 +31,12 @@ const Suffix = ".bundle"
 
 // Is reports whether a directory is a bundle.
 func Is(dir string) bool {
-	_, err := os.Lstat(filepath.Join(dir, ManifestFile))
-	return err == nil
+	for _, name := range []string{ManifestFile, RecordFile, TreeDir} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Name returns what to call an image, from its reference: the repository
@@ -40,9 +44,9 @@ func Is(dir string) bool {
 // digits of the digest.
 func Name(reference string) string {
 	repository, suffix := reference, ""
-	if repo, d, ok := strings.Cut(reference, "@"); ok {
-		repository, suffix = repo, short(digest.Digest(d))
-	} else if at := strings.LastIndex(reference, ":"); at > strings.LastIndex(reference, "/") {
+	reference, d, _ := strings.Cut(reference, "@")
+	repository, suffix = reference, short(digest.Digest(d))
+	if at := strings.LastIndex(reference, ":"); at > strings.LastIndex(reference, "/") {
 		repository, suffix = reference[:at], reference[at+1:]
 	}
 	if registry, rest, ok := strings.Cut(repository, "/"); ok && strings.ContainsAny(registry, ".:") || registry == "localhost" && ok {

@@ -33,6 +33,10 @@ func (c *companions) beside(name string) string { return filepath.Join(filepath.
 // check refuses to overwrite the documents of another image, unless its file
 // never came.
 func (c *companions) check() error {
+	var made Ext4
+	if err := ReadJSON(c.dst+Ext4Record, &made); err == nil && made.UUID == "" || status.Of(err) == status.Bad {
+		return notOurs(c.dst + Ext4Record)
+	}
 	if c.of == "" {
 		return nil
 	}
@@ -45,7 +49,13 @@ func (c *companions) check() error {
 	}
 	for _, name := range documents {
 		there, err := os.ReadFile(c.beside(name))
-		if errors.Is(err, fs.ErrNotExist) || c.replace {
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if _, err := ReadRecord(c.beside(RecordFile)); err != nil {
+			return notOurs(c.beside(name))
+		}
+		if c.replace {
 			continue
 		}
 		raw, readErr := os.ReadFile(filepath.Join(c.of, name))
@@ -58,6 +68,10 @@ func (c *companions) check() error {
 		}
 	}
 	return nil
+}
+
+func notOurs(path string) error {
+	return status.Hint(status.Errorf(status.Create, "%s: exists, not made by banger", path), "move it away")
 }
 
 // abandoned tells documents that a killed run has left.

@@ -3,9 +3,8 @@
 package bundle
 
 import (
-	"bytes"
 	"context"
-	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -92,15 +91,12 @@ func makeDir(path string) (*os.File, error) {
 
 // describe writes the manifest, the config and the record.
 func (w *workbench) describe(t *tree.Tree) error {
-	var manifest bytes.Buffer
-	if err := mtree.Write(&manifest, t); err != nil {
+	manifest := func(f io.Writer) error { return mtree.Write(f, t) }
+	if err := writeNew(w.path(ManifestFile), manifest); err != nil {
 		return err
 	}
-	err := errors.Join(
-		writeNew(w.path(ManifestFile), manifest.Bytes()),
-		writeNew(w.path(ConfigFile), w.image.RawConfig),
-	)
-	if err != nil {
+	config := func(f io.Writer) error { _, err := f.Write(w.image.RawConfig); return err }
+	if err := writeNew(w.path(ConfigFile), config); err != nil {
 		return err
 	}
 	return WriteJSON(w.path(RecordFile), w.record(t))

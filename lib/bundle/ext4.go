@@ -5,14 +5,13 @@ package bundle
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"banger/lib/ext4"
 	"banger/lib/mtree"
 	"banger/lib/stage"
+	"banger/lib/status"
 )
 
 // Ext4Options say what ext4 file is made of a source.
@@ -31,7 +30,10 @@ type Ext4Options struct {
 func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error {
 	var so stage.Options
 	if o.Replace {
-		so.Replaces = isExt4
+		so.Replaces = ext4.Pristine
+	}
+	if err := s.outside(dst); err != nil {
+		return err
 	}
 	st, err := stage.NewFile(dst, so)
 	if err != nil {
@@ -58,6 +60,29 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	return nil
 }
 
+// outside refuses a file in the very tree that it is to be made of.
+func (s *Source) outside(dst string) error {
+	root, err := filepath.EvalSymlinks(s.Root)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(dst))
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(absolute(root), absolute(dir)); err == nil && filepath.IsLocal(rel) {
+		return status.Errorf(status.Usage, "%s: lies in the directory that it is made of", dst)
+	}
+	return nil
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
 // create fills the file at path.
 func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
 	eo := ext4.Options{
@@ -71,18 +96,6 @@ func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
 		return err
 	}
 	return o.Mkfs.Create(ctx, path, eo)
-}
-
-// isExt4 tells an ext4 file by its magic number.
-func isExt4(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var magic [2]byte
-	_, err = f.ReadAt(magic[:], 1024+0x38)
-	return err == nil && binary.LittleEndian.Uint16(magic[:]) == 0xef53
 }
 
 // seed makes what UUID and hash seed are made of: the image, the manifest as

@@ -35,6 +35,9 @@ func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
 		return nil, status.Errorf(status.NoInput, "%s: not a directory", dir)
 	case Is(dir):
 		return openBundle(ctx, dir)
+	case filepath.Base(absolute(dir)) == TreeDir && Is(filepath.Dir(absolute(dir))):
+		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
+			"give the bundle, %s", filepath.Dir(absolute(dir)))
 	}
 	t, err := scan(ctx, dir, warn)
 	return &Source{Tree: t, Root: dir}, err

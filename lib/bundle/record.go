@@ -4,6 +4,7 @@ package bundle
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"time"
 
@@ -69,7 +70,7 @@ func WriteJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return writeNew(path, raw)
+	return writeNew(path, func(f io.Writer) error { _, err := f.Write(raw); return err })
 }
 
 // marshal returns a document as it stands in a file.
@@ -79,12 +80,12 @@ func marshal(v any) ([]byte, error) {
 }
 
 // writeNew writes a file that is not there yet.
-func writeNew(path string, raw []byte) error {
+func writeNew(path string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(raw)
+	err = write(f)
 	if e := f.Close(); err == nil {
 		err = e
 	}

@@ -14,9 +14,14 @@ import (
 
 	"banger/lib/layer"
 	"banger/lib/layout"
+	"banger/lib/sparse"
 	"banger/lib/status"
 	"banger/lib/tree"
 )
+
+// parallel is how many layers are read at a time at most: each may ask for a
+// window of 128 MiB.
+const parallel = 4
 
 // replay reads the layers, as many at a time as there are processors, and
 // applies them to a tree, oldest first.
@@ -27,7 +32,7 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 	r := &layer.Reader{Contents: contents, MaxSize: w.MaxSize, MaxEntries: w.MaxEntries, Warn: w.Warn}
 	layers := make([]*layer.Layer, len(w.image.Layers))
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.SetLimit(min(runtime.GOMAXPROCS(0), parallel))
 	for i, l := range w.image.Layers {
 		group.Go(func() (err error) {
 			layers[i], err = w.readLayer(groupCtx, r, l)
@@ -42,12 +47,15 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 		return nil, err
 	}
 	root := tree.Inode{Mode: 0o755}
-	root.SetTime(created(w.image.Config))
+	if at := created(w.image.Config); !root.SetTime(at) {
+		w.Warn(fmt.Sprintf("config: created %v is out of ext4's range: clamped", at.UTC()))
+	}
 	t := tree.New(root)
-	for _, l := range layers {
+	for i, l := range layers {
 		if err := l.Apply(t, w.Explain); err != nil {
 			return nil, err
 		}
+		layers[i] = nil // most of its names are the tree's now
 	}
 	return t, nil
 }
@@ -69,7 +77,7 @@ func (w *workbench) readLayer(ctx context.Context, r *layer.Reader, l layout.Lay
 		return nil, err
 	}
 	defer blob.Close()
-	in := io.Reader(&metered{ctx, blob, w.Progress})
+	in := sparse.Interruptible(ctx, &metered{blob, w.Progress})
 	archive, err := layer.Decompress(in)
 	if err != nil {
 		return nil, layerError(id, err)
@@ -99,17 +107,13 @@ func layerError(id string, err error) error {
 	return layer.Fault(fmt.Errorf("layer %s: %w", id, err))
 }
 
-// metered is a reader that counts, and that a context interrupts.
+// metered is a reader that counts.
 type metered struct {
-	ctx      context.Context
 	r        io.Reader
 	progress func(total, done int64)
 }
 
 func (m *metered) Read(p []byte) (int, error) {
-	if err := m.ctx.Err(); err != nil {
-		return 0, err
-	}
 	n, err := m.r.Read(p)
 	m.progress(0, int64(n))
 	return n, err

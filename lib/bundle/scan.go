@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +52,9 @@ func (s *scanner) entry(e entry) (*tree.Inode, error) {
 	if n.Type != tree.Dir && e.stat.Nlink > 1 {
 		s.first[e.id()] = n
 	}
+	if n.Sec != e.stat.Mtim.Sec {
+		s.warn(e.errorf(errors.New("its time is out of ext4's range: clamped")).Error())
+	}
 	e.dir.Put(e.name, n, nil)
 	return n, nil
 }
@@ -63,8 +67,8 @@ func (s *scanner) inode(path string, stat unix.Stat_t) (*tree.Inode, error) {
 	}
 	n := &tree.Inode{
 		Type: t, Mode: uint16(stat.Mode & 0o7777), UID: stat.Uid, GID: stat.Gid,
-		Sec: stat.Mtim.Sec, Nsec: uint32(stat.Mtim.Nsec),
 	}
+	n.SetTime(time.Unix(stat.Mtim.Unix()))
 	if t == tree.File {
 		n.Size = stat.Size
 	}

@@ -4,8 +4,8 @@ package bundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -67,17 +67,16 @@ func newWalker(ctx context.Context, visit func(entry) (*tree.Inode, error)) *wal
 
 // walk goes through a directory of the host, which is the tree's root.
 func (w *walker) walk(root string, t *tree.Inode) error {
-	f, err := os.OpenFile(root, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(root, unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	walkErr := w.dir(t, f)
-	countErr := w.count.Wait()
-	if walkErr != nil && w.ctx.Err() == nil || countErr == nil {
-		return walkErr
+	err = w.dir(t, f)
+	if counted := w.count.Wait(); counted != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		err = counted // which is what made the walk stop
 	}
-	return countErr
+	return err
 }
 
 // dir visits the entries of a directory in the order of their names. Names
@@ -142,7 +141,7 @@ func (e entry) errorf(err error) error {
 // countBlocks reads a file through.
 func (w *walker) countBlocks(e entry, n *tree.Inode, f *os.File) error {
 	defer f.Close()
-	usage, err := sparse.Count(&interruptible{w.ctx, f})
+	usage, err := sparse.Count(w.ctx, f)
 	if err == nil && usage.Size != n.Size {
 		err = fmt.Errorf("%d bytes became %d", n.Size, usage.Size)
 	}
@@ -151,18 +150,6 @@ func (w *walker) countBlocks(e entry, n *tree.Inode, f *os.File) error {
 	}
 	n.Blocks, n.Runs = usage.Blocks, usage.Runs
 	return nil
-}
-
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i *interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return i.r.Read(p)
 }
 
 // fileMode turns the type of st_mode into Go's.

@@ -34,6 +34,8 @@ func checkInode(n *tree.Inode) error {
 	switch {
 	case n.Type == tree.Socket:
 		return errors.New("mkfs.ext4 keeps no sockets")
+	case n.Sec < tree.MinTime || n.Sec > tree.MaxTime:
+		return fmt.Errorf("ext4 cannot hold the time %d", n.Sec)
 	case n.Type == tree.Symlink && n.Nlink > 1:
 		return fmt.Errorf("mkfs.ext4 -d cannot keep %d names of one symlink", n.Nlink)
 	}

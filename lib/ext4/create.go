@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
@@ -36,14 +37,20 @@ func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	for {
-		err := mk.populate(ctx, path, o, g)
+	// What extents and directories take is counted high, yet mkfs.ext4 may
+	// lay them out worse.
+	for range 8 {
+		err = mk.populate(ctx, path, o, g)
 		if !errors.Is(err, errNoRoom) || o.Size > 0 {
-			return err
+			break
 		}
-		// What extents and directories take was estimated too low.
 		g.size += roundUp(g.size/32, sizeStep)
+		g.inodes += g.inodes / 32
 	}
+	if errors.Is(err, errNoRoom) {
+		err = status.Errorf(status.Create, "%d bytes: %w", g.size, err)
+	}
+	return err
 }
 
 // populate makes the filesystem and sees that the promises are kept.

@@ -29,7 +29,6 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 	if t, ok := typeOf(raw); !ok || t != tree.Dir {
 		return fmt.Errorf("inode %d is no directory", ino)
 	}
-	generation := le.Uint32(raw[inGeneration:])
 	return m.extents(raw, func(_, physical, count int64) error {
 		blocks := make([]byte, count*blockSize)
 		if _, err := m.f.ReadAt(blocks, physical*blockSize); err != nil {
@@ -37,7 +36,7 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 		}
 		for i := range count {
 			block := blocks[i*blockSize:][:blockSize]
-			changed, err := m.dirBlock(ino, generation, block, visit)
+			changed, err := m.dirBlock(ino, raw, block, visit)
 			if err == nil && changed {
 				_, err = m.f.WriteAt(block, (physical+i)*blockSize)
 			}
@@ -50,9 +49,13 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 }
 
 // dirBlock visits the entries of one block.
-func (m *Image) dirBlock(ino, generation uint32, block []byte, visit func(dirent) error) (changed bool, err error) {
+func (m *Image) dirBlock(ino uint32, inode, block []byte, visit func(dirent) error) (changed bool, err error) {
+	generation := le.Uint32(inode[inGeneration:])
 	tail := block[blockSize-tailSize:]
 	if le.Uint32(tail) != 0 || le.Uint16(tail[deRecLen:]) != tailSize || tail[deType] != tailType {
+		if le.Uint32(inode[inFlags:])&flagIndex == 0 {
+			return false, errDir
+		}
 		return false, nil // an index block: the entries are in the others
 	}
 	if le.Uint32(tail[8:]) != m.dirChecksum(ino, generation, block) {

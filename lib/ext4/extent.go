@@ -26,13 +26,23 @@ func (m *Image) extents(raw []byte, visit func(logical, physical, count int64) e
 	if le.Uint32(raw[inFlags:])&flagExtents == 0 {
 		return fmt.Errorf("an inode without extents")
 	}
-	return m.extentNode(raw[inBlock:inBlock+60], maxExtentDepth+1, visit)
+	// Logical blocks must rise and there is no more than all blocks, so that
+	// a tree that leads in circles ends.
+	next, total := int64(0), int64(0)
+	return m.extentNode(raw[inBlock:inBlock+60], maxExtentDepth+1, func(logical, physical, count int64) error {
+		if total += count; logical < next || total > m.Blocks() {
+			return errExtent
+		}
+		next = logical + count
+		return visit(logical, physical, count)
+	})
 }
 
 // extentNode visits a node that must be less deep than its parent.
 func (m *Image) extentNode(node []byte, above int, visit func(logical, physical, count int64) error) error {
 	entries, depth := int(le.Uint16(node[2:])), int(le.Uint16(node[6:]))
-	if le.Uint16(node) != extentMagic || depth >= above || (entries+1)*extentSize > len(node) {
+	if le.Uint16(node) != extentMagic || depth >= above || (entries+1)*extentSize > len(node) ||
+		depth > 0 && entries == 0 {
 		return errExtent
 	}
 	for i := 1; i <= entries; i++ {

@@ -16,6 +16,7 @@ var le = binary.LittleEndian
 // The geometry that is fixed.
 const (
 	blockSize  = 4096
+	maxBlocks  = 1 << 34 // 64 TiB: more is no root filesystem
 	inodeSize  = 256
 	extraIsize = 32 // bytes of the inode after the first 128 that have a meaning
 )
@@ -45,6 +46,8 @@ const (
 	sbIncompat       = 0x60
 	sbROCompat       = 0x64
 	sbUUID           = 0x68
+	sbMountTime      = 0x2c
+	sbMountCount     = 0x34
 	sbDescSize       = 0xfe
 	sbBlocksHi       = 0x150
 	sbFreeBlocksHi   = 0x158
@@ -76,6 +79,24 @@ var features = []struct {
 	{"dir_nlink", sbROCompat, 0x20},
 	{"extra_isize", sbROCompat, 0x40},
 	{"metadata_csum", sbROCompat, 0x400},
+}
+
+// Features of other formats, so as to refuse them by name.
+var otherFeatures = []struct {
+	name  string
+	field int
+	bit   uint32
+}{
+	{"dir_prealloc", sbCompat, 0x1}, {"imagic_inodes", sbCompat, 0x2}, {"sparse_super2", sbCompat, 0x200},
+	{"fast_commit", sbCompat, 0x400}, {"stable_inodes", sbCompat, 0x800}, {"orphan_file", sbCompat, 0x1000},
+	{"compression", sbIncompat, 0x1}, {"needs_recovery", sbIncompat, 0x4}, {"journal_dev", sbIncompat, 0x8},
+	{"meta_bg", sbIncompat, 0x10}, {"mmp", sbIncompat, 0x100}, {"ea_inode", sbIncompat, 0x400},
+	{"dirdata", sbIncompat, 0x1000}, {"metadata_csum_seed", sbIncompat, 0x2000}, {"large_dir", sbIncompat, 0x4000},
+	{"inline_data", sbIncompat, 0x8000}, {"encrypt", sbIncompat, 0x10000}, {"casefold", sbIncompat, 0x20000},
+	{"btree_dir", sbROCompat, 0x4}, {"uninit_bg", sbROCompat, 0x10}, {"snapshot", sbROCompat, 0x80},
+	{"quota", sbROCompat, 0x100}, {"bigalloc", sbROCompat, 0x200}, {"replica", sbROCompat, 0x800},
+	{"read-only", sbROCompat, 0x1000}, {"project", sbROCompat, 0x2000}, {"shared_blocks", sbROCompat, 0x4000},
+	{"verity", sbROCompat, 0x8000}, {"orphan_present", sbROCompat, 0x10000},
 }
 
 // A group descriptor, 64 bytes in the blocks after the superblock's (struct
@@ -117,8 +138,8 @@ const (
 	inCrtimeEx   = 0x94
 	inXattrs     = 128 + extraIsize
 
+	flagIndex   = 0x1000  // a directory has blocks of an index
 	flagExtents = 0x80000 // inBlock is an extent tree
-	flagInline  = 0x10000000
 
 	fastSymlink = 60 // a shorter target is kept in inBlock
 )
@@ -127,7 +148,6 @@ const (
 // name (struct ext4_dir_entry_2). The last record of a block is no entry but
 // holds the block's checksum (struct ext4_dir_entry_tail).
 const (
-	deIno     = 0
 	deRecLen  = 4
 	deNameLen = 6
 	deType    = 7

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"banger/lib/status"
 )
 
@@ -25,7 +27,7 @@ type Image struct {
 func Open(path string) (*Image, error) { return open(path, os.O_RDONLY) }
 
 func open(path string, flag int) (*Image, error) {
-	f, err := os.OpenFile(path, flag, 0)
+	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, 0) // a fifo has no writer
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +37,17 @@ func open(path string, flag int) (*Image, error) {
 		return nil, status.With(status.Bad, fmt.Errorf("%s: %w", path, err))
 	}
 	return m, nil
+}
+
+// Pristine reports whether a file is an image as Create leaves it: of its
+// format, and never mounted since.
+func Pristine(path string) bool {
+	m, err := Open(path)
+	if err != nil {
+		return false
+	}
+	defer m.Close()
+	return le.Uint64(m.super[sbKBytesWritten:]) == 0 && le.Uint16(m.super[sbMountCount:]) == 0 && m.u32(sbMountTime) == 0
 }
 
 // Close closes the file.
@@ -78,6 +91,11 @@ func (m *Image) checkFormat() error {
 		}
 		rest[f.field] &^= f.bit
 	}
+	for _, f := range otherFeatures {
+		if rest[f.field]&f.bit != 0 {
+			return fmt.Errorf("feature %s is not of banger's format", f.name)
+		}
+	}
 	for field, name := range map[int]string{sbCompat: "compat", sbIncompat: "incompat", sbROCompat: "ro_compat"} {
 		if rest[field] != 0 {
 			return fmt.Errorf("unknown %s features %#x", name, rest[field])
@@ -92,9 +110,9 @@ func (m *Image) checkFormat() error {
 		return fmt.Errorf("inodes of another size than %d", inodeSize)
 	case le.Uint16(m.super[sbDescSize:]) != gdSize:
 		return fmt.Errorf("group descriptors of another size than %d", gdSize)
-	case m.inodesPerGroup() == 0 || m.inodesPerGroup() > 8*blockSize || m.blocksPerGroup() == 0 || m.blocksPerGroup() > 8*blockSize:
+	case m.blocksPerGroup() != 8*blockSize || m.inodesPerGroup() == 0 || m.inodesPerGroup() > 8*blockSize:
 		return fmt.Errorf("groups of %d blocks and %d inodes", m.blocksPerGroup(), m.inodesPerGroup())
-	case m.Blocks() <= 0 || m.Blocks() > 1<<40:
+	case m.Blocks() <= 0 || m.Blocks() > maxBlocks:
 		return fmt.Errorf("%d blocks", m.Blocks())
 	case uint64(m.InodeCount()) != uint64(m.groupCount())*uint64(m.inodesPerGroup()):
 		return fmt.Errorf("%d inodes in %d groups", m.InodeCount(), m.groupCount())

@@ -31,16 +31,22 @@ func (m *Image) lookup(path string) (uint32, error) {
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			at = at[:max(1, len(at)-1)]
+		if name == "" {
 			continue
 		}
 		raw, err := m.readInode(at[len(at)-1])
 		if err != nil {
 			return 0, err
+		}
+		if t, _ := typeOf(raw); t != tree.Dir {
+			return 0, fs.ErrNotExist
+		}
+		switch name {
+		case ".":
+			continue
+		case "..":
+			at = at[:max(1, len(at)-1)]
+			continue
 		}
 		child, err := m.entry(at[len(at)-1], raw, name)
 		if err != nil {
@@ -67,9 +73,6 @@ func (m *Image) lookup(path string) (uint32, error) {
 
 // entry returns the inode that a directory gives a name.
 func (m *Image) entry(ino uint32, raw []byte, name string) (child uint32, err error) {
-	if t, _ := typeOf(raw); t != tree.Dir {
-		return 0, fs.ErrNotExist
-	}
 	err = m.dir(ino, raw, func(e dirent) error {
 		if e.name == name {
 			child = e.ino
@@ -96,6 +99,9 @@ func (m *Image) readlink(ino uint32) (string, error) {
 		return "", nil
 	}
 	size := sizeOf(raw)
+	if size <= 0 || size > tree.MaxTarget {
+		return "", fmt.Errorf("inode %d: a symlink target of %d bytes", ino, size)
+	}
 	if size < fastSymlink {
 		return string(raw[inBlock : inBlock+size]), nil
 	}
@@ -104,5 +110,5 @@ func (m *Image) readlink(ino uint32) (string, error) {
 		_, err := m.f.ReadAt(target, physical*blockSize)
 		return err
 	})
-	return string(target[:min(size, blockSize)]), err
+	return string(target[:size]), err
 }

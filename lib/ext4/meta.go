@@ -19,7 +19,7 @@ func (m *Image) applyMeta(ctx context.Context, o Options) error {
 		return err
 	}
 	if p.inodes[lostFoundIno] == nil { // mke2fs's own
-		p.inodes[lostFoundIno] = &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: o.Created}
+		p.inodes[lostFoundIno] = &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: fakeTime(o.Created)}
 	}
 	if err := p.writeInodes(); err != nil {
 		return err
@@ -115,13 +115,33 @@ func (p *pass) writeGroup(g int64) error {
 	return err
 }
 
+// setDirLinks corrects the links of a directory with more subdirectories than
+// the field can count, which is then 1 (dir_nlink).
+func setDirLinks(raw []byte, n *tree.Inode) {
+	if n.Len() <= tree.MaxLinks-2 {
+		return
+	}
+	links := 2
+	for _, name := range n.Names() {
+		if n.Lookup(name).Type == tree.Dir {
+			links++
+		}
+	}
+	if links > tree.MaxLinks {
+		links = 1
+	}
+	le.PutUint16(raw[inLinks:], uint16(links))
+}
+
 // writeInode changes one inode in a table.
 func (p *pass) writeInode(ino uint32, raw []byte) error {
 	n := p.inodes[ino]
 	if n == nil {
 		return nil
 	}
-	if n.Type != tree.Dir && int(le.Uint16(raw[inLinks:])) != n.Nlink {
+	if n.Type == tree.Dir {
+		setDirLinks(raw, n)
+	} else if int(le.Uint16(raw[inLinks:])) != n.Nlink {
 		return fmt.Errorf("inode %d has %d links, not %d", ino, le.Uint16(raw[inLinks:]), n.Nlink)
 	}
 	if n.Type == tree.File && sizeOf(raw) != n.Size {

@@ -80,7 +80,7 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
 		"MKE2FS_CONFIG=/dev/fd/3",
-		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", min(max(1, o.Created), 1<<31-1)),
+		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", fakeTime(o.Created)),
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if root != "" && o.Progress != nil {
@@ -95,6 +95,9 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 	}
 	return mkfsError(err, out)
 }
+
+// fakeTime is the clock that mkfs.ext4 sees: 0 would mean now to it.
+func fakeTime(created int64) int64 { return min(max(1, created), 1<<31-1) }
 
 // watch reports how much of a file is on disk, in bytes, until it is stopped.
 func watch(file string, progress func(written int64)) (stop func()) {
@@ -139,6 +142,10 @@ func mkfsError(err error, out []byte) error {
 	switch {
 	case strings.Contains(text, "No space left on device"):
 		return fmt.Errorf("mkfs.ext4: %w", syscall.ENOSPC)
+	case strings.Contains(text, "Disk quota exceeded"):
+		return fmt.Errorf("mkfs.ext4: %w", syscall.EDQUOT)
+	case strings.Contains(text, "File too large"):
+		return fmt.Errorf("mkfs.ext4: %w", syscall.EFBIG)
 	case strings.Contains(text, "Could not allocate"), strings.Contains(text, "No free space"):
 		return errNoRoom
 	case strings.Contains(text, "too small"), strings.Contains(text, "too many inodes"),

@@ -46,6 +46,12 @@ func (mk *Mkfs) size(ctx context.Context, path string, o Options) (geometry, err
 	}
 	fits, err := mk.grow(ctx, path, o, d, g)
 	if o.Size > 0 && errors.Is(err, errNoRoom) {
+		// As many inodes as usual are a wish where a size is given.
+		exact := o
+		exact.Minimal = true
+		fits, err = mk.grow(ctx, path, exact, d, g)
+	}
+	if o.Size > 0 && errors.Is(err, errNoRoom) {
 		o.Size, o.Minimal = 0, true
 		least, err := mk.grow(ctx, path, o, d, geometry{})
 		if err != nil {

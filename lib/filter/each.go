@@ -49,7 +49,7 @@ func (t *Tool) lines(ctx context.Context) <-chan string {
 				return
 			}
 			if err != nil && err != io.EOF {
-				t.Warn(fmt.Sprintf("standard input: %v", err))
+				t.stdin = fmt.Errorf("standard input: %w", unwrapPath(err))
 				return
 			}
 			count.Add(1)
@@ -78,7 +78,7 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 			return ctx.Err()
 		case image, more := <-in:
 			if !more {
-				return result.err()
+				return t.end(result)
 			}
 			out, err := t.one(ctx, image, one)
 			if ctx.Err() != nil {
@@ -90,6 +90,14 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 			}
 		}
 	}
+}
+
+// end returns what the process is to end with, once there is no more input.
+func (t *Tool) end(result tally) error {
+	if t.stdin != nil {
+		return t.stdin
+	}
+	return result.err()
 }
 
 // one works on one image. An empty line is one that failed before: it is

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -36,6 +37,7 @@ type Tool struct {
 	Single func() bool
 
 	alone func() bool // one image at hand, as far as is known
+	stdin error       // what ended standard input before its end
 }
 
 // New returns a tool on the process's own streams.
@@ -115,23 +117,35 @@ func (t *Tool) fail(err error) int {
 // report says on stderr what failed and what to do next.
 func (t *Tool) report(image string, err error) {
 	text, hint := err.Error(), status.HintOf(err)
-	if strings.Contains(image, "\n") {
-		image = strconv.Quote(image)
-	}
-	if image != "" && !strings.HasPrefix(text, image) {
+	if image != "" && !strings.HasPrefix(text, image+":") {
 		text = image + ": " + text
 	}
 	if status.Of(err) == status.Usage && hint == "" {
 		hint = t.Name + " --help"
 	}
+	text = t.Name + ": " + printable(text) + "\n"
 	if hint != "" {
-		text += "\nhint: " + hint
+		text += "hint: " + printable(hint) + "\n"
 	}
-	fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, text)
+	io.WriteString(t.Stderr, text)
+}
+
+// printable escapes what would move a terminal's cursor, or worse: messages
+// quote registries and archives.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // Warn says something on stderr that does not stop the work.
-func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, text) }
+func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, printable(text)) }
 
 // print writes to stdout, and finds out whether it arrived.
 func (t *Tool) print(text string) error {

@@ -8,8 +8,9 @@ import (
 	"encoding/binary"
 	"io"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/klauspost/pgzip"
+	"github.com/klauspost/readahead"
 )
 
 // maxWindow bounds the memory a zstd frame may ask for: zstd --long=27.
@@ -25,7 +26,12 @@ func Decompress(blob io.Reader) (io.ReadCloser, error) {
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return pgzip.NewReaderN(r, 256<<10, 4)
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, err
+		}
+		// Inflated beside what is done with it, on another processor.
+		return readahead.NewReadCloserSize(z, 4, 256<<10)
 	case isZstd(magic):
 		d, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(2))
 		if err != nil {

@@ -15,21 +15,9 @@ import (
 	"banger/lib/tree"
 )
 
-// The times that ext4 can hold: 34 bits of seconds from 1901 on.
-const (
-	minTime = -1 << 31
-	maxTime = 1<<34 - 1<<31 - 1
-)
-
 // setTime takes over the mtime, clamped to what ext4 can hold.
 func (r *Reader) setTime(n *tree.Inode, h *tar.Header) {
-	n.SetTime(h.ModTime)
-	switch {
-	case n.Sec < minTime:
-		n.Sec, n.Nsec = minTime, 0
-	case n.Sec > maxTime:
-		n.Sec, n.Nsec = maxTime, 0
-	default:
+	if n.SetTime(h.ModTime) {
 		return
 	}
 	r.warn("time", "%q: time %v is out of ext4's range: clamped", h.Name, h.ModTime.UTC())

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"banger/lib/sparse"
 	"banger/lib/status"
 	"banger/lib/tree"
 )
@@ -23,17 +24,17 @@ type Reader struct {
 	MaxEntries int64             // entries that all layers together may have
 	Warn       func(text string) // hears what is not kept, once for each kind
 
-	size, entries atomic.Int64
-	warned        onceEach
+	size, entries, meta atomic.Int64
+	warned              onceEach
 }
 
 // Read reads a layer's uncompressed archive, up to its end and not past it:
 // what follows is the caller's to drain and check.
-func (r *Reader) Read(ctx context.Context, id string, archive io.Reader) (*Layer, error) {
+func (r *Reader) Read(ctx context.Context, id string, in io.Reader) (*Layer, error) {
 	l := &Layer{ID: id}
-	tr := tar.NewReader(archive)
+	tr := newArchive(in)
 	for {
-		h, err := tr.Next()
+		h, err := tr.next()
 		if err == io.EOF {
 			return l, nil
 		}
@@ -43,7 +44,7 @@ func (r *Reader) Read(ctx context.Context, id string, archive io.Reader) (*Layer
 		if err := r.count(h); err != nil {
 			return nil, l.errorf(h.Name, "%w", err)
 		}
-		if err := r.read(l, h, tr); err != nil {
+		if err := r.read(l, h, sparse.Interruptible(ctx, tr)); err != nil {
 			return nil, readError(id, fmt.Sprintf("%q", h.Name), err)
 		}
 		if err := ctx.Err(); err != nil {
@@ -71,6 +72,9 @@ func (r *Reader) count(h *tar.Header) error {
 	if r.entries.Add(1) > r.MaxEntries {
 		return fmt.Errorf("more than %d entries in the image: --max-entries allows more", r.MaxEntries)
 	}
+	if r.meta.Add(metaSize(h)) > maxMeta {
+		return fmt.Errorf("more than %d bytes of names and attributes in the image", maxMeta)
+	}
 	if h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse || h.Typeflag == tar.TypeCont {
 		if h.Size > r.MaxSize || r.size.Add(h.Size) > r.MaxSize {
 			return fmt.Errorf("more than %d bytes in the image: --max-size allows more", r.MaxSize)
@@ -79,21 +83,36 @@ func (r *Reader) count(h *tar.Header) error {
 	return nil
 }
 
+// maxMeta is how many bytes of names, targets and extended attributes the
+// entries of an image may have: they are kept in memory.
+const maxMeta = 512 << 20
+
+func metaSize(h *tar.Header) int64 {
+	size := len(h.Name) + len(h.Linkname)
+	for key, value := range h.PAXRecords {
+		size += len(key) + len(value)
+	}
+	return int64(size)
+}
+
 // read adds what one entry says to the layer.
 func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil // leaves no file, and its values are ignored
 	}
-	name, err := tree.Split(h.Name)
+	name, err := tree.SplitLong(h.Name)
 	if err != nil {
 		return err
 	}
-	if is, err := l.addWhiteout(name, h.Name); is {
+	if is, err := l.addWhiteout(name, h.Name); is || err != nil {
+		return err
+	}
+	if err := tree.CheckNames(name); err != nil {
 		return err
 	}
 	e := entry{name: name, from: h.Name}
 	if h.Typeflag == tar.TypeLink {
-		e.link, err = r.linkTarget(h)
+		e.link, err = linkTarget(h)
 		e.inode = &tree.Inode{}
 		r.setTime(e.inode, h)
 	} else {
@@ -107,7 +126,7 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 }
 
 // linkTarget returns the file that a hard link is to be a name of.
-func (r *Reader) linkTarget(h *tar.Header) ([]string, error) {
+func linkTarget(h *tar.Header) ([]string, error) {
 	target, err := tree.Split(h.Linkname)
 	if err == nil && len(target) == 0 {
 		err = errors.New("is the root")

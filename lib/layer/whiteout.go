@@ -17,12 +17,18 @@ const (
 )
 
 // addWhiteout keeps an entry that is a whiteout, and tells whether it was one.
-// Only the last component of a name makes a whiteout.
+// Only the last component of a name makes a whiteout. What is below a directory
+// of aufs's own is as meaningless as that.
 func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
 	if len(name) == 0 {
 		return false, nil
 	}
 	dir, last := name[:len(name)-1], name[len(name)-1]
+	for _, part := range dir {
+		if strings.HasPrefix(part, aufsPrefix) {
+			return true, nil
+		}
+	}
 	hidden, is := strings.CutPrefix(last, whiteoutPrefix)
 	switch {
 	case !is:
@@ -35,7 +41,7 @@ func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
 	default:
 		l.whiteouts = append(l.whiteouts, whiteout{dir: dir, name: hidden, marker: marker})
 	}
-	return true, nil
+	return true, tree.CheckNames(append([]string{hidden}, dir...))
 }
 
 // applyWhiteouts acts on the tree of the layers below. All directories are

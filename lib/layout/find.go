@@ -3,8 +3,10 @@
 package layout
 
 import (
+	"errors"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"banger/lib/status"
@@ -28,34 +30,15 @@ func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 		}
 	}
 	if r.Digest != "" {
-		return l.findDeep(index, r, want)
+		named, err = l.below(index.Manifests, func(d v1.Descriptor) bool { return d.Digest == r.Digest })
+	}
+	if err != nil {
+		return v1.Descriptor{}, err
 	}
 	if len(named) == 0 {
-		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image of that name", r)
+		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image there", r)
 	}
 	return l.choose(named, want)
-}
-
-// findDeep looks for a digest in the indexes below index.json.
-func (l *Layout) findDeep(index *v1.Index, r Ref, want v1.Platform) (v1.Descriptor, error) {
-	queue := index.Manifests
-	for depth := 0; depth < MaxDepth && len(queue) > 0; depth++ {
-		var next []v1.Descriptor
-		for _, d := range queue {
-			if d.Digest == r.Digest {
-				return l.Select(d, want)
-			}
-			if indexTypes[d.MediaType] {
-				children, err := l.Children(d)
-				if err != nil {
-					return v1.Descriptor{}, err
-				}
-				next = append(next, children...)
-			}
-		}
-		queue = next
-	}
-	return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image of that digest", r)
 }
 
 // MaxDepth bounds how deep indexes nest.
@@ -69,7 +52,7 @@ func (l *Layout) Select(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error
 
 // choose returns the one image for the platform among some descriptors.
 func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
-	all, err := l.manifests(from, 0)
+	all, err := l.below(from, func(d v1.Descriptor) bool { return !IsIndex(d.MediaType) })
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
@@ -83,8 +66,10 @@ func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, 
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
-		have = append(have, p)
-		if matches(want, p) && !contains(fit, d) {
+		if p.OS != "" {
+			have = append(have, p)
+		}
+		if matches(want, p) {
 			fit = append(fit, d)
 		}
 	}
@@ -94,18 +79,9 @@ func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, 
 	case len(fit) > 1:
 		return v1.Descriptor{}, ambiguous(fit)
 	case len(have) == 0:
-		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image there", l.dir)
+		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image there that names its platform", l.dir)
 	}
 	return v1.Descriptor{}, wrongPlatform(want, have)
-}
-
-func contains(in []v1.Descriptor, d v1.Descriptor) bool {
-	for _, other := range in {
-		if other.Digest == d.Digest {
-			return true
-		}
-	}
-	return false
 }
 
 // ambiguous lists what several images are called.
@@ -125,28 +101,50 @@ func ambiguous(fit []v1.Descriptor) error {
 		"name one of them, or its platform with its variant")
 }
 
-// manifests lists the image manifests that descriptors lead to.
-func (l *Layout) manifests(from []v1.Descriptor, depth int) ([]v1.Descriptor, error) {
-	var all []v1.Descriptor
+// below lists the descriptors that some others lead to, themselves included,
+// and that wanted holds for. Each digest is listed once; what an index that
+// has a name leads to has it too. Attestations are left out.
+func (l *Layout) below(from []v1.Descriptor, wanted func(v1.Descriptor) bool) ([]v1.Descriptor, error) {
+	s := search{Layout: l, wanted: wanted, seen: map[digest.Digest]bool{}}
+	err := s.add(from, "", 0)
+	return s.found, err
+}
+
+// A search remembers what it has seen: indexes may lead to one another.
+type search struct {
+	*Layout
+	wanted func(v1.Descriptor) bool
+	seen   map[digest.Digest]bool
+	found  []v1.Descriptor
+}
+
+func (s *search) add(from []v1.Descriptor, name string, depth int) error {
+	if depth > MaxDepth {
+		return status.Errorf(status.Bad, "indexes nested %d deep", depth)
+	}
 	for _, d := range from {
-		switch {
-		case isAttestation(d):
-		case !indexTypes[d.MediaType]:
-			all = append(all, d)
-		case depth == MaxDepth:
-			return nil, status.Errorf(status.Bad, "%s: indexes nested %d deep", d.Digest, depth)
-		default:
-			children, err := l.Children(d)
-			if err == nil {
-				children, err = l.manifests(children, depth+1)
-			}
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, children...)
+		if isAttestation(d) || s.seen[d.Digest] {
+			continue
+		}
+		s.seen[d.Digest] = true
+		if refName(d) == "" && name != "" {
+			d.Annotations = map[string]string{v1.AnnotationRefName: name}
+		}
+		if s.wanted(d) {
+			s.found = append(s.found, d)
+		}
+		if !IsIndex(d.MediaType) {
+			continue
+		}
+		children, err := s.Children(d)
+		if err == nil {
+			err = s.add(children, refName(d), depth+1)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // Children reads the entries of an index.
@@ -156,12 +154,14 @@ func (l *Layout) Children(d v1.Descriptor) ([]v1.Descriptor, error) {
 		return nil, err
 	}
 	var index v1.Index
-	err = parse(d, raw, &index)
-	return index.Manifests, err
+	if err := parse(d, raw, &index); err != nil {
+		return nil, err
+	}
+	return index.Manifests, checkDescriptors(index.Manifests...)
 }
 
-// platform returns what a manifest runs on, from its config if need be; of one
-// that is not all there, nothing is known.
+// platform returns what a manifest runs on, from its config if need be. Of one
+// that is not all there, or no image, nothing is known.
 func (l *Layout) platform(d v1.Descriptor) (v1.Platform, error) {
 	if d.Platform != nil {
 		return *d.Platform, nil
@@ -171,7 +171,7 @@ func (l *Layout) platform(d v1.Descriptor) (v1.Platform, error) {
 	if err == nil {
 		err = l.config(m, &config)
 	}
-	if status.Of(err) == status.NoInput {
+	if status.Of(err) == status.NoInput || errors.Is(err, errNotImage) {
 		err = nil
 	}
 	return config.Platform, err

@@ -3,6 +3,7 @@
 package layout
 
 import (
+	"errors"
 	"io"
 	"strings"
 
@@ -83,9 +84,25 @@ func (l *Layout) Manifest(d v1.Descriptor) (*v1.Manifest, error) {
 		if kind == "" {
 			kind = m.Config.MediaType
 		}
-		return nil, status.Errorf(status.Bad, "%s: an artifact of type %q, not an image", d.Digest, kind)
+		return nil, status.Errorf(status.Bad, "%s: an artifact of type %q: %w", d.Digest, kind, errNotImage)
 	}
-	return m, nil
+	return m, checkDescriptors(append(m.Layers, m.Config)...)
+}
+
+var errNotImage = errors.New("not an image")
+
+// checkDescriptors refuses digests that are not well formed, before they are
+// taken apart, and sizes that cannot be.
+func checkDescriptors(all ...v1.Descriptor) error {
+	for _, d := range all {
+		if err := d.Digest.Validate(); err != nil {
+			return status.Errorf(status.Bad, "digest %q: %w", string(d.Digest), err)
+		}
+		if d.Size < 0 {
+			return status.Errorf(status.Bad, "%s: a size of %d", d.Digest, d.Size)
+		}
+	}
+	return nil
 }
 
 // check holds the config against the manifest and the platform asked for.
@@ -99,7 +116,7 @@ func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 			i.Manifest.Digest, len(m.Layers), len(i.Config.RootFS.DiffIDs))
 	case got.OS != "" && got.OS != "linux":
 		return status.Errorf(status.Bad, "%s: an image for %s", i.Manifest.Digest, got.OS)
-	case got.Architecture != "" && got.Architecture != want.Architecture:
+	case got.OS != "" && got.Architecture != "" && got.Architecture != want.Architecture:
 		return wrongPlatform(want, []v1.Platform{got})
 	}
 	for n, layer := range m.Layers {

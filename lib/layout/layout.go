@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"banger/lib/status"
 )
@@ -26,7 +27,7 @@ type Layout struct{ dir string }
 
 // Open opens the layout in a directory.
 func Open(dir string) (*Layout, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, v1.ImageLayoutFile))
+	raw, err := readFile(filepath.Join(dir, v1.ImageLayoutFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Errorf(status.NoInput, "%s: not an OCI image layout", dir)
 	}
@@ -65,7 +66,7 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Errorf(status.NoInput, "%s: blob %s is not there", l.dir, d.Digest)
 	}
@@ -80,6 +81,9 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 
 // maxDocument bounds manifests, indexes and configs: what registries accept.
 const maxDocument = 4 << 20
+
+// maxIndex bounds index.json, which grows with each image of a cache.
+const maxIndex = 64 << 20
 
 // document reads a whole blob of JSON.
 func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
@@ -97,7 +101,7 @@ func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
 // index reads index.json.
 func (l *Layout) index() (*v1.Index, error) {
 	path := filepath.Join(l.dir, v1.ImageIndexFile)
-	raw, err := os.ReadFile(path)
+	raw, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
@@ -108,7 +112,35 @@ func (l *Layout) index() (*v1.Index, error) {
 	if index.SchemaVersion != 2 {
 		return nil, status.Errorf(status.Bad, "%s: schemaVersion %d", path, index.SchemaVersion)
 	}
-	return index, nil
+	return index, checkDescriptors(index.Manifests...)
+}
+
+// openFile opens what must be a regular file: a layout may be anybody's, and
+// opening a fifo would wait for ever.
+func openFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, status.Errorf(status.Bad, "%s: not a file", path))
+	}
+	return f, nil
+}
+
+// readFile reads a document that is not a blob.
+func readFile(path string) ([]byte, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
+	if len(raw) > maxIndex {
+		err = status.Errorf(status.Bad, "%s: more than %d bytes", path, maxIndex)
+	}
+	return raw, err
 }
 
 // emptyIndex is the index of a layout without images.

@@ -3,6 +3,7 @@
 package layout
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +17,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
+	"banger/lib/sparse"
 	"banger/lib/stage"
 	"banger/lib/status"
 )
@@ -133,13 +135,13 @@ func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
 }
 
 // Has reads a blob through and reports whether it is there and as described.
-func (w *Writer) Has(d v1.Descriptor) bool {
+func (w *Writer) Has(ctx context.Context, d v1.Descriptor) bool {
 	r, err := w.Blob(d)
 	if err != nil {
 		return false
 	}
 	defer r.Close()
-	_, err = io.Copy(io.Discard, r)
+	_, err = io.Copy(io.Discard, sparse.Interruptible(ctx, r))
 	return err == nil
 }
 
@@ -156,13 +158,13 @@ func (w *Writer) Describe(d digest.Digest) (v1.Descriptor, error) {
 	desc := v1.Descriptor{Digest: d, Size: info.Size()}
 	raw, err := w.document(desc)
 	if err == nil {
-		desc.MediaType, err = MediaType(raw)
+		desc.MediaType, err = mediaType(raw)
 	}
 	return desc, err
 }
 
-// MediaType tells what a manifest or index is. Those of OCI need not say.
-func MediaType(raw []byte) (string, error) {
+// mediaType tells what a manifest or index is. Those of OCI need not say.
+func mediaType(raw []byte) (string, error) {
 	var shape struct {
 		MediaType string          `json:"mediaType"`
 		Manifests json.RawMessage `json:"manifests"`

@@ -71,6 +71,11 @@ func (p *parser) xattr(key, value string) error {
 	if err != nil {
 		return err
 	}
+	for _, x := range p.inode.Xattrs {
+		if x.Name == name {
+			return errors.New("said twice")
+		}
+	}
 	raw, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return err
@@ -120,6 +125,9 @@ func number32(s string, base int, most uint64) (uint32, error) {
 func parseTime(s string) (int64, uint32, error) {
 	whole, fraction, has := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)
+	if err == nil && (sec < tree.MinTime || sec > tree.MaxTime) {
+		err = errors.New("ext4 cannot hold it")
+	}
 	if err != nil || !has {
 		return sec, 0, err
 	}

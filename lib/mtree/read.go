@@ -43,7 +43,7 @@ func Read(r io.Reader) (*Manifest, error) {
 			}
 			return nil, err
 		}
-		line = strings.TrimRight(line, " \t\n")
+		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}

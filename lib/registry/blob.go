@@ -32,7 +32,7 @@ func (p *pull) layers(ctx context.Context, layers []layout.Layer) error {
 
 // blob fetches a blob unless it is there.
 func (p *pull) blob(ctx context.Context, d v1.Descriptor) error {
-	if p.to.Has(d) {
+	if p.to.Has(ctx, d) {
 		return nil
 	}
 	if d.Digest.Algorithm() != digest.SHA256 {

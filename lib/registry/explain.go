@@ -45,6 +45,9 @@ func explain(err error) error {
 // Codes").
 func explainAnswer(e *transport.Error) error {
 	said := strings.ToLower(http.StatusText(e.StatusCode))
+	if said == "" {
+		said = fmt.Sprintf("the registry answers %d", e.StatusCode)
+	}
 	if len(e.Errors) > 0 {
 		said = strings.ToLower(strings.ReplaceAll(string(e.Errors[0].Code), "_", " "))
 	}
@@ -59,5 +62,5 @@ func explainAnswer(e *transport.Error) error {
 	case e.StatusCode >= 500, e.Temporary():
 		return status.With(status.Temporary, err)
 	}
-	return fmt.Errorf("the registry answers %d: %w", e.StatusCode, err)
+	return err
 }

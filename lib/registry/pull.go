@@ -58,7 +58,7 @@ func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, 
 		remote.WithContext(ctx), remote.WithTransport(s.Transport), remote.WithAuthFromKeychain(s.Keychain),
 		remote.WithRetryBackoff(remote.Backoff{Duration: time.Second / 2, Factor: 3, Jitter: 0.1, Steps: tries}),
 	}
-	image, err := p.cached()
+	image, err := p.cached(ctx)
 	if err != nil {
 		image, err = p.fetch(ctx)
 	}
@@ -67,7 +67,9 @@ func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, 
 	}
 	tag, _ := p.refName()
 	desc := image.Manifest
-	desc.Platform = &image.Config.Platform
+	if c := image.Config.Platform; desc.Platform == nil && c.OS != "" && c.Architecture != "" {
+		desc.Platform = &c
+	}
 	if err := to.Tag(tag, desc); err != nil {
 		return layout.Ref{}, err
 	}
@@ -78,7 +80,10 @@ func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, 
 // refName returns the name of the image in the layout's index, "" for one
 // fetched by digest, and what the printed line calls it.
 func (p *pull) refName() (tag, called string) {
-	called = strings.Replace(p.ref.Name(), "index.docker.io/", "docker.io/", 1)
+	called = p.ref.Name()
+	if rest, hub := strings.CutPrefix(called, name.DefaultRegistry+"/"); hub {
+		called = "docker.io/" + rest
+	}
 	if _, by := p.ref.(name.Digest); by {
 		called, _, _ = strings.Cut(called, "@")
 		return "", called
@@ -88,7 +93,7 @@ func (p *pull) refName() (tag, called string) {
 
 // cached returns the image from the layout alone, if it was asked for by a
 // digest and all of it is there.
-func (p *pull) cached() (*layout.Image, error) {
+func (p *pull) cached(ctx context.Context) (*layout.Image, error) {
 	by, ok := p.ref.(name.Digest)
 	if !ok {
 		return nil, errors.New("a tag may have moved")
@@ -105,7 +110,7 @@ func (p *pull) cached() (*layout.Image, error) {
 		return nil, err
 	}
 	for _, l := range image.Layers {
-		if !p.to.Has(l.Descriptor) {
+		if !p.to.Has(ctx, l.Descriptor) {
 			return nil, errors.New("a layer is missing")
 		}
 	}
@@ -139,31 +144,36 @@ func (p *pull) resolve() (v1.Descriptor, error) {
 	if err != nil || !layout.IsIndex(top.MediaType) {
 		return top, err
 	}
-	if err := p.nested(top, 1); err != nil {
+	if err := p.nested(top, map[digest.Digest]bool{}); err != nil {
 		return top, err
 	}
 	chosen, err := p.to.Select(top, p.Platform)
 	if err != nil {
 		return top, err
 	}
-	return p.manifest(p.digest(chosen))
+	desc, err := p.manifest(p.digest(chosen))
+	desc.Platform = chosen.Platform // which may say more than its config
+	return desc, err
 }
 
+// maxIndexes bounds how many indexes may lead to one image.
+const maxIndexes = 64
+
 // nested fetches the indexes in an index, and those in them.
-func (p *pull) nested(index v1.Descriptor, depth int) error {
-	if depth > layout.MaxDepth {
-		return status.Errorf(status.Bad, "indexes nested %d deep", depth)
+func (p *pull) nested(index v1.Descriptor, seen map[digest.Digest]bool) error {
+	if seen[index.Digest] = true; len(seen) > maxIndexes {
+		return status.Errorf(status.Bad, "more than %d indexes", maxIndexes)
 	}
 	children, err := p.to.Children(index)
 	if err != nil {
 		return err
 	}
 	for _, d := range children {
-		if layout.IsIndex(d.MediaType) {
+		if layout.IsIndex(d.MediaType) && !seen[d.Digest] {
 			if _, err := p.manifest(p.digest(d)); err != nil {
 				return err
 			}
-			if err := p.nested(d, depth+1); err != nil {
+			if err := p.nested(d, seen); err != nil {
 				return err
 			}
 		}

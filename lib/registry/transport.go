@@ -29,34 +29,36 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(p.silence, func() { cancel(errSilent) })
 	resp, err := p.RoundTripper.RoundTrip(req.WithContext(ctx))
+	timer.Stop()
 	if err != nil {
-		timer.Stop()
+		defer cancel(nil)
 		return nil, cause(ctx, err)
 	}
-	resp.Body = &heard{resp.Body, ctx, timer, p.silence}
+	resp.Body = &heard{resp.Body, ctx, cancel, timer, p.silence}
 	return resp, nil
 }
 
-// heard is a body that winds the timer up again with each read.
+// heard is a body whose reads are timed, but not what is done between them.
 type heard struct {
 	io.ReadCloser
 	ctx     context.Context
+	cancel  context.CancelCauseFunc
 	timer   *time.Timer
 	silence time.Duration
 }
 
 func (h *heard) Read(p []byte) (int, error) {
-	n, err := h.ReadCloser.Read(p)
 	h.timer.Reset(h.silence)
+	n, err := h.ReadCloser.Read(p)
+	h.timer.Stop()
 	if err != nil {
-		h.timer.Stop()
 		err = cause(h.ctx, err)
 	}
 	return n, err
 }
 
 func (h *heard) Close() error {
-	h.timer.Stop()
+	defer h.cancel(nil)
 	return h.ReadCloser.Close()
 }
 

@@ -7,6 +7,7 @@ package sparse
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -32,48 +33,75 @@ type Usage struct {
 
 // Write copies r into f, an empty file, leaving zero blocks out.
 func Write(f *os.File, r io.Reader) (Usage, error) {
-	end := int64(0)
-	u, err := scan(r, func(p []byte, off int64) error {
-		end = off + int64(len(p))
+	s := scanner{data: func(p []byte, off int64) error {
 		_, err := f.WriteAt(p, off)
 		return err
-	})
-	if err == nil && end < u.Size {
-		err = f.Truncate(u.Size)
+	}}
+	err := s.scan(r, 0)
+	if err == nil && s.end < s.Size {
+		err = f.Truncate(s.Size)
 	}
-	return u, err
+	return s.Usage, err
 }
 
-// Count returns what Write would have left in a file with the content of r.
-func Count(r io.Reader) (Usage, error) {
-	return scan(r, func([]byte, int64) error { return nil })
+// Count returns what Write would have left in a file with the content of f.
+// Holes of f are not read.
+func Count(ctx context.Context, f *os.File) (Usage, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return Usage{}, err
+	}
+	s := scanner{data: func([]byte, int64) error { return ctx.Err() }}
+	for s.Size < info.Size() {
+		from, to, err := nextData(f, s.Size)
+		if err != nil {
+			return s.Usage, err
+		}
+		if from == to {
+			s.Size = info.Size()
+			break
+		}
+		// The host's blocks may be smaller than ours.
+		from = from / BlockSize * BlockSize
+		to = min((to+BlockSize-1)/BlockSize*BlockSize, info.Size())
+		if err := s.scan(io.NewSectionReader(f, from, to-from), from); err != nil {
+			return s.Usage, err
+		}
+	}
+	return s.Usage, nil
 }
 
-// scan reads r to its end and hands out every run of blocks that are not all
-// zeros; a run that spans two reads comes in two pieces.
-func scan(r io.Reader, data func(p []byte, off int64) error) (Usage, error) {
+// A scanner finds the blocks of a file that are not all zeros.
+type scanner struct {
+	Usage
+	end  int64 // of the last run
+	data func(p []byte, off int64) error
+}
+
+// scan reads r, what the file has at an offset, to its end, and hands out every
+// run of blocks that are not all zeros; one that spans two reads in two pieces.
+func (s *scanner) scan(r io.Reader, at int64) error {
 	buf := buffers.Get().(*[chunk]byte)
 	defer buffers.Put(buf)
-	var u Usage
-	last := int64(-1) // the end of the last run
+	s.Size = at
 	for {
 		n, err := fill(r, buf[:])
 		if err != nil && err != io.EOF {
-			return u, err
+			return err
 		}
 		for from, to := range runs(buf[:n]) {
-			if u.Size+from != last {
-				u.Runs++
+			if s.Size+from != s.end || s.Runs == 0 {
+				s.Runs++
 			}
-			last = u.Size + to
-			u.Blocks += (to - from + BlockSize - 1) / BlockSize
-			if err := data(buf[from:to], u.Size+from); err != nil {
-				return u, err
+			s.end = s.Size + to
+			s.Blocks += (to - from + BlockSize - 1) / BlockSize
+			if err := s.data(buf[from:to], s.Size+from); err != nil {
+				return err
 			}
 		}
-		u.Size += int64(n)
+		s.Size += int64(n)
 		if err == io.EOF {
-			return u, nil
+			return nil
 		}
 	}
 }
@@ -87,6 +115,21 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 		n += m
 	}
 	return n, err
+}
+
+// Interruptible returns a reader that a context ends.
+func Interruptible(ctx context.Context, r io.Reader) io.Reader { return &interruptible{ctx, r} }
+
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
 }
 
 // runs yields the stretches of p, by block, that are not all zeros.

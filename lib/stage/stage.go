@@ -20,10 +20,11 @@ import (
 
 // A Stage is something being made.
 type Stage struct {
-	Path string // where it is being made
-	dst  string
-	lock *os.File
-	mine func(path string) bool
+	Path    string // where it is being made
+	dst     string
+	lock    *os.File
+	mine    func(path string) bool
+	adopted bool // its maker removes it
 }
 
 // Options say what may be replaced.
@@ -49,11 +50,20 @@ func NewFile(dst string, o Options) (*Stage, error) {
 	})
 }
 
-// Adopt takes over a stage that the caller's own process has made and locked:
-// a directory with a temporary name beside dst.
+// Adopt commits what somebody else has made, a directory with a temporary name
+// beside dst. As long as it is not committed, it stays theirs. If nobody holds
+// its lock, the stage does, so that no sweeper takes it away.
 func Adopt(path, dst string, o Options) (*Stage, error) {
-	s := &Stage{Path: path, dst: dst, mine: o.Replaces}
-	return s, s.free()
+	s := &Stage{Path: path, dst: dst, mine: o.Replaces, adopted: true}
+	if err := s.free(); err != nil {
+		return nil, err
+	}
+	l, err := lock(path)
+	if err != nil && !errors.Is(err, errGone) {
+		return nil, err
+	}
+	s.lock = l
+	return s, nil
 }
 
 func create(dst string, o Options, make func(path string) error) (*Stage, error) {
@@ -167,7 +177,7 @@ func Remove(path string) error {
 
 // Discard removes what was not committed. It is meant to be deferred.
 func (s *Stage) Discard() {
-	if s.Path != "" {
+	if s.Path != "" && !s.adopted {
 		os.RemoveAll(s.Path)
 	}
 	s.Path = ""

@@ -43,13 +43,13 @@ func Sweep(dir string) {
 	}
 	for _, e := range entries {
 		if IsTemporary(e.Name()) {
-			Reap(filepath.Join(dir, e.Name()))
+			reap(filepath.Join(dir, e.Name()))
 		}
 	}
 }
 
-// Reap removes a file or directory unless somebody alive holds its lock.
-func Reap(path string) {
+// reap removes a file or directory unless somebody alive holds its lock.
+func reap(path string) {
 	if l, err := lock(path); err == nil {
 		os.RemoveAll(path)
 		l.Close()
@@ -58,7 +58,7 @@ func Reap(path string) {
 
 var errGone = errors.New("swept away")
 
-// Lock takes the flock(2) on path that keeps sweepers away, and fails when
+// lock takes the flock(2) on path that keeps sweepers away, and fails when
 // somebody has it. The lock is held until the file is closed.
 func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

@@ -67,13 +67,26 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	return s.Image(p.Name)
 }
 
-// readRecord returns what lies beside an ext4 file, or an empty record.
+// readRecord returns the record that lies beside an ext4 file, or an empty one.
+// The file's companion tells which image it holds, if there is one.
 func readRecord(rootfs string) (*bundle.Record, error) {
+	none := &bundle.Record{Version: 1}
 	r, err := bundle.ReadRecord(filepath.Join(filepath.Dir(rootfs), bundle.RecordFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return &bundle.Record{Version: 1}, nil
+		return none, nil
 	}
-	return r, err
+	var told bundle.Ext4
+	if err != nil || bundle.ReadJSON(rootfs+bundle.Ext4Record, &told) != nil {
+		return r, err
+	}
+	switch told.Image {
+	case r.Digest:
+		return r, nil
+	case "":
+		return none, nil // of a plain directory
+	}
+	return nil, status.Hint(status.Errorf(status.Bad, "%s: the image.json beside it is of another image", rootfs),
+		"banger-mkext4 -f -o makes them anew")
 }
 
 // stage returns a staging directory that holds the root filesystem.
@@ -134,11 +147,15 @@ func (p Publication) complete(ctx context.Context, dir string, r *bundle.Record)
 			return err
 		}
 	}
-	record := filepath.Join(dir, bundle.RecordFile)
-	if err := bundle.WriteJSON(record, r); err != nil {
+	if err := bundle.WriteJSON(filepath.Join(dir, bundle.RecordFile), r); err != nil {
 		return err
 	}
-	return errors.Join(stage.SyncPath(rootfs), stage.SyncPath(record), stage.SyncPath(dir))
+	for _, name := range []string{bundle.Ext4File, bundle.ConfigFile, bundle.RecordFile, "."} {
+		if err := stage.SyncPath(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // describe reads from the ext4 file what the record says of it; only which

@@ -88,10 +88,11 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Remove removes a published image. Its name goes first, in one step.
+// Remove removes a published image, one with a damaged record too. Its name
+// goes first, in one step.
 func (s *Store) Remove(name string) error {
 	image, err := s.Image(name)
-	if err != nil {
+	if image == nil || status.Of(err) == status.NoInput {
 		return err
 	}
 	return stage.Remove(image.Dir)

@@ -87,10 +87,25 @@ type Inode struct {
 	entries map[string]*Inode
 	parent  *Inode // the root's is itself
 	name    string // in its parent
+	depth   int    // how many directories are above it
 }
 
-// SetTime sets the mtime.
-func (i *Inode) SetTime(t time.Time) { i.Sec, i.Nsec = t.Unix(), uint32(t.Nanosecond()) }
+// The seconds that ext4 can hold: 34 bits of them, from 1901 to 2446.
+const (
+	MinTime = -1 << 31
+	MaxTime = 1<<34 - 1<<31 - 1
+)
+
+// SetTime sets the mtime, clamped to what ext4 can hold, and tells whether it
+// could.
+func (i *Inode) SetTime(t time.Time) bool {
+	i.Sec, i.Nsec = t.Unix(), uint32(t.Nanosecond())
+	if i.Sec >= MinTime && i.Sec <= MaxTime {
+		return true
+	}
+	i.Sec, i.Nsec = min(max(i.Sec, MinTime), MaxTime), 0
+	return false
+}
 
 // SetMeta takes over the metadata of an inode of the same type.
 func (i *Inode) SetMeta(from *Inode) {

@@ -12,6 +12,7 @@ import (
 const (
 	maxName     = 255      // bytes of a component (NAME_MAX)
 	maxPath     = 64 << 10 // bytes of a whole name in an archive
+	maxDepth    = 1000     // directories in directories; PATH_MAX is 4096 bytes
 	maxSymlinks = 40       // followed in one resolution (MAXSYMLINKS)
 	MaxTarget   = 4096 - 1 // bytes of a symlink's target (PATH_MAX and its NUL)
 )
@@ -20,6 +21,26 @@ const (
 // lexically, the root being its own parent: what is left is a plain path from
 // the root, and none of it means the root itself.
 func Split(name string) ([]string, error) {
+	parts, err := SplitLong(name)
+	if err == nil {
+		err = CheckNames(parts)
+	}
+	return parts, err
+}
+
+// CheckNames refuses components that are too long for a kernel.
+func CheckNames(parts []string) error {
+	for _, part := range parts {
+		if len(part) > maxName {
+			return fmt.Errorf("a component of %d bytes", len(part))
+		}
+	}
+	return nil
+}
+
+// SplitLong is Split for names that are not to become files: a component may
+// be of any length.
+func SplitLong(name string) ([]string, error) {
 	if len(name) > maxPath {
 		return nil, fmt.Errorf("a name of %d bytes", len(name))
 	}
@@ -32,8 +53,6 @@ func Split(name string) ([]string, error) {
 		case part == "" || part == ".":
 		case part == "..":
 			parts = parts[:max(0, len(parts)-1)]
-		case len(part) > maxName:
-			return nil, fmt.Errorf("a component of %d bytes", len(part))
 		default:
 			parts = append(parts, part)
 		}
@@ -92,7 +111,9 @@ func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
 		case next.Type != Dir:
 			return nil, ErrNotDir
 		}
-		dir = next
+		if dir = next; dir.depth > maxDepth {
+			return nil, fmt.Errorf("more than %d directories deep", maxDepth)
+		}
 	}
 	return dir, nil
 }

@@ -31,9 +31,6 @@ func (i *Inode) Names() []string { return slices.Sorted(maps.Keys(i.entries)) }
 // Len returns how many names a directory holds.
 func (i *Inode) Len() int { return len(i.entries) }
 
-// Parent returns the directory a directory is in; the root is in itself.
-func (i *Inode) Parent() *Inode { return i.parent }
-
 // Path returns the names that lead to a directory, from the root, as in
 // "usr/lib"; the root's is "".
 func (i *Inode) Path() string {
@@ -102,7 +99,7 @@ func (i *Inode) add(name string, n *Inode) {
 	i.entries[name] = n
 	n.Nlink++
 	if n.Type == Dir {
-		n.parent, n.name = i, name
+		n.parent, n.name, n.depth = i, name, i.depth+1
 	}
 }
 

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// program finds one of e2fsprogs. Where it is missing the test is skipped, and
+// fails where nothing may be skipped (CI=true).
+func program(t testing.TB, name string) string {
+	t.Helper()
+	for _, candidate := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
+		if p, err := exec.LookPath(candidate); err == nil {
+			return p
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing", name)
+	}
+	t.Skipf("%s is missing", name)
+	return ""
+}
+
+// A source is a tree and the directory that has its contents.
+type source struct {
+	t    testing.TB
+	root string
+	tree *tree.Tree
+}
+
+func newSource(t testing.TB) *source {
+	return &source{t, t.TempDir(), tree.New(tree.Inode{Mode: 0o755, Sec: 1700000000})}
+}
+
+// add makes a file of the tree, and what stands for it on the host.
+func (s *source) add(name string, n tree.Inode, content string) *tree.Inode {
+	s.t.Helper()
+	host, dir := filepath.Join(s.root, name), s.parent(name)
+	var err error
+	switch n.Type {
+	case tree.Dir:
+		err = os.Mkdir(host, 0o700)
+	case tree.Symlink:
+		n.Mode = 0o777
+		err = os.Symlink(n.Target, host)
+	default:
+		err = os.WriteFile(host, []byte(content), 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	usage := sparse.Usage{}
+	if n.Type == tree.File {
+		f, err := os.Open(host)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer f.Close()
+		if usage, err = sparse.Count(s.t.Context(), f); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	n.Size, n.Blocks, n.Runs = usage.Size, usage.Blocks, usage.Runs
+	dir.Put(path.Base(name), &n, nil)
+	return &n
+}
+
+// link gives a file another name.
+func (s *source) link(name string, n *tree.Inode, old string) {
+	s.t.Helper()
+	if err := os.Link(filepath.Join(s.root, old), filepath.Join(s.root, name)); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.parent(name).Link(path.Base(name), n, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *source) parent(name string) *tree.Inode {
+	s.t.Helper()
+	parts, err := tree.Split(path.Dir(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	dir, err := s.tree.Dir(parts, nil)
+	if dir == nil || err != nil {
+		s.t.Fatalf("%s: no parent, %v", name, err)
+	}
+	return dir
+}
+
+// create makes the image.
+func (s *source) create(o Options) (string, error) {
+	s.t.Helper()
+	program(s.t, "mkfs.ext4")
+	mkfs, err := FindMkfs(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	file := filepath.Join(s.t.TempDir(), "rootfs.ext4")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		s.t.Fatal(err)
+	}
+	o.Tree, o.Root = s.tree, s.root
+	return file, mkfs.Create(context.Background(), file, o)
+}
+
+// image makes the image, opens it, and has e2fsck judge it.
+func (s *source) image(o Options) *Image {
+	s.t.Helper()
+	file, err := s.create(o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fsck(s.t, file)
+	return opened(s.t, file)
+}
+
+func opened(t testing.TB, file string) *Image {
+	t.Helper()
+	m, err := open(file, os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func fsck(t testing.TB, file string) {
+	t.Helper()
+	if out, err := exec.Command(program(t, "e2fsck"), "-fn", file).CombinedOutput(); err != nil {
+		t.Errorf("e2fsck -fn: %v\n%s", err, out)
+	}
+}
+
+// debugfs runs a command of debugfs, which tells of errors on stderr alone.
+func debugfs(t testing.TB, m *Image, command string) string {
+	t.Helper()
+	cmd := exec.Command(program(t, "debugfs"), "-R", command, m.f.Name())
+	cmd.Env = []string{"TZ=UTC", "LC_ALL=C", "DEBUGFS_PAGER=cat", "PATH=/usr/bin:/bin"}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if _, said, _ := strings.Cut(stderr.String(), "\n"); err != nil || strings.TrimSpace(said) != "" {
+		t.Fatalf("debugfs %s: %v\n%s", command, err, said)
+	}
+	return string(out)
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"banger/lib/tree"
+)
+
+func TestTypes(t *testing.T) {
+	check(t, []rule{{
+		name: "Contents: typeflags 0, NUL and 7 are files",
+		layers: layers(pack(raw{name: "a", flag: '0', data: "1"}.bytes(), raw{name: "b", flag: 0, data: "2"}.bytes(),
+			raw{name: "c", flag: '7', data: "3"}.bytes())),
+		want: "a:1 b:2 c:3",
+	}, {
+		name:   "Contents: NUL or 0 with a trailing / is a directory",
+		layers: layers(pack(raw{name: "a/", flag: 0}.bytes(), raw{name: "b/", flag: '0'}.bytes())),
+		want:   "a/{0644} b/{0644}",
+	}, {
+		name: "Contents: an unknown typeflag is named", layers: layers(pack(raw{name: "a", flag: 'V'}.bytes())), err: "'V'",
+	}, {
+		name:   "Contents: a v7 archive, without a magic number",
+		layers: layers(pack(raw{name: "a", flag: 0, data: "1", poke: func(h []byte) { clear(h[257:265]) }}.bytes())),
+		want:   "a:1",
+	}, {
+		name:   "Contents: lost+found/ is a directory like any other",
+		layers: layers(pack(dir("lost+found", mode(0o750)), file("lost+found/x", "1"), file("d/lost+found", "2"))),
+		want:   "d/ d/lost+found:2 lost+found/{0750} lost+found/x:1",
+	}, {
+		name: "Contents: a file called lost+found", layers: layers(pack(file("lost+found", ""))), err: "reserved",
+	}, {
+		name:   "Contents: a hard link called lost+found",
+		layers: layers(pack(file("x", ""), hard("./lost+found", "x"))),
+		err:    "reserved",
+	}, {
+		name:   "Contents: eStargz and zstd:chunked entries are ordinary files",
+		layers: layers(pack(file(".no.prefetch.landmark", "\xf0"), file("stargz.index.json", "{}"))),
+		want:   `.no.prefetch.landmark:\360 stargz.index.json:\173\175`,
+	}})
+}
+
+func TestEnds(t *testing.T) {
+	a := file("a", "12345")
+	cut := append([]byte(nil), a...)
+	check(t, []rule{{
+		name: "Contents: an archive may end without its zero blocks", layers: layers(a), want: "a:12345",
+	}, {
+		name: "Contents: or with one", layers: layers(append(cut[:len(a):len(a)], make([]byte, 512)...)), want: "a:12345",
+	}, {
+		name: "Contents: an empty archive", layers: layers(nil, pack()), want: "",
+	}, {
+		name: "Contents: not inside a header", layers: layers(a[:300]), err: "unexpected EOF",
+	}, {
+		name: "Contents: not between a header and its file", layers: layers(a[:512]), err: "unexpected EOF",
+	}, {
+		name: "Contents: not inside a file", layers: layers(a[:514]), err: "unexpected EOF",
+	}, {
+		name: "Contents: not inside a big file", err: "unexpected EOF",
+		layers: layers(file("a", strings.Repeat("1", 1<<20))[:700<<10]),
+	}, {
+		name: "Contents: not inside a file that is skipped", layers: layers(file(".wh.a", "12345")[:514]), err: "unexpected EOF",
+	}, {
+		name: "Contents: not inside an extended header", err: "EOF",
+		layers: layers(paxHeader(false, "path", strings.Repeat("x", 3000))[:1500]),
+	}, {
+		name: "Contents: not after an extended header", err: "EOF", layers: layers(paxHeader(false, "path", "x")),
+	}, {
+		name:   "Contents: a damaged header checksum is an error, not the end (apple/containerization#927)",
+		layers: layers(pack(a, raw{name: "b", flag: '0', damage: true}.bytes())),
+		err:    "header",
+	}})
+}
+
+// Numbers are believed only as far as the bytes go.
+func TestLies(t *testing.T) {
+	big := base256(12, 1<<62)
+	check(t, []rule{{
+		name: "Contents: a header that claims 4 EiB", err: "max-size",
+		layers: layers(pack(raw{name: "a", flag: '0', size: big}.bytes())),
+	}, {
+		name: "Contents: a negative size", err: "header",
+		layers: layers(pack(raw{name: "a", flag: '0', size: strings.Repeat("\xff", 12)}.bytes())),
+	}, {
+		name: "Contents: a pax record of 4 GiB", err: "header",
+		layers: layers(pack(raw{name: "p", flag: 'x', size: "40000000000\x00", data: "4294967296 path=x"}.bytes())),
+	}, {
+		name: "Contents: a GNU long name of 4 GiB", err: "header",
+		layers: layers(pack(raw{name: "p", flag: 'L', size: "40000000000\x00", data: "x"}.bytes())),
+	}, {
+		name: "Contents: a sparse map of 2^40 entries", err: "header",
+		layers: layers(pack(paxHeader(false, "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.realsize", "1"),
+			raw{name: "a", flag: '0', data: "1099511627776\n0\n1\n"}.bytes())),
+	}, {
+		name: "Contents: a sparse map that leads out of its file", err: "header",
+		layers: layers(pack(paxHeader(false, "GNU.sparse.size", "10", "GNU.sparse.numblocks", "1", "GNU.sparse.map", "8,4"),
+			raw{name: "a", flag: '0', data: "abcd"}.bytes())),
+	}})
+}
+
+func TestLimits(t *testing.T) {
+	image := newImage(t)
+	image.reader.MaxSize, image.reader.MaxEntries = 10, 3
+	if err := image.apply(pack(file("a", "12345")), pack(file("b", "12345"))); err != nil {
+		t.Errorf("as much as is allowed: %v", err)
+	}
+	if err := image.apply(pack(file("c", "1"))); err == nil || !strings.Contains(err.Error(), "--max-size") {
+		t.Errorf("one byte more than allowed: %v", err)
+	}
+	if err := image.apply(pack(dir("d"))); err == nil || !strings.Contains(err.Error(), "--max-entries") {
+		t.Errorf("one entry more than allowed: %v", err)
+	}
+}
+
+// Contents are kept under numbers, and nothing else is ever made.
+func TestNumbersOnly(t *testing.T) {
+	image := newImage(t)
+	err := image.apply(pack(file("../../etc/passwd", "1"), dir("d"), symlink("l", "/etc"), file("l/x", "2"),
+		node("null", '3', 1, 3), hard("h", "d/../etc/passwd"), file(strings.Repeat("1", 200), "3")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(image.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := regexp.MustCompile(`^[0-9]{1,3}$`)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !number.MatchString(e.Name()) || info.Mode() != 0o600 {
+			t.Errorf("%s %v %v", e.Name(), info.Mode(), err)
+		}
+	}
+	if len(entries) != 3 {
+		t.Errorf("%d files for three contents", len(entries))
+	}
+}
+
+func TestMaxLinks(t *testing.T) {
+	entries := [][]byte{file("f", "")}
+	for i := range tree.MaxLinks - 1 {
+		entries = append(entries, raw{name: fmt.Sprintf("h%d", i), link: "f", flag: '1'}.bytes())
+	}
+	image := newImage(t)
+	image.reader.MaxEntries = 1 << 20
+	if err := image.apply(pack(entries...)); err != nil {
+		t.Fatalf("65,000 names: %v", err)
+	}
+	if err := image.apply(pack(hard("more", "f"))); err == nil || !strings.Contains(err.Error(), "65000") {
+		t.Errorf("65,001 names: %v", err)
+	}
+}

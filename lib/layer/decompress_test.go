@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"math/rand"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// noise is what does not compress, so that every byte of the result counts.
+func noise(size int) []byte {
+	b := make([]byte, size)
+	rand.New(rand.NewSource(1)).Read(b)
+	return b
+}
+
+func gz(content []byte, change func(*gzip.Header)) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if change != nil {
+		change(&w.Header)
+	}
+	w.Write(content)
+	w.Close()
+	return b.Bytes()
+}
+
+func zst(content []byte, o ...zstd.EOption) []byte {
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b, o...)
+	if err != nil {
+		panic(err)
+	}
+	w.Write(content)
+	w.Close()
+	return b.Bytes()
+}
+
+// withHeaderCRC adds to a bare gzip header the check of RFC 1952's FHCRC.
+func withHeaderCRC(member []byte, damage uint16) []byte {
+	h := append([]byte(nil), member[:10]...)
+	h[3] |= 2
+	h = binary.LittleEndian.AppendUint16(h, uint16(crc32.ChecksumIEEE(h))^damage)
+	return append(h, member[10:]...)
+}
+
+// skippable is a frame of zstd that holds something for others.
+func skippable(content string) []byte {
+	frame := binary.LittleEndian.AppendUint32(nil, 0x184d2a5f)
+	frame = binary.LittleEndian.AppendUint32(frame, uint32(len(content)))
+	return append(frame, content...)
+}
+
+// emptyFrame is a zstd frame without content that asks for a window of 2^log.
+func emptyFrame(log int) []byte {
+	return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, byte(log-10) << 3, 1, 0, 0}
+}
+
+func cat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// damaged changes one byte, counted from the end if at is negative.
+func damaged(b []byte, at int) []byte {
+	b = append([]byte(nil), b...)
+	if at < 0 {
+		at += len(b)
+	}
+	b[at] ^= 1
+	return b
+}
+
+func TestDecompress(t *testing.T) {
+	a, b := noise(600<<10), []byte("and more")
+	long := func(h *gzip.Header) {
+		h.Name, h.Comment, h.Extra = "layer.tar", "a comment", make([]byte, 60000)
+	}
+	for _, c := range []struct {
+		name string
+		blob []byte
+		want []byte
+	}{
+		{"plain", a, a},
+		{"plain of one byte", a[:1], a[:1]},
+		{"nothing", nil, nil},
+		{"gzip", gz(a, nil), a},
+		{"gzip of many members", cat(gz(a, nil), gz(b, nil), gz(a, nil)), cat(a, b, a)},
+		{"gzip of empty members", cat(gz(nil, nil), gz(a, nil), gz(nil, nil), gz(nil, nil), gz(b, nil)), cat(a, b)},
+		{"gzip of nothing", gz(nil, nil), nil},
+		{"gzip with all header fields", gz(a, long), a},
+		{"gzip with its header's CRC", withHeaderCRC(gz(a, nil), 0), a},
+		{"zstd", zst(a), a},
+		{"zstd of many frames", cat(zst(a), zst(b), zst(nil), zst(a)), cat(a, b, a)},
+		{"zstd with skippable frames", cat(skippable("first"), zst(a), skippable(""), zst(b), skippable("last")), cat(a, b)},
+		{"zstd without checksums", zst(a, zstd.WithEncoderCRC(false)), a},
+		{"zstd with a window of 128 MiB", cat(emptyFrame(27), zst(b)), b},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := decompress(c.blob)
+			if err != nil || !bytes.Equal(got, c.want) {
+				t.Errorf("%d bytes of %d, %v", len(got), len(c.want), err)
+			}
+		})
+	}
+}
+
+func TestDecompressDamaged(t *testing.T) {
+	a := noise(600 << 10)
+	for _, c := range []struct {
+		name string
+		blob []byte
+	}{
+		{"gzip cut in its header", gz(a, nil)[:5]},
+		{"gzip cut in its data", gz(a, nil)[:300<<10]},
+		{"gzip cut before its trailer", gz(a, nil)[:len(gz(a, nil))-8]},
+		{"gzip cut in its trailer", gz(a, nil)[:len(gz(a, nil))-1]},
+		{"gzip with a wrong CRC", damaged(gz(a, nil), -5)},
+		{"gzip with a wrong length", damaged(gz(a, nil), -1)},
+		{"gzip with a damaged byte", damaged(gz(a, nil), 200<<10)},
+		{"gzip with a damaged second member", damaged(cat(gz(a, nil), gz(a, nil)), -5)},
+		{"gzip cut in its second member", cat(gz(a, nil), gz(a, nil)[:20])},
+		{"gzip with garbage behind it", cat(gz(a, nil), []byte("garbage garbage garbage"))},
+		{"gzip with a wrong CRC of its header", withHeaderCRC(gz(a, nil), 1)},
+		{"gzip by another method than deflate", damaged(gz(a, nil), 2)},
+		{"zstd cut in its header", zst(a)[:5]},
+		{"zstd cut in its data", zst(a)[:300<<10]},
+		{"zstd cut in its checksum", zst(a)[:len(zst(a))-1]},
+		{"zstd with a wrong checksum", damaged(zst(a), -1)},
+		{"zstd with a damaged byte", damaged(zst(a), 200<<10)},
+		{"zstd with garbage behind it", cat(zst(a), []byte("garbage garbage garbage"))},
+		{"zstd cut in a skippable frame", cat(zst(a), skippable("something")[:12])},
+		{"zstd with a window of 256 MiB", cat(emptyFrame(28), zst(a))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, err := decompress(c.blob); err == nil {
+				t.Errorf("no error, but %d bytes", len(got))
+			}
+		})
+	}
+}
+
+func decompress(blob []byte) ([]byte, error) {
+	r, err := Decompress(bytes.NewReader(blob))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}

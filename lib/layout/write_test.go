@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+func newWriter(t *testing.T) *Writer {
+	t.Helper()
+	w, err := NewWriter(filepath.Join(t.TempDir(), "oci"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+func describe(content string) v1.Descriptor {
+	return v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(content), Size: int64(len(content))}
+}
+
+// tags lists index.json as NAME=CONTENT, in order of the names.
+func tags(t *testing.T, w *Writer, contents ...string) string {
+	t.Helper()
+	index, err := w.index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, d := range index.Manifests {
+		for _, c := range contents {
+			if d.Digest == digest.FromString(c) {
+				all = append(all, refName(d)+"="+c)
+			}
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func TestTag(t *testing.T) {
+	w := newWriter(t)
+	for _, step := range []struct{ name, content, want string }{
+		{"v1", "a", "v1=a"},
+		{"v1", "a", "v1=a"},         // the same again
+		{"v2", "a", "v1=a v2=a"},    // two names of one digest are two entries
+		{"v2", "b", "v1=a v2=b"},    // a moved to b: a has a name still
+		{"v1", "b", "=a v1=b v2=b"}, // the old one stays, unnamed
+		{"", "c", "=a =c v1=b v2=b"},
+		{"", "c", "=a =c v1=b v2=b"},
+		{"", "b", "=a =c v1=b v2=b"}, // has an entry already
+		{"v3", "a", "=c v1=b v2=b v3=a"},
+	} {
+		if err := w.Tag(step.name, describe(step.content)); err != nil {
+			t.Fatal(err)
+		}
+		if got := tags(t, w, "a", "b", "c"); got != step.want {
+			t.Errorf("after %s=%s: %s, want %s", step.name, step.content, got, step.want)
+		}
+	}
+}
+
+// Several writers lose none of each other's names.
+func TestTagTogether(t *testing.T) {
+	w := newWriter(t)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			other, err := NewWriter(w.Dir())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer other.Close()
+			if err := other.Tag(fmt.Sprint("v", i), describe("x")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if got := tags(t, w, "x"); strings.Count(got, "=x") != 8 {
+		t.Error(got)
+	}
+}
+
+func TestPutBlob(t *testing.T) {
+	w := newWriter(t)
+	d := describe("content")
+	for name, content := range map[string]string{"short": "con", "long": "contents", "wrong": "kontent"} {
+		if err := w.PutBlob(d, strings.NewReader(content)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if w.Has(t.Context(), d) {
+			t.Errorf("%s: the blob is there", name)
+		}
+	}
+	if err := w.PutBlob(d, strings.NewReader("content")); err != nil || !w.Has(t.Context(), d) {
+		t.Errorf("%v, has it: %v", err, w.Has(t.Context(), d))
+	}
+	r, err := w.Blob(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if raw, err := io.ReadAll(r); err != nil || string(raw) != "content" {
+		t.Errorf("%q, %v", raw, err)
+	}
+	long := v1.Descriptor{Digest: digest.SHA512.FromString("content"), Size: 7}
+	if err := w.PutBlob(long, strings.NewReader("content")); err != nil || !w.Has(t.Context(), long) {
+		t.Errorf("sha512: %v", err)
+	}
+}
+
+// A blob that was damaged since is noticed, and can be put again.
+func TestHasDamaged(t *testing.T) {
+	w := newWriter(t)
+	d := describe("content")
+	for name, content := range map[string]string{"wrong": "kontent", "short": "c", "empty": "", "long": "contents"} {
+		path := filepath.Join(w.Dir(), "blobs/sha256", d.Digest.Encoded())
+		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if w.Has(t.Context(), d) {
+			t.Errorf("%s: has it", name)
+		}
+	}
+	if err := w.PutBlob(d, strings.NewReader("content")); err != nil || !w.Has(t.Context(), d) {
+		t.Errorf("put again: %v", err)
+	}
+}
+
+// Beside blobs, index and mark nothing is left once a writer is closed.
+func TestWriterLeavesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "oci")
+	w, err := NewWriter(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.PutBlob(describe("content"), bytes.NewReader(nil))
+	w.Close()
+	entries, _ := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != "blobs index.json oci-layout" {
+		t.Error(got)
+	}
+	if blobs, err := os.ReadDir(filepath.Join(dir, "blobs/sha256")); err != nil || len(blobs) > 0 {
+		t.Errorf("%v, %v", blobs, err)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	w := newWriter(t)
+	for text, want := range map[string]string{
+		`{"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}`: dockerManifest,
+		`{"manifests":[]}`: v1.MediaTypeImageIndex,
+		`{"layers":[]}`:    v1.MediaTypeImageManifest,
+	} {
+		d := describe(text)
+		if err := w.PutBlob(d, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.Describe(d.Digest)
+		if err != nil || got.MediaType != want || got.Size != d.Size {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	if _, err := w.Describe("sha256:../../x"); err == nil {
+		t.Error("a digest that is no digest")
+	}
+}

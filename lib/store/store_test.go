@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"banger/lib/bundle"
+	"banger/lib/ext4"
+	"banger/lib/status"
+	"banger/lib/tree"
+)
+
+var now = time.Unix(1700000000, 0)
+
+// rootfs makes a small ext4 file, with image.json beside it if reference is
+// not "".
+func rootfs(t *testing.T, dir, reference string) string {
+	t.Helper()
+	mkfs, err := ext4.FindMkfs(context.Background())
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+	path := filepath.Join(dir, bundle.Ext4File)
+	write(t, path, "")
+	o := ext4.Options{Tree: tree.New(tree.Inode{Mode: 0o755}), Root: t.TempDir(), Size: 16 << 20, Free: -1}
+	if err := mkfs.Create(context.Background(), path, o); err != nil {
+		t.Fatal(err)
+	}
+	if reference != "" {
+		write(t, filepath.Join(dir, bundle.ConfigFile), `{"config":{"Cmd":["/bin/app"]}}`)
+		write(t, filepath.Join(dir, bundle.RecordFile), `{"version":1,"reference":"`+reference+`","entries":3}`)
+	}
+	return path
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+func TestPublish(t *testing.T) {
+	dir := t.TempDir()
+	s, source := Open(filepath.Join(dir, "state")), filepath.Join(dir, "x")
+	p := Publication{Rootfs: rootfs(t, source, "docker.io/library/debian:bookworm"), Now: now}
+	image, err := s.Publish(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if image.Name != "debian-bookworm" || image.Dir != filepath.Join(dir, "state/images/debian-bookworm") ||
+		!image.Managed || !image.Registered.Equal(now) || image.Entries != 3 || image.Kernel != nil {
+		t.Errorf("%+v, record %+v", image, image.Record)
+	}
+	if e := image.Ext4; e == nil || e.Size != 16<<20 || len(e.SHA256) != 64 || e.FreeBytes == 0 || e.UUID == "" {
+		t.Errorf("ext4 %+v", image.Ext4)
+	}
+	if got := names(t, image.Dir); got != "config.json image.json rootfs.ext4" {
+		t.Errorf("it holds %s", got)
+	}
+	if info, err := os.Stat(filepath.Join(image.Dir, "rootfs.ext4")); err != nil || info.Mode() != 0o444 {
+		t.Errorf("a master that can be written to: %v, %v", info.Mode(), err)
+	}
+	if got := names(t, source); got != "config.json image.json rootfs.ext4" {
+		t.Errorf("the source became %s", got)
+	}
+	if got := names(t, filepath.Join(dir, "state/images")); got != "debian-bookworm" {
+		t.Errorf("among the images: %s", got)
+	}
+}
+
+func TestPublishOver(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	p := Publication{Rootfs: rootfs(t, filepath.Join(dir, "x"), ""), Name: "a", Now: now}
+	first, err := s.Publish(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(first.Dir, "old"), "")
+	if _, err := s.Publish(context.Background(), p); status.Of(err) != status.Create {
+		t.Errorf("over an image: %v", err)
+	}
+	p.Replace = true
+	second, err := s.Publish(context.Background(), p)
+	if err != nil || names(t, second.Dir) != "image.json rootfs.ext4" {
+		t.Errorf("in place of an image: %v, %s", err, names(t, second.Dir))
+	}
+	write(t, filepath.Join(dir, "images/theirs/file"), "")
+	p.Name = "theirs"
+	if _, err := s.Publish(context.Background(), p); status.Of(err) != status.Create {
+		t.Errorf("in place of what is no image: %v", err)
+	}
+	if got := names(t, filepath.Join(dir, "images")); got != "a theirs" {
+		t.Errorf("among the images: %s", got)
+	}
+}
+
+// A file in a staging directory of the store is not copied.
+func TestAdopt(t *testing.T) {
+	dir := t.TempDir()
+	staging := filepath.Join(dir, "images/.a.staging-AAAAAAAAAAAAAAAA")
+	path := rootfs(t, staging, "docker.io/library/a:1")
+	write(t, path+bundle.Ext4Record, `{"uuid":"`+uuid(t, path)+`","mkfs":"1.47.0"}`)
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := Open(dir).Publish(context.Background(), Publication{Rootfs: path, Name: "a", Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(filepath.Join(image.Dir, bundle.Ext4File))
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("another file: %v", err)
+	}
+	if image.Ext4.Mkfs != "1.47.0" {
+		t.Errorf("made by mkfs.ext4 %q", image.Ext4.Mkfs)
+	}
+	if got := names(t, filepath.Join(dir, "images")) + ": " + names(t, image.Dir); got != "a: config.json image.json rootfs.ext4" {
+		t.Error(got)
+	}
+}
+
+func uuid(t *testing.T, path string) string {
+	t.Helper()
+	m, err := ext4.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	return m.UUID()
+}
+
+// What lies beside an ext4 file but speaks of another is not believed.
+func TestCompanionOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	path := rootfs(t, filepath.Join(dir, "x"), "docker.io/library/a:1")
+	write(t, path+bundle.Ext4Record, `{"uuid":"11111111-1111-1111-1111-111111111111"}`)
+	if _, err := Open(dir).Publish(context.Background(), Publication{Rootfs: path, Now: now}); status.Of(err) != status.Bad {
+		t.Errorf("status %d: %v", status.Of(err), err)
+	}
+	if got := names(t, filepath.Join(dir, "images")); got != "" {
+		t.Errorf("left %s", got)
+	}
+}
+
+func TestKernel(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	write(t, filepath.Join(dir, "kernels/k/vmlinux"), "kernel")
+	write(t, filepath.Join(dir, "kernels/k/initrd.img"), "initrd")
+	write(t, filepath.Join(dir, "kernels/k/modules/lib/modules/6.1/a.ko"), "module")
+	if err := os.Symlink("6.1", filepath.Join(dir, "kernels/k/modules/lib/modules/current")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "kernels/k/kernel.json"), `{"release":"6.1.0-56"}`)
+	k, err := s.Kernel("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := s.Publish(context.Background(), Publication{Rootfs: rootfs(t, filepath.Join(dir, "x"), ""), Name: "a", Kernel: k, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bundle.Kernel{Ref: "k", Release: "6.1.0-56", Vmlinux: "vmlinux", Initrd: "initrd.img", Modules: "modules"}
+	if *image.Kernel != want {
+		t.Errorf("%+v", image.Kernel)
+	}
+	for name, content := range map[string]string{"vmlinux": "kernel", "initrd.img": "initrd", "modules/lib/modules/current/a.ko": "module"} {
+		if raw, err := os.ReadFile(filepath.Join(image.Dir, name)); err != nil || string(raw) != content {
+			t.Errorf("%s: %q, %v", name, raw, err)
+		}
+	}
+	for _, name := range []string{"none", "../kernels/k"} {
+		if _, err := s.Kernel(name); err == nil {
+			t.Errorf("kernel %s", name)
+		}
+	}
+}
+
+func TestListAndRemove(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	if all, err := s.Images(nil); err != nil || len(all) > 0 {
+		t.Errorf("of a store that is not there yet: %v, %v", all, err)
+	}
+	for _, name := range []string{"b", "a", ".c.staging-AAAAAAAAAAAAAAAA"} {
+		write(t, filepath.Join(dir, "images", name, "image.json"), `{"version":1}`)
+	}
+	write(t, filepath.Join(dir, "images/none/file"), "")
+	write(t, filepath.Join(dir, "images/new/image.json"), `{"version":2}`)
+	var listed, skipped []string
+	all, err := s.Images(func(err error) { skipped = append(skipped, err.Error()) })
+	for _, image := range all {
+		listed = append(listed, image.Name)
+	}
+	if err != nil || strings.Join(listed, " ") != "a b" || len(skipped) != 2 {
+		t.Errorf("%v: %q, skipped %q", err, listed, skipped)
+	}
+	if err := s.Remove("a"); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"a", "none"} {
+		if err := s.Remove(name); status.Of(err) != status.NoInput {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := names(t, filepath.Join(dir, "images")); got != ".c.staging-AAAAAAAAAAAAAAAA b new none" {
+		t.Errorf("left %s", got)
+	}
+}
+
+func TestNamesRefused(t *testing.T) {
+	s := Open(t.TempDir())
+	path := rootfs(t, filepath.Join(t.TempDir(), "x"), "")
+	for _, name := range []string{".", "..", "a/b", "../a", "/a", ".hidden", "-f", "a b", "a\nb", "\u00e9", "a:1", strings.Repeat("a", 129)} {
+		if _, err := s.Image(name); status.Of(err) != status.Usage {
+			t.Errorf("Image(%q): %v", name, err)
+		}
+		if err := s.Remove(name); status.Of(err) != status.Usage {
+			t.Errorf("Remove(%q): %v", name, err)
+		}
+		if _, err := s.Publish(context.Background(), Publication{Rootfs: path, Name: name, Now: now}); status.Of(err) != status.Usage {
+			t.Errorf("Publish(%q): %v", name, err)
+		}
+	}
+	for _, name := range []string{"a", "9", "A.b_c+d-e", strings.Repeat("a", 128)} {
+		if _, err := s.Image(name); status.Of(err) != status.NoInput {
+			t.Errorf("Image(%q): %v", name, err)
+		}
+	}
+	if _, err := s.Publish(context.Background(), Publication{Rootfs: path, Now: now}); status.Of(err) != status.Usage {
+		t.Errorf("nothing to make a name from: %v", err)
+	}
+}
+
+// What is not ext4, or not there, is not published, and leaves nothing.
+func TestPublishNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	write(t, filepath.Join(dir, "file"), strings.Repeat("x", 8192))
+	for name, want := range map[string]status.Code{"file": status.Bad, "none": status.NoInput, "images": status.NoInput} {
+		if _, err := s.Publish(context.Background(), Publication{Rootfs: filepath.Join(dir, name), Name: "a", Now: now}); status.Of(err) != want {
+			t.Errorf("%s: status %d: %v", name, status.Of(err), err)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "images"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if got := names(t, filepath.Join(dir, "images")); got != "" {
+			t.Errorf("%s: left %s", name, got)
+		}
+	}
+}
