@@ -117,7 +117,7 @@ func (t *Tool) fail(err error) int {
 // report says on stderr what failed and what to do next.
 func (t *Tool) report(image string, err error) {
 	text, hint := err.Error(), status.HintOf(err)
-	if image != "" && !strings.HasPrefix(text, image+":") {
+	if image != "" && !names(text, image) {
 		text = image + ": " + text
 	}
 	if status.Of(err) == status.Usage && hint == "" {
@@ -128,6 +128,13 @@ func (t *Tool) report(image string, err error) {
 		text += "hint: " + printable(hint) + "\n"
 	}
 	io.WriteString(t.Stderr, text)
+}
+
+// names tells whether a message says already what image, or what file of it,
+// it is about.
+func names(text, image string) bool {
+	rest, is := strings.CutPrefix(text, image)
+	return is && rest != "" && strings.IndexByte(":/.@", rest[0]) >= 0
 }
 
 // printable escapes what would move a terminal's cursor, or worse: messages
