@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"banger/lib/layer"
 	"banger/lib/layout"
@@ -106,10 +105,10 @@ func (w *workbench) describe(t *tree.Tree) error {
 func (w *workbench) record(t *tree.Tree) *Record {
 	r := &Record{
 		Version: 1, Reference: w.Reference, Digest: w.image.Manifest.Digest,
-		Platform: w.image.Platform(), Created: created(w.image.Config).UTC(),
+		Platform: w.image.Platform(),
 	}
-	if w.image.Config.Created == nil {
-		r.Created = time.Time{}
+	if at := w.image.Config.Created; at != nil {
+		r.Created = at.UTC()
 	}
 	for _, l := range w.image.Layers {
 		r.Layers = append(r.Layers, l.Digest)

@@ -60,9 +60,10 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 	return t, nil
 }
 
-// created is when the image says it was made; the epoch if it does not.
+// created is when the image says it was made; the epoch if it does not, or
+// says the zero time, by which Go programs mean that.
 func created(config v1.Image) time.Time {
-	if config.Created == nil {
+	if config.Created == nil || config.Created.IsZero() {
 		return time.Unix(0, 0)
 	}
 	return *config.Created
