@@ -30,13 +30,13 @@ Credentials are those of docker login and podman login.
 
 func main() {
 	tool := filter.New("banger-fetch", help)
-	platform := tool.Flags.String("platform", "linux/amd64", "pull the image for `OS/ARCH[/VARIANT]`")
-	timeout := tool.Flags.Duration("timeout", time.Minute, "give up on a server that is silent for so long")
+	platform := layout.DefaultPlatform
+	tool.Flags.Func("platform", "pull the image for `OS/ARCH[/VARIANT]` (default linux/amd64)", func(s string) (err error) {
+		platform, err = layout.ParsePlatform(s)
+		return err
+	})
+	timeout := tool.Flags.Duration("timeout", time.Minute, "give up on a server that is silent for `DURATION`")
 	os.Exit(tool.Each(func(ctx context.Context, ref string) (string, error) {
-		want, err := layout.ParsePlatform(*platform)
-		if err != nil {
-			return "", err
-		}
 		cache, err := xdg.Cache(os.Getenv)
 		if err != nil {
 			return "", err
@@ -47,7 +47,7 @@ func main() {
 		}
 		defer to.Close()
 		source := registry.Source{
-			Platform: want, Keychain: authn.DefaultKeychain, Transport: registry.NewTransport(*timeout),
+			Platform: platform, Keychain: authn.DefaultKeychain, Transport: registry.NewTransport(*timeout),
 		}
 		progress := tool.NewProgress("fetching " + ref)
 		defer progress.Close()

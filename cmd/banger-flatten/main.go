@@ -33,16 +33,16 @@ func main() {
 	output := tool.Flags.StringP("output", "o", "", "make the one bundle at `PATH`")
 	force := tool.Flags.BoolP("force", "f", false, "replace a bundle that is there")
 	verbose := tool.Flags.BoolP("verbose", "v", false, "say on stderr what each layer adds and removes")
-	platform := tool.Flags.String("platform", "linux/amd64", "take the image for `OS/ARCH[/VARIANT]`")
+	platform := layout.DefaultPlatform
+	tool.Flags.Func("platform", "take the image for `OS/ARCH[/VARIANT]` (default linux/amd64)", func(s string) (err error) {
+		platform, err = layout.ParsePlatform(s)
+		return err
+	})
 	maxSize := tool.Flags.Int64("max-size", 1<<40, "refuse an image with more than so many `BYTES` of files")
 	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse an image with more than so many `ENTRIES`")
 	tool.Single = func() bool { return *output != "" }
 
 	os.Exit(tool.Each(func(ctx context.Context, line string) (string, error) {
-		want, err := layout.ParsePlatform(*platform)
-		if err != nil {
-			return "", err
-		}
 		ref, err := layout.ParseRef(line)
 		if err != nil {
 			return "", err
@@ -51,7 +51,7 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		image, err := source.Image(ref, want)
+		image, err := source.Image(ref, platform)
 		if err != nil {
 			return "", err
 		}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -30,23 +31,30 @@ func main() {
 	tool := filter.New("banger-mkext4", help)
 	output := tool.Flags.StringP("output", "o", "", "make the one image at `FILE`, image.json and config.json beside it")
 	force := tool.Flags.BoolP("force", "f", false, "replace an ext4 image that is there")
-	size := tool.Flags.String("size", "", "make it `SIZE` large (512M, 4G), or min to leave nothing over")
-	free := tool.Flags.String("free", "", "leave `SIZE` free in it (0, 500M)")
+	o := bundle.Ext4Options{Free: -1}
+	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min to leave nothing over", func(s string) error {
+		return parseSize(s, &o)
+	})
+	tool.Flags.Func("free", "leave `SIZE` free in it (0, 500M)", func(s string) (err error) {
+		o.Free, err = units.RAMInBytes(s)
+		return err
+	})
 	tool.Single = func() bool { return *output != "" }
 
 	os.Exit(tool.Each(func(ctx context.Context, dir string) (string, error) {
-		o, err := sizes(*size, *free)
-		if err != nil {
-			return "", err
+		if o.Free >= 0 && (o.Size > 0 || o.Minimal) {
+			return "", filter.Usagef("--size and --free exclude each other")
 		}
-		if o.Mkfs, err = ext4.FindMkfs(ctx); err != nil {
+		mkfs, err := ext4.FindMkfs(ctx)
+		if err != nil {
 			return "", err
 		}
 		source, err := bundle.Open(ctx, dir, tool.Warn)
 		if err != nil {
 			return "", err
 		}
-		o.Replace, o.Beside = *force, *output != ""
+		o := o
+		o.Mkfs, o.Replace, o.Beside = mkfs, *force, *output != ""
 		dst, err := beside(dir)
 		if err != nil {
 			return "", err
@@ -75,27 +83,15 @@ func beside(dir string) (string, error) {
 	return abs + ".ext4", err
 }
 
-// sizes reads the flags that say how large the image is to be.
-func sizes(size, free string) (o bundle.Ext4Options, err error) {
-	o.Free = -1
-	if size != "" && free != "" {
-		return o, filter.Usagef("--size and --free exclude each other")
+// parseSize reads --size. The filesystem is made of blocks of 4 KiB.
+func parseSize(s string, o *bundle.Ext4Options) error {
+	if o.Minimal = s == "min"; o.Minimal {
+		return nil
 	}
-	if size == "min" {
-		o.Minimal = true
-		return o, nil
+	bytes, err := units.RAMInBytes(s)
+	if err == nil && bytes < 4096 {
+		err = errors.New("less than a block of 4096 bytes")
 	}
-	if size != "" {
-		o.Size, err = units.RAMInBytes(size)
-		if err != nil || o.Size < 4096 {
-			return o, filter.Usagef("--size %s: not a size, as 512M or 4G, nor min", size)
-		}
-		o.Size = o.Size / 4096 * 4096
-	}
-	if free != "" {
-		if o.Free, err = units.RAMInBytes(free); err != nil {
-			return o, filter.Usagef("--free %s: not a size, as 500M", free)
-		}
-	}
-	return o, nil
+	o.Size = bytes / 4096 * 4096
+	return err
 }

@@ -10,6 +10,9 @@ import (
 	"banger/lib/status"
 )
 
+// DefaultPlatform is whose images are meant when nothing is said.
+var DefaultPlatform = v1.Platform{OS: "linux", Architecture: "amd64"}
+
 // ParsePlatform reads os/arch or os/arch/variant.
 func ParsePlatform(s string) (v1.Platform, error) {
 	parts := strings.Split(s, "/")
