@@ -17,13 +17,13 @@ import (
 	"banger/lib/xdg"
 )
 
-const help = `Usage: banger-fetch [--platform OS/ARCH] [REF...]
+const help = `Usage: banger-fetch [--platform OS/ARCH[/VARIANT]] [--timeout DURATION] [REF...]
 
 Pulls images, named by operands or by lines of standard input, into the cache,
 an OCI image layout, and prints LAYOUT:REF@DIGEST for each.
 
     $ banger-fetch debian:bookworm
-    ~/.cache/banger/oci:docker.io/library/debian:bookworm@sha256:...
+    /home/me/.cache/banger/oci:docker.io/library/debian:bookworm@sha256:...
 
 Credentials are those of docker login and podman login.
 `

@@ -29,7 +29,7 @@ them.
     $ banger-image list
     NAME             REFERENCE                          SIZE   KERNEL      MANAGED  AGE
     debian-bookworm  docker.io/library/debian:bookworm  1GiB   debian-6.1  yes      2 hours
-    $ cp --sparse=always "$(banger-image path debian-bookworm)"/rootfs.ext4 vm.ext4
+    $ cp --sparse=always --no-preserve=mode "$(banger-image path debian-bookworm)"/rootfs.ext4 vm.ext4
 `
 
 func main() {
@@ -48,6 +48,9 @@ func main() {
 			return filter.Usagef("list takes no names")
 		case len(args) < 2:
 			return filter.Usagef("list, show NAME, path NAME or rm NAME")
+		}
+		if *asJSON && args[0] != "show" {
+			return filter.Usagef("--json goes with list and show")
 		}
 		act := map[string]func(string) error{
 			"show": func(name string) error { return show(tool, s, name, *asJSON) },

@@ -21,7 +21,8 @@ const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [B
 Makes an ext4 image of bundles or plain directories, named by operands or by
 lines of standard input, and prints the file: BUNDLE/rootfs.ext4 or DIR.ext4.
 A quarter of the content again is free in it, a quarter of the used inodes, and
-it is 1 GiB or more, unless told otherwise. The file is sparse.
+it is 1 GiB or more, unless told otherwise. The file is sparse; FILE.json beside
+it says how it was made.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 --free 2G
     debian-bookworm.bundle/rootfs.ext4
@@ -29,7 +30,7 @@ it is 1 GiB or more, unless told otherwise. The file is sparse.
 
 func main() {
 	tool := filter.New("banger-mkext4", help)
-	output := tool.Flags.StringP("output", "o", "", "make the one image at `FILE`, image.json and config.json beside it")
+	output := tool.Flags.StringP("output", "o", "", "make the one image at `FILE`, with image.json and config.json beside it")
 	force := tool.Flags.BoolP("force", "f", false, "replace an ext4 image that is there")
 	o := bundle.Ext4Options{Free: -1}
 	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min to leave nothing over", func(s string) error {
@@ -41,10 +42,14 @@ func main() {
 	})
 	tool.Single = func() bool { return *output != "" }
 
-	os.Exit(tool.Each(func(ctx context.Context, dir string) (string, error) {
+	tool.Check = func() error {
 		if o.Free >= 0 && (o.Size > 0 || o.Minimal) {
-			return "", filter.Usagef("--size and --free exclude each other")
+			return filter.Usagef("--size and --free exclude each other")
 		}
+		return nil
+	}
+
+	os.Exit(tool.Each(func(ctx context.Context, dir string) (string, error) {
 		mkfs, err := ext4.FindMkfs(ctx)
 		if err != nil {
 			return "", err

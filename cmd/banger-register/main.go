@@ -20,7 +20,7 @@ copy of the kernel that boots them, and prints the directory of each.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 |
         banger-register --name web --kernel /boot/vmlinuz
-    ~/.local/state/banger/images/web
+    /home/me/.local/state/banger/images/web
 `
 
 func main() {
@@ -33,6 +33,7 @@ func main() {
 	tool.Flags.StringVar(&k.Modules, "modules", "", "and keep the modules in `DIR` with it")
 	tool.Flags.StringVar(&k.Ref, "kernel-ref", "", "boot it with the kernel `NAME` of the state directory")
 	tool.Single = func() bool { return *name != "" }
+	tool.Check = func() error { return check(k) }
 
 	os.Exit(tool.Each(func(ctx context.Context, rootfs string) (string, error) {
 		state, err := xdg.State(os.Getenv)
@@ -55,17 +56,24 @@ func main() {
 	}))
 }
 
+// check refuses flags for two kernels, or for parts of none.
+func check(k store.Kernel) error {
+	switch {
+	case k.Ref != "" && (k.Vmlinux != "" || k.Initrd != "" || k.Modules != ""):
+		return filter.Usagef("--kernel-ref brings its own --kernel, --initrd and --modules")
+	case k.Vmlinux == "" && (k.Initrd != "" || k.Modules != ""):
+		return filter.Usagef("--initrd and --modules go with --kernel")
+	}
+	return nil
+}
+
 // choose returns the kernel that the flags mean, nil for none.
 func choose(s *store.Store, k store.Kernel) (*store.Kernel, error) {
 	switch {
-	case k.Ref != "" && (k.Vmlinux != "" || k.Initrd != "" || k.Modules != ""):
-		return nil, filter.Usagef("--kernel-ref brings its own --kernel, --initrd and --modules")
 	case k.Ref != "":
 		return s.Kernel(k.Ref)
 	case k.Vmlinux != "":
 		return &k, nil
-	case k.Initrd != "" || k.Modules != "":
-		return nil, filter.Usagef("--initrd and --modules go with --kernel")
 	}
 	return nil, nil
 }

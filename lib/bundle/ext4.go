@@ -68,7 +68,7 @@ func (s *Source) outside(dst string) error {
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(dst))
 	if err != nil {
-		return err
+		return nil // it cannot be made there either, and that is said then
 	}
 	if rel, err := filepath.Rel(absolute(root), absolute(dir)); err == nil && filepath.IsLocal(rel) {
 		return status.Errorf(status.Usage, "%s: lies in the directory that it is made of", dst)

@@ -35,6 +35,8 @@ type Tool struct {
 	Stderr io.Writer
 	// Single refuses more than one image; flags that name one output set it.
 	Single func() bool
+	// Check refuses flags that do not go together.
+	Check func() error
 
 	alone func() bool // one image at hand, as far as is known
 	stdin error       // what ended standard input before its end
@@ -47,6 +49,7 @@ func New(name, help string) *Tool {
 	t.Flags.SetOutput(io.Discard)
 	t.Flags.SortFlags = false
 	t.Single = func() bool { return false }
+	t.Check = func() error { return nil }
 	t.alone = func() bool { return true }
 	return t
 }
@@ -80,6 +83,9 @@ func (t *Tool) run(f func(ctx context.Context) error) int {
 		return t.fail(t.print(t.Help + "\nFlags:\n" + t.Flags.FlagUsages()))
 	case *version:
 		return t.fail(t.print(t.Name + " " + Version + "\n"))
+	}
+	if err := t.Check(); err != nil {
+		return t.fail(err)
 	}
 	ctx, stop := signals()
 	defer stop()

@@ -24,7 +24,7 @@ func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 		case isAttestation(d):
 		case r.Digest != "" && d.Digest == r.Digest:
 			// A digest needs no name: the tag may have moved since.
-			return l.Select(d, want)
+			return l.exactly(d, want)
 		case r.Digest == "" && (r.Name == "" || d.Annotations[v1.AnnotationRefName] == r.Name):
 			named = append(named, d)
 		}
@@ -35,10 +35,21 @@ func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
+	if r.Digest != "" && len(named) == 1 {
+		return l.exactly(named[0], want)
+	}
 	if len(named) == 0 {
 		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image there", r)
 	}
 	return l.choose(named, want)
+}
+
+// exactly returns the manifest that a digest is of, or leads to.
+func (l *Layout) exactly(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
+	if !IsIndex(d.MediaType) {
+		return d, nil
+	}
+	return l.Select(d, want)
 }
 
 // MaxDepth bounds how deep indexes nest.

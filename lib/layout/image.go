@@ -31,11 +31,16 @@ type Layer struct {
 // Open opens the layer's blob, which reads as Layout.Blob says.
 func (l Layer) Open() (io.ReadCloser, error) { return l.layout.Blob(l.Descriptor) }
 
-// Image finds the one image that a reference and a platform mean.
+// Image finds the one image that a reference and a platform mean. A digest of
+// the image's own manifest, which banger-fetch prints, leaves no choice: the
+// platform is then the image's.
 func (l *Layout) Image(r Ref, want v1.Platform) (*Image, error) {
 	d, err := l.find(r, want)
 	if err != nil {
 		return nil, err
+	}
+	if r.Digest == d.Digest {
+		want = v1.Platform{}
 	}
 	return l.Read(d, want)
 }
@@ -116,7 +121,7 @@ func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 			i.Manifest.Digest, len(m.Layers), len(i.Config.RootFS.DiffIDs))
 	case got.OS != "" && got.OS != "linux":
 		return status.Errorf(status.Bad, "%s: an image for %s", i.Manifest.Digest, got.OS)
-	case got.OS != "" && got.Architecture != "" && got.Architecture != want.Architecture:
+	case want.OS != "" && got.OS != "" && got.Architecture != "" && got.Architecture != want.Architecture:
 		return wrongPlatform(want, []v1.Platform{got})
 	}
 	for n, layer := range m.Layers {

@@ -102,10 +102,13 @@ func (p *pull) cached(ctx context.Context) (*layout.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if desc, err = p.to.Select(desc, p.Platform); err != nil {
-		return nil, err
+	want := p.want(desc)
+	if layout.IsIndex(desc.MediaType) {
+		if desc, err = p.to.Select(desc, want); err != nil {
+			return nil, err
+		}
 	}
-	image, err := p.to.Read(desc, p.Platform)
+	image, err := p.to.Read(desc, want)
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +120,23 @@ func (p *pull) cached(ctx context.Context) (*layout.Image, error) {
 	return image, nil
 }
 
+// want returns the platform to choose, given what the reference names. The
+// digest of an image's own manifest leaves no choice.
+func (p *pull) want(named v1.Descriptor) v1.Platform {
+	if _, by := p.ref.(name.Digest); by && !layout.IsIndex(named.MediaType) {
+		return v1.Platform{}
+	}
+	return p.Platform
+}
+
 // fetch asks the registry: for the manifest of the platform, for its config,
 // then for its layers.
 func (p *pull) fetch(ctx context.Context) (*layout.Image, error) {
-	desc, err := p.resolve()
+	top, err := p.manifest(p.ref)
+	if err != nil {
+		return nil, err
+	}
+	desc, err := p.resolve(top)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +147,7 @@ func (p *pull) fetch(ctx context.Context) (*layout.Image, error) {
 	if err := p.blob(ctx, manifest.Config); err != nil {
 		return nil, err
 	}
-	image, err := p.to.Read(desc, p.Platform)
+	image, err := p.to.Read(desc, p.want(top))
 	if err != nil {
 		return nil, err
 	}
@@ -139,10 +155,9 @@ func (p *pull) fetch(ctx context.Context) (*layout.Image, error) {
 }
 
 // resolve fetches the manifest of the platform, and the indexes on the way.
-func (p *pull) resolve() (v1.Descriptor, error) {
-	top, err := p.manifest(p.ref)
-	if err != nil || !layout.IsIndex(top.MediaType) {
-		return top, err
+func (p *pull) resolve(top v1.Descriptor) (v1.Descriptor, error) {
+	if !layout.IsIndex(top.MediaType) {
+		return top, nil
 	}
 	if err := p.nested(top, map[digest.Digest]bool{}); err != nil {
 		return top, err

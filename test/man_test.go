@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestMan holds each man page against mandoc's lint and against the tool: its
+// list has the flags of --help and no others, and each of them is used in some
+// session of the page, as a flag exists only if a session cannot be typed
+// without it. That does not bind --help and --version, which are custom.
+func TestMan(t *testing.T) {
+	need(t, "mandoc")
+	for _, file := range manPages(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			page := readPage(t, file)
+			lint(t, file)
+			references(t, page)
+			if tool, is := strings.CutSuffix(filepath.Base(file), ".1"); is {
+				flags(t, page, helpFlags(output(t, exec.Command(filepath.Join(bin, tool), "--help"))))
+			}
+		})
+	}
+}
+
+// TestManPages: every tool that is installed has a page, every page a tool, and
+// all of them are installed.
+func TestManPages(t *testing.T) {
+	tools := baseNames(t, filepath.Join(bin, "banger*"), "")
+	pages := baseNames(t, filepath.Join(bin, "../share/man/man1/*.1"), ".1")
+	if !slices.Equal(tools, pages) {
+		t.Errorf("installed are the tools %q and pages for %q", tools, pages)
+	}
+	if _, err := os.Stat(filepath.Join(bin, "../share/man/man7/banger.7")); err != nil {
+		t.Error(err)
+	}
+}
+
+// manPages lists the sources of all pages.
+func manPages(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../man/*.[17]")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no man pages: %v", err)
+	}
+	return files
+}
+
+// baseNames returns the last elements of what a pattern matches, without a
+// suffix, sorted.
+func baseNames(t *testing.T, pattern, suffix string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(file), suffix)
+	}
+	slices.Sort(files)
+	return files
+}
+
+func readPage(t *testing.T, file string) string {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
+}
+
+// lint lets mandoc judge the markup.
+func lint(t *testing.T, file string) {
+	t.Helper()
+	if said, err := exec.Command("mandoc", "-T", "lint", "-W", "warning", file).CombinedOutput(); err != nil {
+		t.Errorf("mandoc -T lint: %v\n%s", err, said)
+	}
+}
+
+var xr = regexp.MustCompile(`(?m)^\.(?:It )?Xr (banger\S*) (\d)`)
+
+// references looks for the pages of banger that a page refers to.
+func references(t *testing.T, page string) {
+	t.Helper()
+	for _, m := range xr.FindAllStringSubmatch(page, -1) {
+		if _, err := os.Stat("../man/" + m[1] + "." + m[2]); err != nil {
+			t.Errorf(".Xr %s %s: no such page", m[1], m[2])
+		}
+	}
+}
+
+// flags holds a page's list of flags, and its sessions, against --help's.
+func flags(t *testing.T, page string, help []string) {
+	t.Helper()
+	if list := listedFlags(page); !slices.Equal(list, help) {
+		t.Errorf("the page lists %q, --help %q", list, help)
+	}
+	used := sessionWords(page)
+	for _, flag := range help {
+		custom := strings.HasSuffix(flag, "--help") || flag == "--version"
+		if !custom && !slices.ContainsFunc(strings.Split(flag, ", "), func(f string) bool { return slices.Contains(used, f) }) {
+			t.Errorf("%s: in no session of EXAMPLES", flag)
+		}
+	}
+}
+
+var helpLine = regexp.MustCompile(`(?m)^ +((?:-\w, )?--[\w-]+) `)
+
+// helpFlags returns what --help lists after "Flags:", as in "-o, --output".
+func helpFlags(help string) []string {
+	_, list, _ := strings.Cut(help, "\nFlags:\n")
+	var found []string
+	for _, m := range helpLine.FindAllStringSubmatch(list+"\n", -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+var item = regexp.MustCompile(`(?m)^\.It Fl (?:(\w) , )?(-[\w-]+)`)
+
+// listedFlags returns the flags of a page's lists, as helpFlags does.
+func listedFlags(page string) []string {
+	var found []string
+	for _, m := range item.FindAllStringSubmatch(page, -1) {
+		flag := "-" + m[2]
+		if m[1] != "" {
+			flag = "-" + m[1] + ", " + flag
+		}
+		found = append(found, flag)
+	}
+	return found
+}
+
+// sessionWords returns the words that are typed in a page's EXAMPLES: those of
+// lines that start with a shell's prompt, $ or, to go on with a command, >.
+func sessionWords(page string) []string {
+	_, examples, _ := strings.Cut(page, "\n.Sh EXAMPLES\n")
+	examples, _, _ = strings.Cut(examples, "\n.Sh ")
+	var words []string
+	for line := range strings.Lines(examples) {
+		if strings.HasPrefix(line, "$ ") || strings.HasPrefix(line, "> ") {
+			words = append(words, strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" =\n", r) })...)
+		}
+	}
+	return words
+}
