@@ -36,6 +36,12 @@ func main() {
 		return err
 	})
 	timeout := tool.Flags.Duration("timeout", time.Minute, "give up on a server that is silent for `DURATION`")
+	tool.Check = func() error {
+		if *timeout <= 0 {
+			return filter.Usagef("--timeout %v: not a time", *timeout)
+		}
+		return nil
+	}
 	os.Exit(tool.Each(func(ctx context.Context, ref string) (string, error) {
 		cache, err := xdg.Cache(os.Getenv)
 		if err != nil {

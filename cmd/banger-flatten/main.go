@@ -41,6 +41,12 @@ func main() {
 	maxSize := tool.Flags.Int64("max-size", 1<<40, "refuse an image with more than so many `BYTES` of files")
 	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse an image with more than so many `ENTRIES`")
 	tool.Single = func() bool { return *output != "" }
+	tool.Check = func() error {
+		if *output != "" && tool.Flags.Changed("directory") {
+			return filter.Usagef("-C and -o exclude each other")
+		}
+		return nil
+	}
 
 	os.Exit(tool.Each(func(ctx context.Context, line string) (string, error) {
 		ref, err := layout.ParseRef(line)
@@ -67,7 +73,7 @@ func main() {
 		progress := tool.NewProgress("flattening " + filepath.Base(dst))
 		defer progress.Close()
 		o := bundle.Options{
-			Reference: reference, Replace: *force, MaxSize: *maxSize, MaxEntries: *maxEntries,
+			Reference: reference, Layout: ref.Dir, Replace: *force, MaxSize: *maxSize, MaxEntries: *maxEntries,
 			Warn: tool.Warn, Progress: progress.Add,
 		}
 		if *verbose {

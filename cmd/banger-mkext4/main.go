@@ -37,7 +37,7 @@ func main() {
 		return parseSize(s, &o)
 	})
 	tool.Flags.Func("free", "leave `SIZE` free in it (0, 500M)", func(s string) (err error) {
-		o.Free, err = units.RAMInBytes(s)
+		o.Free, err = parseBytes(s)
 		return err
 	})
 	tool.Single = func() bool { return *output != "" }
@@ -93,10 +93,19 @@ func parseSize(s string, o *bundle.Ext4Options) error {
 	if o.Minimal = s == "min"; o.Minimal {
 		return nil
 	}
-	bytes, err := units.RAMInBytes(s)
+	bytes, err := parseBytes(s)
 	if err == nil && bytes < 4096 {
 		err = errors.New("less than a block of 4096 bytes")
 	}
 	o.Size = bytes / 4096 * 4096
 	return err
+}
+
+// parseBytes reads a size of up to 64 TiB.
+func parseBytes(s string) (int64, error) {
+	bytes, err := units.RAMInBytes(s)
+	if err == nil && (bytes < 0 || bytes > 64<<40) { // or past what an int64 holds
+		err = errors.New("more than 64 TiB")
+	}
+	return bytes, err
 }

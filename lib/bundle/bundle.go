@@ -29,8 +29,15 @@ const Ext4Record = ".json"
 // Suffix is how the names of bundles end.
 const Suffix = ".bundle"
 
-// Is reports whether a directory is a bundle.
-func Is(dir string) bool {
+// isBundle reports whether a directory is to be taken for a bundle, if perhaps
+// one that has lost something.
+func isBundle(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ManifestFile))
+	return err == nil
+}
+
+// isWhole reports whether a directory has all that makes a bundle.
+func isWhole(dir string) bool {
 	for _, name := range []string{ManifestFile, RecordFile, TreeDir} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
 			return false

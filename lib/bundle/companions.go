@@ -4,10 +4,14 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
 
 	"banger/lib/ext4"
 	"banger/lib/stage"
@@ -16,8 +20,7 @@ import (
 
 // The companions of an ext4 file tell what it is: FILE.json how it was made,
 // and, outside a bundle, image.json and config.json what image it holds. They
-// are there before the file is. So what a killed run leaves is companions
-// without a file, and FILE.json tells whose they are.
+// are there before the file is.
 type companions struct {
 	dst     string
 	of      string // the bundle to copy image.json and config.json from, or ""
@@ -30,39 +33,32 @@ var documents = []string{RecordFile, ConfigFile}
 
 func (c *companions) beside(name string) string { return filepath.Join(filepath.Dir(c.dst), name) }
 
-// check refuses to overwrite the documents of another image, unless its file
-// never came.
+// check refuses to overwrite what banger did not make, and the documents of
+// another image. Those that no ext4 file beside them is of, a killed run left.
 func (c *companions) check() error {
-	var made Ext4
-	if err := ReadJSON(c.dst+Ext4Record, &made); err == nil && made.UUID == "" || status.Of(err) == status.Bad {
+	if _, err := readExt4Record(c.dst + Ext4Record); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return notOurs(c.dst + Ext4Record)
 	}
-	if c.of == "" {
-		return nil
-	}
-	if c.abandoned() {
-		for i := len(documents) - 1; i >= 0; i-- {
-			if err := os.Remove(c.beside(documents[i])); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
 	for _, name := range documents {
+		if c.of == "" {
+			break
+		}
 		there, err := os.ReadFile(c.beside(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if _, err := ReadRecord(c.beside(RecordFile)); err != nil {
-			return notOurs(c.beside(name))
+		raw, readErr := os.ReadFile(filepath.Join(c.of, name))
+		if readErr != nil {
+			return readErr
 		}
-		if c.replace {
+		if err == nil && bytes.Equal(there, raw) {
 			continue
 		}
-		raw, readErr := os.ReadFile(filepath.Join(c.of, name))
-		if err := errors.Join(err, readErr); err != nil {
-			return err
+		r, err := ReadRecord(c.beside(RecordFile))
+		if err != nil || isBundle(filepath.Dir(c.dst)) {
+			return notOurs(c.beside(name))
 		}
-		if !bytes.Equal(there, raw) {
+		if !c.replace && c.claimed(r.Digest) {
 			return status.Hint(status.Errorf(status.Create, "%s: exists, of another image", c.beside(name)),
 				"another directory, or -f to replace it")
 		}
@@ -74,17 +70,39 @@ func notOurs(path string) error {
 	return status.Hint(status.Errorf(status.Create, "%s: exists, not made by banger", path), "move it away")
 }
 
-// abandoned tells documents that a killed run has left.
-func (c *companions) abandoned() bool {
-	if _, err := os.Lstat(c.dst); err == nil {
-		return false
+// claimed tells whether another ext4 file in the directory is of an image.
+func (c *companions) claimed(image digest.Digest) bool {
+	records, _ := filepath.Glob(filepath.Join(filepath.Dir(c.dst), "*"+Ext4Record))
+	for _, path := range records {
+		file := strings.TrimSuffix(path, Ext4Record)
+		r, err := readExt4Record(path)
+		if _, statErr := os.Lstat(file); err == nil && statErr == nil && r.Image == image && file != filepath.Clean(c.dst) {
+			return true
+		}
 	}
-	var made Ext4
-	if ReadJSON(c.dst+Ext4Record, &made) != nil {
-		return false
+	return false
+}
+
+// readExt4Record reads a FILE.json, and nothing that only looks like one.
+func readExt4Record(path string) (*Ext4, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
 	}
-	r, err := ReadRecord(c.beside(RecordFile))
-	return err == nil && r.Digest == made.Image
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, d := new(Ext4), json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err := d.Decode(r); err != nil || r.Size == 0 || r.UUID == "" {
+		return nil, errors.Join(err, errors.New("not the record of an ext4 file"))
+	}
+	return r, nil
 }
 
 // write puts the companions of the file that is staged at path in their place.
@@ -123,7 +141,7 @@ func (c *companions) put(dst string, raw []byte) error {
 	} else if errors.Is(err, fs.ErrNotExist) {
 		c.made = append(c.made, dst)
 	}
-	st, err := stage.NewFile(dst, stage.Options{Replaces: func(string) bool { return true }})
+	st, err := stage.NewFile(dst, stage.Options{Replaces: func(string) bool { return true }}) // see check
 	if err != nil {
 		return err
 	}

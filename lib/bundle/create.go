@@ -7,17 +7,20 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"banger/lib/layer"
 	"banger/lib/layout"
 	"banger/lib/mtree"
 	"banger/lib/stage"
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
 // Options say how an image becomes a bundle.
 type Options struct {
 	Reference  string // what the record calls the image
+	Layout     string // the directory the image is read from
 	Replace    bool   // whatever bundle is there
 	MaxSize    int64  // bytes that its files together may have
 	MaxEntries int64  // entries that its layers together may have
@@ -30,13 +33,16 @@ type Options struct {
 func Create(ctx context.Context, dst string, image *layout.Image, o Options) error {
 	var so stage.Options
 	if o.Replace {
-		so.Replaces = Is
+		so.Replaces = isWhole
 	}
 	s, err := stage.NewDir(dst, so)
 	if err != nil {
 		return err
 	}
 	defer s.Discard()
+	if within(o.Layout, dst) {
+		return status.Errorf(status.Usage, "%s: the image lies in what it is to replace", dst)
+	}
 	w := workbench{dir: s.Path, image: image, Options: o}
 	if err := w.fill(ctx); err != nil {
 		return err
@@ -107,8 +113,10 @@ func (w *workbench) record(t *tree.Tree) *Record {
 		Version: 1, Reference: w.Reference, Digest: w.image.Manifest.Digest,
 		Platform: w.image.Platform(),
 	}
-	if at := w.image.Config.Created; at != nil {
-		r.Created = at.UTC()
+	if w.image.Config.Created != nil && !w.image.Config.Created.IsZero() {
+		var clamped tree.Inode
+		clamped.SetTime(*w.image.Config.Created)
+		r.Created = time.Unix(clamped.Sec, int64(clamped.Nsec)).UTC()
 	}
 	for _, l := range w.image.Layers {
 		r.Layers = append(r.Layers, l.Digest)

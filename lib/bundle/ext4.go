@@ -32,8 +32,8 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	if o.Replace {
 		so.Replaces = ext4.Pristine
 	}
-	if err := s.outside(dst); err != nil {
-		return err
+	if within(filepath.Dir(dst), s.Root) {
+		return status.Errorf(status.Usage, "%s: lies in the directory that it is made of", dst)
 	}
 	st, err := stage.NewFile(dst, so)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	}
 	defer st.Discard()
 	companions := companions{dst: dst, replace: o.Replace}
-	if o.Beside && s.Record != nil {
+	if o.Beside && s.Record != nil && !within(filepath.Dir(dst), filepath.Dir(s.Root)) {
 		companions.of = filepath.Dir(s.Root)
 	}
 	if err := companions.check(); err != nil {
@@ -60,20 +60,18 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	return nil
 }
 
-// outside refuses a file in the very tree that it is to be made of.
-func (s *Source) outside(dst string) error {
-	root, err := filepath.EvalSymlinks(s.Root)
+// within tells whether a directory is another one, or lies in it. One that is
+// not there is in none.
+func within(dir, root string) bool {
+	dir, err := filepath.EvalSymlinks(absolute(dir))
 	if err != nil {
-		return err
+		return false
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(dst))
-	if err != nil {
-		return nil // it cannot be made there either, and that is said then
+	if root, err = filepath.EvalSymlinks(absolute(root)); err != nil {
+		return false
 	}
-	if rel, err := filepath.Rel(absolute(root), absolute(dir)); err == nil && filepath.IsLocal(rel) {
-		return status.Errorf(status.Usage, "%s: lies in the directory that it is made of", dst)
-	}
-	return nil
+	rel, err := filepath.Rel(root, dir)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 func absolute(path string) string {

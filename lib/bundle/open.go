@@ -33,11 +33,12 @@ func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
 		return nil, err
 	case !info.IsDir():
 		return nil, status.Errorf(status.NoInput, "%s: not a directory", dir)
-	case Is(dir):
+	case isBundle(dir):
 		return openBundle(ctx, dir)
-	case filepath.Base(absolute(dir)) == TreeDir && Is(filepath.Dir(absolute(dir))):
+	}
+	if real, err := filepath.EvalSymlinks(absolute(dir)); err == nil && filepath.Base(real) == TreeDir && isBundle(filepath.Dir(real)) {
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
-			"give the bundle, %s", filepath.Dir(absolute(dir)))
+			"give the bundle, %s", filepath.Dir(real))
 	}
 	t, err := scan(ctx, dir, warn)
 	return &Source{Tree: t, Root: dir}, err

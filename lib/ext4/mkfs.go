@@ -44,10 +44,12 @@ func FindMkfs(ctx context.Context) (*Mkfs, error) {
 		return nil, status.Hint(status.Errorf(status.NoInput, "mkfs.ext4: not in PATH, /usr/sbin or /sbin"),
 			"install e2fsprogs")
 	}
-	out, err := exec.CommandContext(ctx, path, "-V").CombinedOutput()
+	ask := exec.CommandContext(ctx, path, "-V")
+	ask.WaitDelay = time.Second // for one that has children of its own
+	out, err := ask.CombinedOutput()
 	found := versionLine.FindSubmatch(out)
 	if found == nil {
-		return nil, fmt.Errorf("%s -V: %w: %q", path, errors.Join(err, errors.New("not e2fsprogs")), out)
+		return nil, fmt.Errorf("%s -V: not e2fsprogs: %q", path, out)
 	}
 	m := &Mkfs{path: path, Version: string(found[1])}
 	if minor, _ := strconv.Atoi(string(found[2])); minor < 45 {
@@ -77,6 +79,7 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 	defer conf.Close()
 	cmd := exec.CommandContext(ctx, mk.path, mk.args(file, o, inodes, root)...)
 	cmd.ExtraFiles = []*os.File{conf}
+	cmd.WaitDelay = time.Second
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
 		"MKE2FS_CONFIG=/dev/fd/3",

@@ -103,6 +103,9 @@ func checkDescriptors(all ...v1.Descriptor) error {
 		if err := d.Digest.Validate(); err != nil {
 			return status.Errorf(status.Bad, "digest %q: %w", string(d.Digest), err)
 		}
+		if a := d.Digest.Algorithm(); a != digest.SHA256 && a != digest.SHA512 {
+			return status.Errorf(status.Bad, "%s: neither sha256 nor sha512", d.Digest)
+		}
 		if d.Size < 0 {
 			return status.Errorf(status.Bad, "%s: a size of %d", d.Digest, d.Size)
 		}

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -20,12 +21,24 @@ func NewTransport(silence time.Duration) http.RoundTripper {
 	return &patient{remote.DefaultTransport, silence}
 }
 
+// maxHops is how many redirects are followed; the client of
+// go-containerregistry has no limit of its own.
+const maxHops = 10
+
+var errLoop = fmt.Errorf("more than %d redirects", maxHops)
+
 type patient struct {
 	http.RoundTripper
 	silence time.Duration
 }
 
 func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	hops := 0
+	for r := req.Response; r != nil && r.Request != nil; r = r.Request.Response {
+		if hops++; hops > maxHops {
+			return nil, errLoop
+		}
+	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(p.silence, func() { cancel(errSilent) })
 	resp, err := p.RoundTripper.RoundTrip(req.WithContext(ctx))

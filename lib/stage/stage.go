@@ -98,7 +98,7 @@ func create(dst string, o Options, make func(path string) error) (*Stage, error)
 
 // free returns an error when the destination exists and may not be replaced.
 func (s *Stage) free() error {
-	_, err := os.Lstat(s.dst)
+	info, err := os.Lstat(s.dst)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -106,7 +106,7 @@ func (s *Stage) free() error {
 		return cannotCreate(s.dst, err)
 	case s.mine == nil:
 		return exists(s.dst)
-	case !s.mine(s.dst):
+	case info.Mode().Type() == fs.ModeSymlink || !s.mine(s.dst):
 		return status.Hint(status.Errorf(status.Create, "%s: not made by banger, not replaced", s.dst), "move it away")
 	}
 	return nil

@@ -133,6 +133,7 @@ func (p Publication) complete(ctx context.Context, dir string, r *bundle.Record)
 	if r.Ext4, err = describe(ctx, rootfs, p.Rootfs+bundle.Ext4Record); err != nil {
 		return err
 	}
+	r.Kernel = nil // that of an image this one was taken from is not here
 	if p.Kernel != nil {
 		if r.Kernel, err = p.Kernel.stageInto(ctx, dir); err != nil {
 			return err

@@ -95,5 +95,8 @@ func (s *Store) Remove(name string) error {
 	if image == nil || status.Of(err) == status.NoInput {
 		return err
 	}
+	if !isImage(image.Dir) {
+		return status.Errorf(status.Bad, "%s: not an image", image.Dir)
+	}
 	return stage.Remove(image.Dir)
 }

@@ -13,6 +13,7 @@ const (
 	maxName     = 255      // bytes of a component (NAME_MAX)
 	maxPath     = 64 << 10 // bytes of a whole name in an archive
 	maxDepth    = 1000     // directories in directories; PATH_MAX is 4096 bytes
+	maxSteps    = 1 << 26  // through symlinks' targets, in the life of a tree
 	maxSymlinks = 40       // followed in one resolution (MAXSYMLINKS)
 	MaxTarget   = 4096 - 1 // bytes of a symlink's target (PATH_MAX and its NUL)
 )
@@ -82,9 +83,6 @@ func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
 	for len(rest) > 0 {
 		name := rest[0]
 		rest = rest[1:]
-		if name == "" || name == "." {
-			continue
-		}
 		if name == ".." {
 			dir = dir.parent
 			continue
@@ -106,7 +104,11 @@ func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
 			if strings.HasPrefix(next.Target, "/") {
 				dir = t.Root
 			}
-			rest = append(strings.Split(next.Target, "/"), rest...)
+			steps := splitTarget(next.Target)
+			if t.steps += len(steps) + len(rest); t.steps > maxSteps {
+				return nil, errors.New("too many steps through symlinks in one image")
+			}
+			rest = append(steps, rest...)
 			continue
 		case next.Type != Dir:
 			return nil, ErrNotDir
@@ -116,4 +118,16 @@ func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
 		}
 	}
 	return dir, nil
+}
+
+// splitTarget takes a symlink's target apart. Unlike those of a name, its ".."
+// are steps of their own: they may follow another symlink.
+func splitTarget(target string) []string {
+	var steps []string
+	for step := range strings.SplitSeq(target, "/") {
+		if step != "" && step != "." {
+			steps = append(steps, step)
+		}
+	}
+	return steps
 }

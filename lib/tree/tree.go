@@ -13,7 +13,10 @@ import (
 const MaxLinks = 65000
 
 // A Tree is a root filesystem.
-type Tree struct{ Root *Inode }
+type Tree struct {
+	Root  *Inode
+	steps int // taken through symlinks so far
+}
 
 // New returns a tree of one directory.
 func New(root Inode) *Tree {
