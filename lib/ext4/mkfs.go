@@ -45,8 +45,8 @@ func FindMkfs(ctx context.Context) (*Mkfs, error) {
 			"install e2fsprogs")
 	}
 	ask := exec.CommandContext(ctx, path, "-V")
-	ask.WaitDelay = time.Second // for one that has children of its own
-	out, err := ask.CombinedOutput()
+	ask.WaitDelay = time.Second    // for one that has children of its own
+	out, _ := ask.CombinedOutput() // what it says tells
 	found := versionLine.FindSubmatch(out)
 	if found == nil {
 		return nil, fmt.Errorf("%s -V: not e2fsprogs: %q", path, out)
