@@ -25,7 +25,6 @@ const (
 const (
 	rootIno      = 2
 	lostFoundIno = 11 // the first that is not reserved: mke2fs makes it lost+found
-	firstIno     = 11
 )
 
 // The superblock, 1024 bytes at byte 1024 (struct ext4_super_block).

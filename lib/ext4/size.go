@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	defaultSize   = 1 << 30  // the file is not smaller, unless it is told to be
-	smallest      = 8 << 20  // mke2fs makes no journal in less
-	sizeStep      = 1 << 20  // sizes are multiples of this
-	bytesPerInode = 16 << 10 // as mke2fs has it: room for inodes grows with the file
-	reservedInode = firstIno // 1 to 10, and lost+found
+	defaultSize   = 1 << 30      // the file is not smaller, unless it is told to be
+	smallest      = 8 << 20      // mke2fs makes no journal in less
+	sizeStep      = 1 << 20      // sizes are multiples of this
+	bytesPerInode = 16 << 10     // as mke2fs has it: room for inodes grows with the file
+	reservedInode = lostFoundIno // 1 to 10, and lost+found
 )
 
 // A geometry is a size that keeps the promises.
