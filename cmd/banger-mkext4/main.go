@@ -32,7 +32,7 @@ func main() {
 	tool := filter.New("banger-mkext4", help)
 	output := tool.Flags.StringP("output", "o", "", "make the one image at `FILE`, with image.json and config.json beside it")
 	force := tool.Flags.BoolP("force", "f", false, "replace an ext4 image that is there")
-	o := bundle.Ext4Options{Free: -1}
+	o := bundle.Ext4Options{Options: ext4.Options{Free: -1}}
 	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min to leave nothing over", func(s string) error {
 		return parseSize(s, &o)
 	})

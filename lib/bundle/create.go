@@ -113,9 +113,9 @@ func (w *workbench) record(t *tree.Tree) *Record {
 		Version: 1, Reference: w.Reference, Digest: w.image.Manifest.Digest,
 		Platform: w.image.Platform(),
 	}
-	if w.image.Config.Created != nil && !w.image.Config.Created.IsZero() {
+	if at, said := created(w.image.Config); said {
 		var clamped tree.Inode
-		clamped.SetTime(*w.image.Config.Created)
+		clamped.SetTime(at)
 		r.Created = time.Unix(clamped.Sec, int64(clamped.Nsec)).UTC()
 	}
 	for _, l := range w.image.Layers {

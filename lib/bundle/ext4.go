@@ -16,13 +16,10 @@ import (
 
 // Ext4Options say what ext4 file is made of a source.
 type Ext4Options struct {
-	Mkfs     *ext4.Mkfs
-	Replace  bool  // an ext4 file that is there
-	Size     int64 // bytes; 0 for as much as is promised
-	Free     int64 // bytes; less than 0 for a quarter of the content
-	Minimal  bool
-	Progress func(written int64)
-	Beside   bool // put image.json and config.json beside the file
+	ext4.Options // its sizes and progress; the rest is the source's
+	Mkfs         *ext4.Mkfs
+	Replace      bool // an ext4 file that is there
+	Beside       bool // put image.json and config.json beside the file
 }
 
 // WriteExt4 makes the ext4 file dst of a source, whole or not at all. Beside it
@@ -63,37 +60,37 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 // within tells whether a directory is another one, or lies in it. One that is
 // not there is in none.
 func within(dir, root string) bool {
-	dir, err := filepath.EvalSymlinks(absolute(dir))
+	dir, err := realPath(dir)
 	if err != nil {
 		return false
 	}
-	if root, err = filepath.EvalSymlinks(absolute(root)); err != nil {
+	if root, err = realPath(root); err != nil {
 		return false
 	}
 	rel, err := filepath.Rel(root, dir)
 	return err == nil && filepath.IsLocal(rel)
 }
 
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
+// realPath returns the absolute path of a file, without symlinks.
+func realPath(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
 	}
-	return path
+	return filepath.EvalSymlinks(abs)
 }
 
 // create fills the file at path.
 func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
-	eo := ext4.Options{
-		Tree: s.Tree, Root: s.Root, Size: o.Size, Free: o.Free, Minimal: o.Minimal, Progress: o.Progress,
-	}
+	o.Tree, o.Root = s.Tree, s.Root
 	if s.Record != nil && !s.Record.Created.IsZero() {
-		eo.Created = s.Record.Created.Unix()
+		o.Created = s.Record.Created.Unix()
 	}
 	var err error
-	if eo.Seed, err = s.seed(o); err != nil {
+	if o.Seed, err = s.seed(o); err != nil {
 		return err
 	}
-	return o.Mkfs.Create(ctx, path, eo)
+	return o.Mkfs.Create(ctx, path, o.Options)
 }
 
 // seed makes what UUID and hash seed are made of: the image, the manifest as

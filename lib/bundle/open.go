@@ -36,7 +36,7 @@ func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
 	case isBundle(dir):
 		return openBundle(ctx, dir)
 	}
-	if real, err := filepath.EvalSymlinks(absolute(dir)); err == nil && filepath.Base(real) == TreeDir && isBundle(filepath.Dir(real)) {
+	if real, err := realPath(dir); err == nil && filepath.Base(real) == TreeDir && isBundle(filepath.Dir(real)) {
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
 			"give the bundle, %s", filepath.Dir(real))
 	}

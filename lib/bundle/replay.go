@@ -47,7 +47,7 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 		return nil, err
 	}
 	root := tree.Inode{Mode: 0o755}
-	if at := created(w.image.Config); !root.SetTime(at) {
+	if at, _ := created(w.image.Config); !root.SetTime(at) {
 		w.Warn(fmt.Sprintf("config: created %v is out of ext4's range: clamped", at.UTC()))
 	}
 	t := tree.New(root)
@@ -62,11 +62,11 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 
 // created is when the image says it was made; the epoch if it does not, or
 // says the zero time, by which Go programs mean that.
-func created(config v1.Image) time.Time {
+func created(config v1.Image) (at time.Time, said bool) {
 	if config.Created == nil || config.Created.IsZero() {
-		return time.Unix(0, 0)
+		return time.Unix(0, 0), false
 	}
-	return *config.Created
+	return *config.Created, true
 }
 
 // readLayer reads one layer through the checks of its digest, its size and its

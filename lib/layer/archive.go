@@ -51,7 +51,7 @@ func (a *archive) next() (*tar.Header, error) {
 func (a *archive) extended() bool {
 	padding := int(-(a.at.n - int64(a.in.Buffered())) & (blockSize - 1))
 	ahead, err := a.in.Peek(padding + blockSize)
-	return err == nil && isHeader(ahead[padding:]) && strings.IndexByte("xLK", ahead[padding+156]) >= 0
+	return err == nil && strings.IndexByte("xLK", ahead[padding+156]) >= 0 && isHeader(ahead[padding:])
 }
 
 // position counts what is read.

@@ -4,6 +4,7 @@ package layout
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -18,46 +19,49 @@ func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
+	if r.Digest != "" {
+		return l.findDigest(index.Manifests, r, want)
+	}
 	var named []v1.Descriptor
 	for _, d := range index.Manifests {
-		switch {
-		case isAttestation(d):
-		case r.Digest != "" && d.Digest == r.Digest:
-			// A digest needs no name: the tag may have moved since.
-			return l.exactly(d, want)
-		case r.Digest == "" && (r.Name == "" || d.Annotations[v1.AnnotationRefName] == r.Name):
+		if !isAttestation(d) && (r.Name == "" || refName(d) == r.Name) {
 			named = append(named, d)
 		}
 	}
-	if r.Digest != "" {
-		named, err = l.below(index.Manifests, func(d v1.Descriptor) bool { return d.Digest == r.Digest })
-	}
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
-	if r.Digest != "" && len(named) == 1 {
-		return l.exactly(named[0], want)
-	}
 	if len(named) == 0 {
-		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image there", r)
+		return v1.Descriptor{}, notThere(r)
 	}
 	return l.choose(named, want)
 }
 
-// exactly returns the manifest that a digest is of, or leads to.
-func (l *Layout) exactly(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
+// findDigest looks for a digest among descriptors, then in the indexes below.
+// It needs no name: the tag may have moved since.
+func (l *Layout) findDigest(from []v1.Descriptor, r Ref, want v1.Platform) (v1.Descriptor, error) {
+	is := func(d v1.Descriptor) bool { return d.Digest == r.Digest && !isAttestation(d) }
+	if at := slices.IndexFunc(from, is); at >= 0 {
+		return l.Select(from[at], want)
+	}
+	found, err := l.below(from, is)
+	if err == nil && len(found) == 0 {
+		err = notThere(r)
+	}
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	return l.Select(found[0], want)
+}
+
+func notThere(r Ref) error { return status.Errorf(status.NoInput, "%s: no image there", r) }
+
+// maxDepth bounds how deep indexes nest.
+const maxDepth = 8
+
+// Select returns the manifest of what a descriptor describes: a manifest
+// itself, or the one for a platform that an index, however nested, leads to.
+func (l *Layout) Select(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	if !IsIndex(d.MediaType) {
 		return d, nil
 	}
-	return l.Select(d, want)
-}
-
-// MaxDepth bounds how deep indexes nest.
-const MaxDepth = 8
-
-// Select returns the manifest for a platform of what a descriptor describes: a
-// manifest itself, or the one that an index, however nested, leads to.
-func (l *Layout) Select(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	return l.choose([]v1.Descriptor{d}, want)
 }
 
@@ -130,7 +134,7 @@ type search struct {
 }
 
 func (s *search) add(from []v1.Descriptor, name string, depth int) error {
-	if depth > MaxDepth {
+	if depth > maxDepth {
 		return status.Errorf(status.Bad, "indexes nested %d deep", depth)
 	}
 	for _, d := range from {
@@ -180,7 +184,7 @@ func (l *Layout) platform(d v1.Descriptor) (v1.Platform, error) {
 	var config v1.Image
 	m, err := l.Manifest(d)
 	if err == nil {
-		err = l.config(m, &config)
+		_, err = l.config(m, &config)
 	}
 	if status.Of(err) == status.NoInput || errors.Is(err, errNotImage) {
 		err = nil
@@ -188,11 +192,11 @@ func (l *Layout) platform(d v1.Descriptor) (v1.Platform, error) {
 	return config.Platform, err
 }
 
-// config reads the config of an image.
-func (l *Layout) config(m *v1.Manifest, into *v1.Image) error {
+// config reads the config of an image, and returns it byte for byte.
+func (l *Layout) config(m *v1.Manifest, into *v1.Image) ([]byte, error) {
 	raw, err := l.document(m.Config)
 	if err == nil {
 		err = parse(m.Config, raw, into)
 	}
-	return err
+	return raw, err
 }

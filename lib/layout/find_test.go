@@ -144,7 +144,7 @@ func TestFindByDigest(t *testing.T) {
 func TestNestedTooDeep(t *testing.T) {
 	dir := t.TempDir()
 	d := imageFor(t, dir, "x", "linux/amd64")
-	for range MaxDepth + 1 {
+	for range maxDepth + 1 {
 		d = put(t, dir, v1.MediaTypeImageIndex, index(d))
 	}
 	if _, err := newLayout(t, dir, d).Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {

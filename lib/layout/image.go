@@ -51,12 +51,8 @@ func (l *Layout) Read(d v1.Descriptor, want v1.Platform) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := l.document(manifest.Config)
-	if err != nil {
-		return nil, err
-	}
-	img := &Image{Manifest: d, RawConfig: raw}
-	if err := parse(manifest.Config, raw, &img.Config); err != nil {
+	img := &Image{Manifest: d}
+	if img.RawConfig, err = l.config(manifest, &img.Config); err != nil {
 		return nil, err
 	}
 	if err := img.check(manifest, want); err != nil {

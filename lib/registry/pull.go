@@ -65,7 +65,7 @@ func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, 
 	if err != nil {
 		return layout.Ref{}, err
 	}
-	tag, _ := p.refName()
+	tag, called := p.refName()
 	desc := image.Manifest
 	if c := image.Config.Platform; desc.Platform == nil && c.OS != "" && c.Architecture != "" {
 		desc.Platform = &c
@@ -73,7 +73,6 @@ func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, 
 	if err := to.Tag(tag, desc); err != nil {
 		return layout.Ref{}, err
 	}
-	_, called := p.refName()
 	return layout.Ref{Dir: to.Dir(), Name: called, Digest: desc.Digest}, nil
 }
 
@@ -103,10 +102,8 @@ func (p *pull) cached(ctx context.Context) (*layout.Image, error) {
 		return nil, err
 	}
 	want := p.want(desc)
-	if layout.IsIndex(desc.MediaType) {
-		if desc, err = p.to.Select(desc, want); err != nil {
-			return nil, err
-		}
+	if desc, err = p.to.Select(desc, want); err != nil {
+		return nil, err
 	}
 	image, err := p.to.Read(desc, want)
 	if err != nil {

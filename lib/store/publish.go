@@ -39,12 +39,12 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if _, err := os.Stat(p.Rootfs); err != nil {
 		return nil, err
 	}
-	record, err := readRecord(p.Rootfs)
+	docs, err := readDocuments(p.Rootfs)
 	if err != nil {
 		return nil, err
 	}
 	if p.Name == "" {
-		p.Name = bundle.Name(record.Reference)
+		p.Name = bundle.Name(docs.Reference)
 	}
 	if p.Name == "" {
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: no image.json beside it to take a name from", p.Rootfs),
@@ -53,12 +53,12 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if err := checkName(p.Name); err != nil {
 		return nil, err
 	}
-	st, err := s.stage(ctx, p)
+	st, err := s.stage(ctx, p, docs.config)
 	if err != nil {
 		return nil, err
 	}
 	defer st.Discard()
-	if err := p.complete(ctx, st.Path, record); err != nil {
+	if err := p.complete(ctx, st.Path, docs); err != nil {
 		return nil, err
 	}
 	if err := st.Sync(); err != nil {
@@ -67,30 +67,43 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	return s.Image(p.Name)
 }
 
-// readRecord returns the record that lies beside an ext4 file, or an empty one.
-// The file's companion tells which image it holds, if there is one.
-func readRecord(rootfs string) (*bundle.Record, error) {
-	none := &bundle.Record{Version: 1}
+// documents are what lies beside an ext4 file.
+type documents struct {
+	*bundle.Record              // empty if there is none of this file
+	made           *bundle.Ext4 // FILE.json, nil if there is none
+	config         string       // the path of config.json, "" if there is none of this file
+}
+
+// readDocuments reads what lies beside an ext4 file. FILE.json tells which
+// image the file holds, if it is there.
+func readDocuments(rootfs string) (d documents, err error) {
+	d.Record = &bundle.Record{Version: 1}
+	made := new(bundle.Ext4)
+	switch err := bundle.ReadJSON(rootfs+bundle.Ext4Record, made); {
+	case err == nil:
+		d.made = made
+	case !errors.Is(err, fs.ErrNotExist):
+		return d, err
+	}
 	r, err := bundle.ReadRecord(filepath.Join(filepath.Dir(rootfs), bundle.RecordFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return none, nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && d.made != nil && made.Image == "" && r.Digest != "":
+		return d, nil // no record, or not of this file: it is of a plain directory
+	case err != nil:
+		return d, err
+	case d.made != nil && made.Image != r.Digest:
+		return d, status.Hint(status.Errorf(status.Bad, "%s: the image.json beside it is of another image", rootfs),
+			"banger-mkext4 -f -o makes them anew")
 	}
-	var told bundle.Ext4
-	if err != nil || bundle.ReadJSON(rootfs+bundle.Ext4Record, &told) != nil {
-		return r, err
+	d.Record = r
+	if config := filepath.Join(filepath.Dir(rootfs), bundle.ConfigFile); exists(config) {
+		d.config = config
 	}
-	switch told.Image {
-	case r.Digest:
-		return r, nil
-	case "":
-		return none, nil // of a plain directory
-	}
-	return nil, status.Hint(status.Errorf(status.Bad, "%s: the image.json beside it is of another image", rootfs),
-		"banger-mkext4 -f -o makes them anew")
+	return d, nil
 }
 
 // stage returns a staging directory that holds the root filesystem.
-func (s *Store) stage(ctx context.Context, p Publication) (*stage.Stage, error) {
+func (s *Store) stage(ctx context.Context, p Publication, config string) (*stage.Stage, error) {
 	if err := os.MkdirAll(s.images(), 0o777); err != nil {
 		return nil, status.With(status.Create, err)
 	}
@@ -107,8 +120,7 @@ func (s *Store) stage(ctx context.Context, p Publication) (*stage.Stage, error) 
 		return nil, err
 	}
 	err = copyFile(ctx, filepath.Join(st.Path, bundle.Ext4File), p.Rootfs)
-	config := filepath.Join(filepath.Dir(p.Rootfs), bundle.ConfigFile)
-	if err == nil && exists(config) {
+	if err == nil && config != "" {
 		err = copyFile(ctx, filepath.Join(st.Path, bundle.ConfigFile), config)
 	}
 	if err != nil {
@@ -128,9 +140,10 @@ func (s *Store) isStaging(dir string) bool {
 }
 
 // complete stages the kernel, writes the record and sees all to the disk.
-func (p Publication) complete(ctx context.Context, dir string, r *bundle.Record) (err error) {
+func (p Publication) complete(ctx context.Context, dir string, d documents) (err error) {
+	r := d.Record
 	rootfs := filepath.Join(dir, bundle.Ext4File)
-	if r.Ext4, err = describe(ctx, rootfs, p.Rootfs+bundle.Ext4Record); err != nil {
+	if r.Ext4, err = describe(ctx, rootfs, d.made); err != nil {
 		return err
 	}
 	r.Kernel = nil // that of an image this one was taken from is not here
@@ -160,24 +173,21 @@ func (p Publication) complete(ctx context.Context, dir string, r *bundle.Record)
 }
 
 // describe reads from the ext4 file what the record says of it; only which
-// mkfs.ext4 made it must be told, by a companion that is of this very file.
-func describe(ctx context.Context, rootfs, companion string) (*bundle.Ext4, error) {
+// mkfs.ext4 made it must be told, by a FILE.json that is of this very file.
+func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ext4, error) {
 	m, err := ext4.Open(rootfs)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
 	e := bundle.Describe(m)
-	var told bundle.Ext4
-	switch err := bundle.ReadJSON(companion, &told); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case told.UUID != e.UUID:
-		return nil, status.Hint(status.Errorf(status.Bad, "%s: of another file, as image.json may be", companion),
-			"banger-mkext4 -f makes them anew")
+	if made != nil {
+		if made.UUID != e.UUID {
+			return nil, status.Hint(status.Errorf(status.Bad, "%s%s: of another file, as image.json may be", rootfs, bundle.Ext4Record),
+				"banger-mkext4 -f makes them anew")
+		}
+		e.Mkfs = made.Mkfs
 	}
-	e.Mkfs = told.Mkfs
 	e.SHA256, err = sum(ctx, rootfs)
 	return e, err
 }
