@@ -12,6 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"banger/lib/decompress"
 	"banger/lib/layer"
 	"banger/lib/layout"
 	"banger/lib/sparse"
@@ -79,7 +80,7 @@ func (w *workbench) readLayer(ctx context.Context, r *layer.Reader, l layout.Lay
 	}
 	defer blob.Close()
 	in := sparse.Interruptible(ctx, &metered{blob, w.Progress})
-	archive, err := layer.Decompress(in)
+	archive, err := decompress.OCI.Reader(in)
 	if err != nil {
 		return nil, layerError(id, err)
 	}

@@ -12,6 +12,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+
+	"banger/lib/decompress"
 )
 
 // BenchmarkRead inflates and reads a layer of small files, as most are.
@@ -29,7 +31,7 @@ func BenchmarkRead(b *testing.B) {
 		contents := NewContents(context.Background(), dir)
 		r := &Reader{Contents: contents, MaxSize: 1 << 30, MaxEntries: files}
 		b.StartTimer()
-		archive, err := Decompress(bytes.NewReader(blob))
+		archive, err := decompress.OCI.Reader(bytes.NewReader(blob))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -125,7 +125,7 @@ func cannotCreate(dst string, err error) error {
 }
 
 // Commit gives the destination its name, in one step. What is replaced is
-// gone when Commit returns.
+// gone when Commit returns, unless somebody holds it: then a sweep takes it.
 func (s *Stage) Commit() error {
 	err := unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EEXIST) {
@@ -135,7 +135,7 @@ func (s *Stage) Commit() error {
 		if err := unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, unix.RENAME_EXCHANGE); err != nil {
 			return cannotCreate(s.dst, err)
 		}
-		os.RemoveAll(s.Path)
+		reap(s.Path)
 		err = nil
 	}
 	if err != nil {
@@ -165,14 +165,14 @@ func SyncPath(path string) error {
 }
 
 // Remove removes a file or directory that has its name: the name goes first,
-// in one step.
+// in one step; the rest, while somebody holds it, with the next sweep.
 func Remove(path string) error {
 	dir, base := filepath.Split(path)
 	gone := filepath.Join(dir, temporary(base))
 	if err := os.Rename(path, gone); err != nil {
 		return err
 	}
-	return os.RemoveAll(gone)
+	return reap(gone)
 }
 
 // Discard removes what was not committed. It is meant to be deferred.

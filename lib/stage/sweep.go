@@ -49,11 +49,16 @@ func Sweep(dir string) {
 }
 
 // reap removes a file or directory unless somebody alive holds its lock.
-func reap(path string) {
-	if l, err := lock(path); err == nil {
-		os.RemoveAll(path)
-		l.Close()
+func reap(path string) error {
+	l, err := lock(path)
+	if errors.Is(err, errGone) {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return os.RemoveAll(path)
 }
 
 var errGone = errors.New("swept away")
@@ -80,6 +85,26 @@ func lock(path string) (*os.File, error) {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	return f, nil
+}
+
+// Hold opens what has its name and keeps it whole until the file is closed:
+// others may rename or replace it meanwhile, and nobody removes it.
+func Hold(path string) (*os.File, error) {
+	for {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
+		if err == nil && same(f, path) {
+			return f, nil
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return nil, fmt.Errorf("lock: %w", err)
+		}
+		// It was replaced before it was held: again.
+	}
 }
 
 // same reports whether path still names the open file.

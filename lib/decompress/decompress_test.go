@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layer
+package decompress
 
 import (
 	"bytes"
@@ -9,6 +9,9 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -75,7 +78,7 @@ func damaged(b []byte, at int) []byte {
 	return b
 }
 
-func TestDecompress(t *testing.T) {
+func TestReader(t *testing.T) {
 	a, b := noise(600<<10), []byte("and more")
 	long := func(h *gzip.Header) {
 		h.Name, h.Comment, h.Extra = "layer.tar", "a comment", make([]byte, 60000)
@@ -101,7 +104,7 @@ func TestDecompress(t *testing.T) {
 		{"zstd with a window of 128 MiB", cat(emptyFrame(27), zst(b)), b},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := decompress(c.blob)
+			got, err := read(OCI, c.blob)
 			if err != nil || !bytes.Equal(got, c.want) {
 				t.Errorf("%d bytes of %d, %v", len(got), len(c.want), err)
 			}
@@ -109,7 +112,7 @@ func TestDecompress(t *testing.T) {
 	}
 }
 
-func TestDecompressDamaged(t *testing.T) {
+func TestReaderDamaged(t *testing.T) {
 	a := noise(600 << 10)
 	for _, c := range []struct {
 		name string
@@ -137,18 +140,65 @@ func TestDecompressDamaged(t *testing.T) {
 		{"zstd with a window of 256 MiB", cat(emptyFrame(28), zst(a))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got, err := decompress(c.blob); err == nil {
+			if got, err := read(OCI, c.blob); err == nil {
 				t.Errorf("no error, but %d bytes", len(got))
 			}
 		})
 	}
 }
 
-func decompress(blob []byte) ([]byte, error) {
-	r, err := Decompress(bytes.NewReader(blob))
+func read(f Formats, blob []byte) ([]byte, error) {
+	r, err := f.Reader(bytes.NewReader(blob))
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
 	return io.ReadAll(r)
+}
+
+// What the programs themselves write is read, and not when a part is missing:
+// a byte of the data, or of what checks it.
+func TestPrograms(t *testing.T) {
+	a := append(noise(300<<10), bytes.Repeat([]byte("again and again "), 40000)...)
+	for _, program := range [][]string{
+		{"gzip", "-9"}, {"zstd", "-19"}, {"xz", "-9"}, {"xz", "--check=crc32", "--x86", "--lzma2=dict=32MiB"},
+		{"lz4", "-9"}, {"lz4", "-l"}, {"bzip2"},
+	} {
+		t.Run(strings.Join(program, " "), func(t *testing.T) {
+			blob := compress(t, a, program...)
+			if got, err := read(All, blob); err != nil || !bytes.Equal(got, a) {
+				t.Errorf("%d bytes of %d, %v", len(got), len(a), err)
+			}
+			for _, cut := range []int{len(blob) - 1, len(blob) / 2, 8} {
+				if got, err := read(All, blob[:cut]); err == nil {
+					t.Errorf("cut to %d of %d bytes: no error, but %d bytes", cut, len(blob), len(got))
+				}
+			}
+		})
+	}
+}
+
+// A layer of xz is no layer: it stays what it is.
+func TestOCI(t *testing.T) {
+	blob := compress(t, noise(1000), "xz")
+	if got, err := read(OCI, blob); err != nil || !bytes.Equal(got, blob) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// compress lets a program compress, which is skipped if it is not there.
+func compress(t testing.TB, content []byte, program ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(program[0], append(program[1:], "-c")...)
+	cmd.Stdin = bytes.NewReader(content)
+	blob, err := cmd.Output()
+	switch {
+	case err == nil:
+		return blob
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%v: %v", program, err)
+	default:
+		t.Skipf("%v: %v", program, err)
+	}
+	return nil
 }
