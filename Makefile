@@ -6,16 +6,26 @@
 PREFIX ?= /usr/local
 GO     ?= go
 
-tools  := $(notdir $(wildcard cmd/banger-*))
+guest  := banger-init
+tools  := $(filter-out $(guest),$(notdir $(wildcard cmd/banger-*)))
 sh     := $(wildcard scripts/banger*)
+inits  := $(foreach arch,amd64 arm64,libexec/banger/$(arch)/$(guest))
 
 # Static binaries: no libc to match, so one build runs on every Linux.
 export CGO_ENABLED = 0
 
-all: $(tools:%=bin/%)
+all: $(tools:%=bin/%) $(inits) libexec/banger/scratch.sh
 
 bin/%: FORCE
 	@$(GO) build -trimpath -o $@ ./cmd/$*
+
+# The guest's first process, for each architecture a guest may have. It is part
+# of what an initrd's bytes are made of: neither symbols nor the commit.
+libexec/banger/%/$(guest): FORCE
+	@GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@ ./cmd/$(guest)
+
+libexec/banger/scratch.sh: scripts/scratch.sh
+	@install -D -m 644 $< $@
 
 # All that a change must pass. Tests that need a program that is not there are
 # skipped, with CI=true they fail.
@@ -28,7 +38,7 @@ check: all
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	scripts/vulncheck
-	shellcheck scripts/* .ci/run
+	shellcheck -x scripts/* .ci/run
 	CGO_ENABLED=1 $(GO) test -race ./lib/...
 
 # flatten and mkext4 beside what one would use instead, as ratios.
@@ -43,13 +53,17 @@ demo: all
 	$(GO) run ./test/demo
 
 install: all
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man7)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man7 share/man/man8)
 	install $(tools:%=bin/%) $(sh) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	for file in $(inits) libexec/banger/scratch.sh; do \
+		install -D $$file $(DESTDIR)$(PREFIX)/$$file || exit; \
+	done
 
 clean:
-	rm -rf bin
+	rm -rf bin libexec
 
 FORCE:
 .PHONY: all test check bench demo install clean FORCE

@@ -4,6 +4,7 @@ package test
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +14,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
-// probe runs in the guest, in the image's own shell and with its own programs,
+// probe runs in the guest, by the image's own shell and with its own programs,
 // and puts a heading over each thing it tells of. ping is run by a user whose
 // only way to a raw socket is the program's capability. Then it gives the
 // kernel's ext4 some work, for e2fsck to look at.
@@ -30,75 +32,175 @@ tell ping; setpriv --reuid 65534 --regid 65534 --clear-groups ping -c 1 127.0.0.
 cp -a /etc /root/etc && rm -r /usr/share/doc && sync
 tell ext4; dmesg --level err,warn | grep EXT4
 tell end
-mount -o remount,ro /
-echo o >/proc/sysrq-trigger
-while :; do sleep 1; done
+exit 7
 `
 
-// TestBoot boots what an unprivileged user published, on a copy of it, and
-// compares what the guest sees with what went into the image.
+// TestBoot boots images that an unprivileged user has published with Debian's
+// kernels, on copies, and looks at what the guests say, at the statuses that
+// come back and at the disks that are left.
 func TestBoot(t *testing.T) {
 	need(t, "qemu-system-x86_64", "e2fsck")
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the guest is amd64")
 	}
-	u := newUser(t, nobody)
-	ref := debian(t).push(t, startRegistry(t), "debian:bookworm")
-	published := u.publish(t, ref, debianKernel(t))
-	master := filepath.Join(published, "rootfs.ext4")
-	disk := filepath.Join(u.home, "disk.ext4")
-	output(t, u.command("cp", "--sparse=always", "--no-preserve=mode", master, disk))
-	before := sha256Of(t, master)
+	g := guests{newUser(t, nobody), startRegistry(t)}
+	g.addKernel(t, "debian-6.1", kernel61)
+	newer := g.addKernel(t, "debian-6.12", kernel612)
+	t.Run("minbase", func(t *testing.T) { g.minbase(t) })
+	t.Run("bzImage", func(t *testing.T) { g.bzImage(t, newer) })
+	t.Run("scratch", func(t *testing.T) { g.scratch(t) })
+	t.Run("systemd", func(t *testing.T) { g.systemd(t) })
+	noLeftovers(t, g.user)
+}
 
-	console := u.qemu(t, published, disk)
-	sameTree(t, map[string]facts{"guest": told(t, console)}, map[string]facts{"guest": seeded(t)})
-	if t.Failed() {
-		t.Logf("console:\n%s", console)
+// guests are machines of a user.
+type guests struct {
+	user
+	registry string
+}
+
+// minbase: Debian without an init runs a command on the older kernel.
+func (g guests) minbase(t *testing.T) {
+	g.publish(t, "minbase", debian(t).push(t, g.registry, "debian:bookworm"), "--kernel-ref", "debian-6.1")
+	g.lint(t, "minbase", "no init: a shell stands in for it")
+	o := g.boot(t, "minbase", "sh", "-c", probe)
+	sameTree(t, map[string]facts{"guest": told(t, o.stdout)}, map[string]facts{"guest": seeded(t)})
+	if o.code != 7 {
+		t.Errorf("exit %d, the command's is 7", o.code)
 	}
+}
+
+// bzImage: the same image, with the newer kernel as its package has it.
+func (g guests) bzImage(t *testing.T, kernel string) {
+	master := output(t, g.command("banger", "image", "path", "minbase"))
+	output(t, g.command("banger-register", "--name", "bzimage", "--kernel", filepath.Join(kernel, "bzImage"),
+		"--initrd", filepath.Join(kernel, "initrd.img"), "--modules", filepath.Join(kernel, "modules"), filepath.Join(master, "rootfs.ext4")))
+	g.lint(t, "bzimage", "is a bzImage: QEMU boots it, Firecracker does not", "no init: a shell stands in for it")
+	o := g.boot(t, "bzimage", "sh", "-c", "uname -r; kill -9 $$")
+	if want := strings.TrimPrefix(dependency(t, kernel612), "linux-image-") + "\n"; o.stdout != want || o.code != 128+9 {
+		t.Errorf("exit %d, %q; not 137 and %q", o.code, o.stdout, want)
+	}
+}
+
+// scratch: an image of nothing but a static program.
+func (g guests) scratch(t *testing.T) {
+	dir := scratch(t)
+	image := makeImage(t, filepath.Join(dir, "layout"), "1", writeLayer(t, dir, 1, []entry{file("app", staticProgram(t)).mode(0o755)}))
+	g.publish(t, "scratch", image.push(t, g.registry, "scratch:1"), "--kernel-ref", "debian-6.12", "--size", "64M")
+	o := g.boot(t, "scratch", "/app", "two words", `"quoted" \ $HOME`)
+	if want := "[/app two words \"quoted\" \\ $HOME]\n"; o.stdout != want || o.code != 42 {
+		t.Errorf("exit %d, %q; not 42 and %q", o.code, o.stdout, want)
+	}
+	for command, code := range map[string]int{"/no": 127, "/proc/version": 126} {
+		if o := g.boot(t, "scratch", command); o.code != code || !strings.Contains(o.stdout, command) {
+			t.Errorf("%s: exit %d, not %d, %q", command, o.code, code, o.stdout)
+		}
+	}
+}
+
+// staticProgram is one that prints its arguments and ends with 42.
+func staticProgram(t testing.TB) string {
+	t.Helper()
+	dir := scratch(t)
+	source := filepath.Join(dir, "main.go")
+	text := "package main\nimport (\"fmt\"; \"os\")\nfunc main() { fmt.Println(os.Args); os.Exit(42) }\n"
+	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "app"), source)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
+	output(t, build)
+	program, err := os.ReadFile(filepath.Join(dir, "app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(program)
+}
+
+// unit ends a machine that systemd has brought up, and says who did.
+const unit = `[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo "==> init is $$(cat /proc/1/comm)" >/dev/ttyS0; systemctl --no-block poweroff'
+[Install]
+WantedBy=multi-user.target
+`
+
+// systemd: Debian with an init of its own, started by the initrd that came
+// with the kernel.
+func (g guests) systemd(t *testing.T) {
+	dir := scratch(t)
+	image := makeImage(t, filepath.Join(dir, "layout"), "1", bootstrapWith(t, "systemd-sysv"), writeLayer(t, dir, 1, []entry{
+		file("etc/systemd/system/probe.service", unit),
+		symlink("etc/systemd/system/multi-user.target.wants/probe.service", "../probe.service"),
+	}))
+	g.publish(t, "systemd", image.push(t, g.registry, "systemd:1"), "--kernel-ref", "debian-6.12")
+	g.lint(t, "systemd")
+	o := g.boot(t, "systemd")
+	if !strings.Contains(o.stdout, "==> init is systemd\r\n") || o.code != 0 {
+		t.Errorf("exit %d, console:\n%s", o.code, o.stdout)
+	}
+}
+
+// publish pulls an image, with the script's flags.
+func (g guests) publish(t testing.TB, name, ref string, flags ...string) {
+	t.Helper()
+	output(t, g.command("banger", append([]string{"image", "pull", "--name", name, ref}, flags...)...))
+}
+
+// lint must find the image bootable, and say these things of it, one a
+// finding, and no others.
+func (g guests) lint(t *testing.T, name string, findings ...string) {
+	t.Helper()
+	said := strings.Fields(strings.ReplaceAll(output(t, g.command("banger-image", "lint", "--json", name)), " ", "_"))
+	ok := len(said) == len(findings)
+	for i := range min(len(said), len(findings)) {
+		ok = ok && strings.Contains(said[i], strings.ReplaceAll(findings[i], " ", "_"))
+	}
+	if !ok {
+		t.Errorf("%s: lint says %q, not %q", name, said, findings)
+	}
+}
+
+// boot boots an image on a disk that it keeps, for five minutes at most. What
+// was published must stay as it is, and the disk be whole.
+func (g guests) boot(t *testing.T, name string, command ...string) outcome {
+	t.Helper()
+	master := filepath.Join(output(t, g.command("banger", "image", "path", name)), "rootfs.ext4")
+	before := sha256Of(t, master)
+	disk := filepath.Join(g.home, "disk.ext4")
+	defer os.Remove(disk)
+	args := []string{"boot", "--keep", disk, name}
+	if len(command) > 0 {
+		args = append(append(args, "--"), command...)
+	}
+	o := patiently(t, g.command("banger", args...))
 	output(t, exec.Command(which("e2fsck"), "-fn", disk))
 	if after := sha256Of(t, master); after != before {
 		t.Errorf("the published image changed: %s, was %s", after, before)
 	}
+	if t.Failed() {
+		t.Logf("stderr:\n%sconsole:\n%s", o.stderr, o.stdout)
+	}
+	return o
 }
 
-// publish takes the image from its registry and registers it with the kernel.
-// It returns the published directory.
-func (u user) publish(t testing.TB, ref string, k guestKernel) string {
+// patiently runs a command for five minutes at most.
+func patiently(t testing.TB, cmd *exec.Cmd) (o outcome) {
 	t.Helper()
-	release := filepath.Base(k.modules)
-	kernel, err := os.ReadFile(k.image)
-	if err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	var stdout, stderr strings.Builder
+	limited := exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...)
+	limited.Dir, limited.Env, limited.SysProcAttr = cmd.Dir, cmd.Env, cmd.SysProcAttr
+	limited.Stdout, limited.Stderr = &stdout, &stderr
+	limited.Cancel = func() error { return limited.Process.Signal(os.Interrupt) }
+	limited.WaitDelay = 10 * time.Second
+	err := limited.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("%s: %v, %v\n%s%s", cmd, err, ctx.Err(), stderr.String(), stdout.String())
 	}
-	for name, data := range map[string][]byte{"kernel": kernel, "initrd": initrd(t, k, probe)} {
-		if err := os.WriteFile(filepath.Join(u.home, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.CopyFS(filepath.Join(u.home, release), os.DirFS(k.modules)); err != nil {
-		t.Fatal(err)
-	}
-	return output(t, u.command("sh", "-c", `banger-fetch "$1" | banger-flatten | banger-mkext4 |
-		banger-register --kernel kernel --initrd initrd --modules "$2"`, "sh", ref, release))
-}
-
-// qemu boots a published image's kernel and initrd with disk, which the guest
-// may write to, and returns what the guest wrote to its serial console once it
-// is off. There is nothing in the machine that needs KVM or a PC's firmware. The
-// guest's clock counts its instructions (icount): by the host's clock, a busy host
-// makes Linux give up measuring the processor's speed, and hang.
-func (u user) qemu(t testing.TB, published, disk string) string {
-	t.Helper()
-	o := finish(t, u.command("qemu-system-x86_64",
-		"-M", "microvm,x-option-roms=off", "-accel", "tcg", "-icount", "shift=3", "-cpu", "max", "-m", "512",
-		"-no-user-config", "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
-		"-kernel", filepath.Join(published, "vmlinux"), "-initrd", filepath.Join(published, "initrd.img"),
-		"-append", "console=ttyS0 panic=-1 quiet",
-		"-drive", "id=root,if=none,format=raw,file="+disk, "-device", "virtio-blk-device,drive=root"))
-	if o.code != 0 {
-		t.Fatalf("qemu: exit %d\n%s%s", o.code, o.stderr, o.stdout)
-	}
-	return strings.ReplaceAll(o.stdout, "\r\n", "\n")
+	o.code, o.stdout, o.stderr = limited.ProcessState.ExitCode(), stdout.String(), stderr.String()
+	return o
 }
 
 // told is what the probe told, by its headings.

@@ -47,13 +47,16 @@ func debian(t testing.TB) image {
 }
 
 // bootstrap is the image's lowest layer, an archive of a minimal Debian with
-// sudo (setuid) and ping (security.capability). Where mmdebstrap cannot work,
-// for want of a network or of subordinate user ids, the test is skipped, or
-// fails if nothing may be.
-func bootstrap(t testing.TB) string {
+// sudo (setuid) and ping (security.capability).
+func bootstrap(t testing.TB) string { return bootstrapWith(t, "sudo,iputils-ping") }
+
+// bootstrapWith is an archive of a minimal Debian with some packages more.
+// Where mmdebstrap cannot work, for want of a network or of subordinate user
+// ids, the test is skipped, or fails if nothing may be.
+func bootstrapWith(t testing.TB, packages string) string {
 	t.Helper()
 	need(t, "mmdebstrap")
-	path, err := mmdebstrap()
+	path, err := mmdebstrap(packages)
 	switch {
 	case err == nil:
 	case os.Getenv("CI") == "true":
@@ -66,7 +69,7 @@ func bootstrap(t testing.TB) string {
 
 // mmdebstrap makes the archive once per recipe, and keeps it in the user's
 // cache directory.
-func mmdebstrap() (string, error) {
+func mmdebstrap(packages string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -75,7 +78,7 @@ func mmdebstrap() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	recipe := []string{"--quiet", "--variant=minbase", "--include=sudo,iputils-ping", "--format=tar", suite()}
+	recipe := []string{"--quiet", "--variant=minbase", "--include=" + packages, "--format=tar", suite()}
 	sum := sha256.Sum256([]byte(strings.Join(append(recipe, runtime.GOARCH), " ")))
 	path := filepath.Join(dir, fmt.Sprintf("debian-%s-%x.tar", suite(), sum[:6]))
 	if _, err := os.Stat(path); err == nil {

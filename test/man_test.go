@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,12 +24,28 @@ func TestMan(t *testing.T) {
 			page := readPage(t, file)
 			lint(t, file)
 			references(t, page)
-			if tool, is := strings.CutSuffix(filepath.Base(file), ".1"); is {
-				flags(t, page, helpFlags(output(t, exec.Command(filepath.Join(bin, tool), "--help"))))
+			if program := programOf(file); program != "" {
+				flags(t, page, helpFlags(output(t, exec.Command(program, "--help"))))
 			}
 		})
 	}
 }
+
+// programOf is the program that a page is about, "" if it is about none.
+func programOf(page string) string {
+	base := filepath.Base(page)
+	name := strings.TrimSuffix(base, filepath.Ext(base))
+	switch filepath.Ext(base) {
+	case ".1":
+		return filepath.Join(bin, name)
+	case ".8":
+		return filepath.Join(libexec(), name)
+	}
+	return ""
+}
+
+// libexec is where the programs of a guest like this host are installed.
+func libexec() string { return filepath.Join(bin, "../libexec/banger", runtime.GOARCH) }
 
 // TestManPages: every tool that is installed has a page, every page a tool, and
 // all of them are installed.
@@ -38,6 +55,10 @@ func TestManPages(t *testing.T) {
 	if !slices.Equal(tools, pages) {
 		t.Errorf("installed are the tools %q and pages for %q", tools, pages)
 	}
+	guests := baseNames(t, filepath.Join(libexec(), "*"), "")
+	if pages := baseNames(t, filepath.Join(bin, "../share/man/man8/*.8"), ".8"); !slices.Equal(guests, pages) {
+		t.Errorf("installed are the guests' programs %q and pages for %q", guests, pages)
+	}
 	if _, err := os.Stat(filepath.Join(bin, "../share/man/man7/banger.7")); err != nil {
 		t.Error(err)
 	}
@@ -46,7 +67,7 @@ func TestManPages(t *testing.T) {
 // manPages lists the sources of all pages.
 func manPages(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("../man/*.[17]")
+	files, err := filepath.Glob("../man/*.[178]")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no man pages: %v", err)
 	}

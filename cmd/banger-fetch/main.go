@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-
 	"banger/lib/filter"
 	"banger/lib/layout"
 	"banger/lib/registry"
@@ -52,9 +50,8 @@ func main() {
 			return "", err
 		}
 		defer to.Close()
-		source := registry.Source{
-			Platform: platform, Keychain: authn.DefaultKeychain, Transport: registry.NewTransport(*timeout),
-		}
+		source := registry.NewSource(*timeout)
+		source.Platform = platform
 		progress := tool.NewProgress("fetching " + ref)
 		defer progress.Close()
 		image, err := source.Pull(ctx, to, ref, progress.Add)

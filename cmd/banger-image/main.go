@@ -22,9 +22,12 @@ const help = `Usage: banger-image list [--json]
        banger-image show [--json] NAME...
        banger-image path NAME...
        banger-image rm NAME...
+       banger-image lint [--json] NAME...
+       banger-image initrd NAME [-- CMD...] >FILE
 
 Lists published images, shows their records, prints their directories, removes
-them.
+them; says whether they will boot; writes an initial ramdisk that runs CMD in
+one.
 
     $ banger-image list
     NAME             REFERENCE                          SIZE   KERNEL      MANAGED  AGE
@@ -47,15 +50,19 @@ func main() {
 		case len(args) > 1 && args[0] == "list":
 			return filter.Usagef("list takes no names")
 		case len(args) < 2:
-			return filter.Usagef("list, show NAME, path NAME or rm NAME")
+			return filter.Usagef("list, show NAME, path NAME, rm NAME, lint NAME or initrd NAME")
 		}
-		if *asJSON && args[0] != "show" {
-			return filter.Usagef("--json goes with list and show")
+		if *asJSON && args[0] != "show" && args[0] != "lint" {
+			return filter.Usagef("--json goes with list, show and lint")
+		}
+		if args[0] == "initrd" {
+			return writeInitrd(tool, s, args[1], args[2:])
 		}
 		act := map[string]func(string) error{
 			"show": func(name string) error { return show(tool, s, name, *asJSON) },
 			"path": func(name string) error { return path(tool, s, name) },
 			"rm":   s.Remove,
+			"lint": func(name string) error { return check(tool, s, name, *asJSON) },
 		}[args[0]]
 		if act == nil {
 			return filter.Usagef("%s: no such command", args[0])
@@ -139,6 +146,6 @@ func path(tool *filter.Tool, s *store.Store, name string) error {
 	return err
 }
 
-func printJSON(tool *filter.Tool, i *store.Image) error {
-	return json.NewEncoder(tool.Stdout).Encode(i)
+func printJSON(tool *filter.Tool, v any) error {
+	return json.NewEncoder(tool.Stdout).Encode(v)
 }

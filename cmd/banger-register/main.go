@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"banger/lib/filter"
+	"banger/lib/lint"
 	"banger/lib/store"
 	"banger/lib/xdg"
 )
@@ -27,13 +28,13 @@ func main() {
 	tool := filter.New("banger-register", help)
 	name := tool.Flags.String("name", "", "publish the one image as `NAME` (default: from its reference)")
 	force := tool.Flags.BoolP("force", "f", false, "replace an image that has the name")
-	var k store.Kernel
-	tool.Flags.StringVar(&k.Vmlinux, "kernel", "", "boot it with the kernel in `FILE`")
-	tool.Flags.StringVar(&k.Initrd, "initrd", "", "and the initial ramdisk in `FILE`")
-	tool.Flags.StringVar(&k.Modules, "modules", "", "and keep the modules in `DIR` with it")
-	tool.Flags.StringVar(&k.Ref, "kernel-ref", "", "boot it with the kernel `NAME` of the state directory")
+	var k choice
+	tool.Flags.StringVar(&k.kernel, "kernel", "", "boot it with the kernel in `FILE`")
+	tool.Flags.StringVar(&k.initrd, "initrd", "", "and the initial ramdisk in `FILE`")
+	tool.Flags.StringVar(&k.modules, "modules", "", "and keep the modules in `DIR` with it")
+	tool.Flags.StringVar(&k.ref, "kernel-ref", "", "boot it with the kernel `NAME`, which is pulled if only the catalog has it")
 	tool.Single = func() bool { return *name != "" }
-	tool.Check = func() error { return check(k) }
+	tool.Check = k.check
 
 	os.Exit(tool.Each(func(ctx context.Context, rootfs string) (string, error) {
 		state, err := xdg.State(os.Getenv)
@@ -41,10 +42,11 @@ func main() {
 			return "", err
 		}
 		s := store.Open(state)
-		kernel, err := choose(s, k)
+		kernel, err := k.open(ctx, tool, s)
 		if err != nil {
 			return "", err
 		}
+		defer kernel.Close()
 		image, err := s.Publish(ctx, store.Publication{
 			Rootfs: rootfs, Name: *name, Kernel: kernel, Replace: *force, Now: time.Now(),
 		})
@@ -56,36 +58,14 @@ func main() {
 	}))
 }
 
-// check refuses flags for two kernels, or for parts of none.
-func check(k store.Kernel) error {
-	switch {
-	case k.Ref != "" && (k.Vmlinux != "" || k.Initrd != "" || k.Modules != ""):
-		return filter.Usagef("--kernel-ref brings its own --kernel, --initrd and --modules")
-	case k.Vmlinux == "" && (k.Initrd != "" || k.Modules != ""):
-		return filter.Usagef("--initrd and --modules go with --kernel")
-	}
-	return nil
-}
-
-// choose returns the kernel that the flags mean, nil for none.
-func choose(s *store.Store, k store.Kernel) (*store.Kernel, error) {
-	switch {
-	case k.Ref != "":
-		return s.Kernel(k.Ref)
-	case k.Vmlinux != "":
-		return &k, nil
-	}
-	return nil, nil
-}
-
-// advise says what the image still needs to boot.
+// advise says what keeps the image from booting, or may.
 func advise(tool *filter.Tool, image *store.Image) {
-	if image.Kernel == nil {
-		tool.Warn(image.Name + ": no kernel: -f with --kernel FILE or --kernel-ref NAME gives it one")
-	}
-	if missing, err := image.MissingInit(); err != nil {
+	findings, err := lint.Check(image)
+	if err != nil {
 		tool.Warn(image.Name + ": " + err.Error())
-	} else if missing != "" {
-		tool.Warn(image.Name + ": " + missing)
+	}
+	for _, f := range findings {
+		tool.Warn(image.Name + ": " + f.Text)
+		tool.Hint(f.Remedy)
 	}
 }

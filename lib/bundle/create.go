@@ -77,7 +77,7 @@ func (w *workbench) fill(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	if err := place(ctx, t, contents, root); err != nil {
+	if err := Place(ctx, t, contents, root); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(w.path(numbers)); err != nil {

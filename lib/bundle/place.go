@@ -14,13 +14,13 @@ import (
 	"banger/lib/tree"
 )
 
-// place lays a tree out below root, an empty directory: directories made here,
+// Place lays a tree out below root, an empty directory: directories made here,
 // contents renamed into them. A name from the image is only ever the last and
 // only component of a name, in a directory that is open: no path leads out.
 //
 // What the host must not have or could not be read back is an empty file: no
 // device, no fifo, no setuid bit, no unreadable directory ever appears.
-func place(ctx context.Context, t *tree.Tree, contents *layer.Contents, root *os.File) error {
+func Place(ctx context.Context, t *tree.Tree, contents *layer.Contents, root *os.File) error {
 	p := placer{ctx: ctx, contents: contents, left: map[*tree.Inode]int{}}
 	return p.dir(t.Root, root)
 }

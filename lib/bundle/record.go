@@ -48,6 +48,8 @@ type Kernel struct {
 	Ref     string `json:"ref,omitempty"`
 	Release string `json:"release,omitempty"`
 	Vmlinux string `json:"vmlinux"`
+	BzImage string `json:"bzImage,omitempty"` // where QEMU cannot enter vmlinux
+	Config  string `json:"config,omitempty"`  // the configuration of the kernel
 	Initrd  string `json:"initrd,omitempty"`
 	Modules string `json:"modules,omitempty"`
 }

@@ -34,6 +34,31 @@ func (t *Tool) images(ctx context.Context) (<-chan string, error) {
 	return in, nil
 }
 
+// One returns the one input of a tool that is not a filter all through: its
+// operand, else the one line of stdin.
+func (t *Tool) One(ctx context.Context, operands []string) (string, error) {
+	if len(operands) == 1 {
+		return operands[0], nil
+	}
+	if terminal(t.Stdin) {
+		return "", Usagef("no operand, and standard input is a terminal")
+	}
+	in, err := only(ctx, t.lines(ctx))
+	if err != nil {
+		return "", err
+	}
+	switch line, is := <-in; {
+	case t.stdin != nil:
+		return "", t.stdin
+	case !is:
+		return "", errNoInput
+	case line == "":
+		return "", errSaid{status.Failed}
+	default:
+		return line, nil
+	}
+}
+
 // lines reads stdin ahead of the work, so as to know whether more follows.
 func (t *Tool) lines(ctx context.Context) <-chan string {
 	var count, ended atomic.Int64
@@ -144,6 +169,8 @@ func only(ctx context.Context, in <-chan string) (<-chan string, error) {
 	}
 }
 
+var errNoInput = status.Errorf(status.NoInput, "no input: the tool before printed nothing")
+
 // A tally makes one exit status of many: the code all failures share, else 1.
 type tally struct {
 	images int
@@ -165,7 +192,7 @@ func (r *tally) add(err error) {
 func (r *tally) err() error {
 	switch {
 	case r.images == 0:
-		return status.Errorf(status.NoInput, "no input: the tool before printed nothing")
+		return errNoInput
 	case r.code == status.OK:
 		return nil
 	}

@@ -160,6 +160,9 @@ func printable(text string) string {
 // Warn says something on stderr that does not stop the work.
 func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, printable(text)) }
 
+// Hint says on stderr what could be done next.
+func (t *Tool) Hint(text string) { fmt.Fprintf(t.Stderr, "hint: %s\n", printable(text)) }
+
 // print writes to stdout, and finds out whether it arrived.
 func (t *Tool) print(text string) error {
 	if _, err := io.WriteString(t.Stdout, text); err != nil {

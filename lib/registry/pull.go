@@ -29,6 +29,18 @@ type Source struct {
 	Keychain  authn.Keychain
 }
 
+// NewSource returns one that has the credentials of docker login and podman
+// login, and gives up on a server that says nothing for so long.
+func NewSource(silence time.Duration) Source {
+	return Source{Transport: NewTransport(silence), Keychain: authn.DefaultKeychain}
+}
+
+// CheckPinned returns an error for what is no reference by digest.
+func CheckPinned(reference string) error {
+	_, err := name.NewDigest(reference)
+	return err
+}
+
 // parallel is how many layers of one image are fetched at a time.
 const parallel = 4
 

@@ -3,90 +3,79 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"time"
 
 	"banger/lib/bundle"
+	"banger/lib/stage"
 	"banger/lib/status"
 )
 
-// The files of a kernel in the store, and of an image that has one.
+// The parts of a kernel, in its own directory as in an image's.
 const (
-	vmlinuxFile = "vmlinux"
-	initrdFile  = "initrd.img"
-	modulesDir  = "modules"
+	vmlinuxPart = "vmlinux"
+	bzImagePart = "bzImage"
+	configPart  = "vmlinux.config"
+	initrdPart  = "initrd.img"
+	modulesPart = "modules"
+
+	kernelFile = "kernel.json"
 )
 
-// A Kernel is what an image is booted with. Paths are of the host, "" for
-// what there is none of.
+// A Kernel is one of the store. Its directory is named as it is.
 type Kernel struct {
-	Ref, Release string
-	Vmlinux      string
-	Initrd       string
-	Modules      string
+	Name string `json:"name"`
+	Dir  string `json:"path"`
+	*KernelRecord
+}
+
+// A KernelRecord is kernel.json: what kernel it is, and of what it is made.
+type KernelRecord struct {
+	Version int               `json:"version"`
+	Distro  string            `json:"distro,omitempty"`
+	Arch    string            `json:"arch"`
+	Release string            `json:"release"`
+	Source  string            `json:"source"`
+	SHA256  map[string]string `json:"sha256"` // of each part; of modules, that of their list
+	Added   time.Time         `json:"added"`
 }
 
 // Kernel returns a kernel of the store.
 func (s *Store) Kernel(name string) (*Kernel, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(s.kernels(), name)
-	k := &Kernel{Ref: name, Vmlinux: filepath.Join(dir, vmlinuxFile)}
-	if !exists(k.Vmlinux) {
-		return nil, status.Hint(status.Errorf(status.NoInput, "kernel %s: not in %s", name, s.kernels()),
-			"put its vmlinux into %s, or give --kernel FILE", dir)
+	k := &Kernel{name, filepath.Join(s.kernels(), name), new(KernelRecord)}
+	err := bundle.ReadJSON(filepath.Join(k.Dir, kernelFile), k.KernelRecord)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(k.Dir, vmlinuxPart)):
+		return nil, status.Hint(status.Errorf(status.Bad, "%s: no %s in it", k.Dir, kernelFile),
+			"mv it elsewhere, and banger kernel add %s from there", name)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, status.Hint(status.Errorf(status.NoInput, "kernel %s: no such kernel", name),
+			"banger kernel list; banger kernel add %s SOURCE", name)
+	case err == nil && k.Version != 1:
+		err = status.Errorf(status.Bad, "%s: version %d is unknown", filepath.Join(k.Dir, kernelFile), k.Version)
 	}
-	if path := filepath.Join(dir, initrdFile); exists(path) {
-		k.Initrd = path
-	}
-	if path := filepath.Join(dir, modulesDir); exists(path) {
-		k.Modules = path
-	}
-	var record struct {
-		Release string `json:"release"`
-	}
-	err := bundle.ReadJSON(filepath.Join(dir, "kernel.json"), &record)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	k.Release = record.Release
 	return k, err
 }
 
-// stageInto copies the kernel into a directory and returns its record there.
-func (k *Kernel) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
-	r := &bundle.Kernel{Ref: k.Ref, Release: k.Release, Vmlinux: vmlinuxFile}
-	if err := copyFile(ctx, filepath.Join(dir, vmlinuxFile), k.Vmlinux); err != nil {
-		return nil, err
-	}
-	if k.Initrd != "" {
-		r.Initrd = initrdFile
-		if err := copyFile(ctx, filepath.Join(dir, initrdFile), k.Initrd); err != nil {
-			return nil, err
-		}
-	}
-	if k.Modules != "" {
-		r.Modules = modulesDir
-		return r, copyTree(filepath.Join(dir, modulesDir), k.Modules)
-	}
-	return r, nil
+// Kernels lists the kernels, by name. What is in the directory and no kernel
+// is passed to skipped.
+func (s *Store) Kernels(skipped func(error)) ([]*Kernel, error) {
+	return list(s.kernels(), s.Kernel, skipped)
 }
 
-// copyTree copies a directory of kernel modules, symlinks as they are.
-func copyTree(dst, src string) error {
-	info, err := os.Stat(src)
-	if err != nil {
+// RemoveKernel removes a kernel, one with a damaged record too. Its name goes
+// first, in one step; the images that have a copy keep it.
+func (s *Store) RemoveKernel(name string) error {
+	k, err := s.Kernel(name)
+	if k == nil {
 		return err
 	}
-	if !info.IsDir() {
-		return status.Errorf(status.NoInput, "%s: not a directory", src)
-	}
-	if err := os.CopyFS(dst, os.DirFS(src)); err != nil {
-		return err
-	}
-	return syncFilesystem(dst)
+	return stage.Remove(k.Dir)
 }
+
+func isKernel(dir string) bool { return exists(filepath.Join(dir, kernelFile)) }

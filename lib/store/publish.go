@@ -4,29 +4,24 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"banger/lib/bundle"
 	"banger/lib/ext4"
-	"banger/lib/sparse"
 	"banger/lib/stage"
 	"banger/lib/status"
 )
 
 // A Publication is an image that is to be published.
 type Publication struct {
-	Rootfs  string  // the ext4 file; image.json and config.json may lie beside it
-	Name    string  // "" for one made from the image's reference
-	Kernel  *Kernel // nil for none
-	Replace bool    // an image that has the name
+	Rootfs  string // the ext4 file; image.json and config.json may lie beside it
+	Name    string // "" for one made from the image's reference
+	Kernel  *Boot  // nil for none
+	Replace bool   // an image that has the name
 	Now     time.Time
 }
 
@@ -50,7 +45,7 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: no image.json beside it to take a name from", p.Rootfs),
 			"--name NAME")
 	}
-	if err := checkName(p.Name); err != nil {
+	if err := CheckName(p.Name); err != nil {
 		return nil, err
 	}
 	st, err := s.stage(ctx, p, docs.config)
@@ -190,46 +185,4 @@ func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ex
 	}
 	e.SHA256, err = sum(ctx, rootfs)
 	return e, err
-}
-
-// sum is the SHA-256 of a file.
-func sum(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if err := sparse.Read(ctx, h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// copyFile copies a file, holes kept, and sees it to the disk.
-func copyFile(ctx context.Context, dst, src string) error {
-	from, err := os.Open(src)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	if info, err := from.Stat(); err != nil || !info.Mode().IsRegular() {
-		return errors.Join(err, status.Errorf(status.NoInput, "%s: not a file", src))
-	}
-	to, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(sparse.Copy(ctx, to, from), to.Sync())
-	return errors.Join(err, to.Close())
-}
-
-// syncFilesystem is for what has too many files to be synced one by one.
-func syncFilesystem(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
 }

@@ -30,8 +30,8 @@ func (s *Store) kernels() string { return filepath.Join(s.dir, "kernels") }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
 
-// checkName refuses what cannot be the name of an image or kernel.
-func checkName(name string) error {
+// CheckName refuses what cannot be the name of an image or kernel.
+func CheckName(name string) error {
 	if nameForm.MatchString(name) {
 		return nil
 	}
@@ -48,7 +48,7 @@ type Image struct {
 
 // Image returns a published image.
 func (s *Store) Image(name string) (*Image, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(s.images(), name)
@@ -62,22 +62,32 @@ func (s *Store) Image(name string) (*Image, error) {
 // Images lists what is published, by name. What is in the directory and no
 // image is passed to skipped.
 func (s *Store) Images(skipped func(error)) ([]*Image, error) {
-	entries, err := os.ReadDir(s.images())
+	return list(s.images(), s.Image, skipped)
+}
+
+// list reads what has a name in a directory.
+func list[T any](dir string, read func(name string) (T, error), skipped func(error)) ([]T, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var all []*Image
+	var all []T
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		switch image, err := s.Image(e.Name()); {
+		path := filepath.Join(dir, e.Name())
+		one, err := read(e.Name())
+		if status.Of(err) == status.NoInput { // replaced while it was read, perhaps
+			one, err = read(e.Name())
+		}
+		switch {
 		case err == nil:
-			all = append(all, image)
-		case status.Of(err) == status.NoInput && !exists(filepath.Join(s.images(), e.Name())):
+			all = append(all, one)
+		case status.Of(err) == status.NoInput && !exists(path):
 			// removed meanwhile
 		default:
-			skipped(fmt.Errorf("%s: %w", filepath.Join(s.images(), e.Name()), err))
+			skipped(fmt.Errorf("%s: %w", path, err))
 		}
 	}
 	return all, nil

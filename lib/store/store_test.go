@@ -171,37 +171,36 @@ func TestCompanionOfAnother(t *testing.T) {
 	}
 }
 
-func TestKernel(t *testing.T) {
+// What is given as files goes along, and what is in symlinks' places too; but
+// not the way to the kernel's sources.
+func TestFiles(t *testing.T) {
 	dir := t.TempDir()
-	s := Open(dir)
-	write(t, filepath.Join(dir, "kernels/k/vmlinux"), "kernel")
-	write(t, filepath.Join(dir, "kernels/k/initrd.img"), "initrd")
-	write(t, filepath.Join(dir, "kernels/k/modules/lib/modules/6.1/a.ko"), "module")
-	if err := os.Symlink("6.1", filepath.Join(dir, "kernels/k/modules/lib/modules/current")); err != nil {
-		t.Fatal(err)
+	write(t, filepath.Join(dir, "k/linux"), "kernel")
+	write(t, filepath.Join(dir, "k/ramdisk"), "initrd")
+	write(t, filepath.Join(dir, "k/6.1/kernel/a.ko"), "module")
+	for from, to := range map[string]string{"kernel/b.ko": "a.ko", "build": "/usr/src/linux"} {
+		if err := os.Symlink(to, filepath.Join(dir, "k/6.1", from)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	write(t, filepath.Join(dir, "kernels/k/kernel.json"), `{"release":"6.1.0-56"}`)
-	k, err := s.Kernel("k")
+	b := Files(filepath.Join(dir, "k/linux"), filepath.Join(dir, "k/ramdisk"), filepath.Join(dir, "k/6.1"))
+	image, err := Open(dir).Publish(context.Background(), Publication{
+		Rootfs: rootfs(t, filepath.Join(dir, "x"), ""), Name: "a", Kernel: b, Now: now,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := s.Publish(context.Background(), Publication{Rootfs: rootfs(t, filepath.Join(dir, "x"), ""), Name: "a", Kernel: k, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := bundle.Kernel{Ref: "k", Release: "6.1.0-56", Vmlinux: "vmlinux", Initrd: "initrd.img", Modules: "modules"}
+	want := bundle.Kernel{Vmlinux: "vmlinux", Initrd: "initrd.img", Modules: "modules"}
 	if *image.Kernel != want {
 		t.Errorf("%+v", image.Kernel)
 	}
-	for name, content := range map[string]string{"vmlinux": "kernel", "initrd.img": "initrd", "modules/lib/modules/current/a.ko": "module"} {
+	for name, content := range map[string]string{"vmlinux": "kernel", "initrd.img": "initrd", "modules/kernel/b.ko": "module"} {
 		if raw, err := os.ReadFile(filepath.Join(image.Dir, name)); err != nil || string(raw) != content {
 			t.Errorf("%s: %q, %v", name, raw, err)
 		}
 	}
-	for _, name := range []string{"none", "../kernels/k"} {
-		if _, err := s.Kernel(name); err == nil {
-			t.Errorf("kernel %s", name)
-		}
+	if got := names(t, filepath.Join(image.Dir, "modules")); got != "kernel" {
+		t.Errorf("modules/ holds %s", got)
 	}
 }
 

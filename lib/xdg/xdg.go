@@ -20,6 +20,11 @@ func State(getenv func(string) string) (string, error) {
 	return dir(getenv, "XDG_STATE_HOME", ".local/state")
 }
 
+// Config returns the directory of what the user has set up.
+func Config(getenv func(string) string) (string, error) {
+	return dir(getenv, "XDG_CONFIG_HOME", ".config")
+}
+
 // dir is banger's own below a variable's. A path that is not absolute is as
 // if it were not set, says the specification.
 func dir(getenv func(string) string, variable, fallback string) (string, error) {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+
+	"banger/lib/filter"
+	"banger/lib/guest"
+	"banger/lib/lint"
+	"banger/lib/status"
+	"banger/lib/store"
+)
+
+// check prints what keeps an image from booting, or may; it is an error if it
+// does.
+func check(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
+	i, err := s.Image(name)
+	if err != nil {
+		return err
+	}
+	findings, err := lint.Check(i)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for _, f := range findings {
+		if asJSON {
+			err = printJSON(tool, f)
+		} else {
+			_, err = fmt.Fprintf(tool.Stdout, "%s: %s: %s\n\t%s\n", name, f.Level, f.Text, f.Remedy)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !lint.Bootable(findings) {
+		return status.Errorf(status.Bad, "%s: will not boot", name)
+	}
+	return nil
+}
+
+// writeInitrd writes an initial ramdisk for an image to standard output.
+func writeInitrd(tool *filter.Tool, s *store.Store, name string, command []string) error {
+	if f, is := tool.Stdout.(*os.File); is && term.IsTerminal(int(f.Fd())) {
+		return filter.Usagef("initrd writes an archive, and standard output is a terminal")
+	}
+	i, err := s.Image(name)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(tool.Stdout, 1<<20)
+	return errors.Join(i.WriteInitrd(w, command, guest.Program), w.Flush())
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import "strings"
+
+// A cmdline is the kernel's command line: the last value of each parameter, ""
+// for one without.
+type cmdline map[string]string
+
+// parseCmdline splits a command line as the kernel does (lib/cmdline.c,
+// next_arg): at blanks that are not within double quotes, up to "--".
+func parseCmdline(line string) cmdline {
+	parsed := cmdline{}
+	quoted := false
+	for _, word := range strings.FieldsFunc(line, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return !quoted && strings.ContainsRune(" \t\n", r)
+	}) {
+		if word == "--" {
+			break
+		}
+		name, value, _ := strings.Cut(strings.ReplaceAll(word, `"`, ""), "=")
+		parsed[name] = value
+	}
+	return parsed
+}
+
+// has reports whether a parameter is there, with or without a value.
+func (c cmdline) has(name string) bool {
+	_, is := c[name]
+	return is
+}
+
+// or returns the value of a parameter.
+func (c cmdline) or(name, otherwise string) string {
+	if value := c[name]; value != "" {
+		return value
+	}
+	return otherwise
+}

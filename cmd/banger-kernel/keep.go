@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"banger/lib/archive"
+	"banger/lib/catalog"
+	"banger/lib/filter"
+	"banger/lib/guest"
+	"banger/lib/stage"
+	"banger/lib/store"
+)
+
+// add adds a kernel from an operand's or a line's source.
+func (c *command) add(ctx context.Context, args []string) error {
+	if len(args) == 0 || len(args) > 2 {
+		return filter.Usagef("add NAME SOURCE")
+	}
+	source, err := c.One(ctx, args[1:])
+	if err != nil {
+		return err
+	}
+	scratch, err := c.store.Scratch(args[0])
+	if err != nil {
+		return err
+	}
+	defer scratch.Discard()
+	files, err := archive.Open(ctx, filepath.Join(scratch.Path, "files"), source, c.Warn)
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	k, err := c.store.AddKernel(ctx, store.Addition{
+		Name: args[0], Files: files, Source: filepath.Base(source), Replace: c.force,
+		Now: time.Now(), Init: guest.Program,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	return c.printLine(k.Dir)
+}
+
+// initrd makes the initial ramdisk of a kernel anew, if it needs one.
+func (c *command) initrd(ctx context.Context, name string) error {
+	path, err := c.store.RemakeInitrd(ctx, name, guest.Program, time.Now())
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		fmt.Fprintf(c.Stderr, "%s: %s mounts a virtio disk by itself: no initrd is needed\n", c.Name, name)
+		return nil
+	}
+	return c.printLine(path)
+}
+
+// pack writes a kernel's archive into the working directory and prints the
+// entry that makes a catalog offer it.
+func (c *command) pack(ctx context.Context, name string) error {
+	k, err := c.store.Kernel(name)
+	if err != nil {
+		return err
+	}
+	var o stage.Options
+	if c.force {
+		o.Replaces = store.IsPack
+	}
+	file := name + ".tar.zst"
+	st, err := stage.NewFile(file, o)
+	if err != nil {
+		return err
+	}
+	defer st.Discard()
+	e := catalog.Entry{
+		Name: name, Distro: k.Distro, Arch: k.Arch, KernelVersion: k.Release, Description: k.Source, TarballURL: file,
+	}
+	if e.SizeBytes, e.TarballSHA256, err = c.store.PackFile(ctx, name, st.Path); err != nil {
+		return err
+	}
+	if err := st.Sync(); err != nil {
+		return err
+	}
+	return c.printJSON(e)
+}
+
+func (c *command) printLine(line string) error {
+	_, err := fmt.Fprintln(c.Stdout, line)
+	return err
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-kernel keeps the kernels that images are booted with.
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"banger/lib/filter"
+	"banger/lib/store"
+	"banger/lib/xdg"
+)
+
+const help = `Usage: banger-kernel add [-f] NAME [SOURCE]
+       banger-kernel pull [-f] [--catalog FILE|URL] NAME...
+       banger-kernel list [--available [--catalog FILE|URL]] [--json]
+       banger-kernel show [--json] NAME...
+       banger-kernel path NAME...
+       banger-kernel rm NAME...
+       banger-kernel initrd NAME...
+       banger-kernel pack NAME...
+
+Keeps kernels for banger-register --kernel-ref. SOURCE, an operand or the line
+of standard input, is a Debian package, a tar, a directory, a bundle or a
+kernel's file.
+
+    $ banger-kernel add debian-6.1 linux-image-6.1.0-56-cloud-amd64_6.1.192-2_amd64.deb
+    /home/me/.local/state/banger/kernels/debian-6.1
+    $ banger-image-pull --kernel-ref debian-6.1 debian:bookworm
+`
+
+// A command is the tool at work.
+type command struct {
+	*filter.Tool
+	store *store.Store
+
+	force     bool
+	json      bool
+	available bool
+	catalog   string
+	timeout   time.Duration
+}
+
+func main() {
+	c := &command{Tool: filter.New("banger-kernel", help)}
+	c.Flags.BoolVarP(&c.force, "force", "f", false, "replace a kernel that has the name")
+	c.Flags.StringVar(&c.catalog, "catalog", "", "pull from the catalog in `FILE|URL` (default: kernels.json of the configuration)")
+	c.Flags.BoolVar(&c.available, "available", false, "list what the catalog has")
+	c.Flags.BoolVar(&c.json, "json", false, "print one JSON object a line")
+	c.Flags.DurationVar(&c.timeout, "timeout", time.Minute, "give up on a server that is silent for `DURATION`")
+	os.Exit(c.Run(c.run))
+}
+
+// run looks for the subcommand and for the flags that go with it.
+func (c *command) run(ctx context.Context, args []string) error {
+	state, err := xdg.State(os.Getenv)
+	if err != nil {
+		return err
+	}
+	c.store = store.Open(state)
+	if len(args) == 0 {
+		return filter.Usagef("add, pull, list, show, path, rm, initrd or pack")
+	}
+	verb, args := args[0], args[1:]
+	if err := c.check(verb); err != nil {
+		return err
+	}
+	switch verb {
+	case "add":
+		return c.add(ctx, args)
+	case "list":
+		return c.list(ctx, args)
+	}
+	act := map[string]func(context.Context, string) error{
+		"pull": c.pull, "show": c.show, "path": c.path, "rm": c.remove, "initrd": c.initrd, "pack": c.pack,
+	}[verb]
+	switch {
+	case act == nil:
+		return filter.Usagef("%s: no such command", verb)
+	case len(args) == 0:
+		return filter.Usagef("%s: of which kernel?", verb)
+	}
+	for _, name := range args {
+		if err := act(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goWith says which subcommands each flag is for.
+var goWith = []struct {
+	flag  string
+	verbs []string
+}{
+	{"force", []string{"add", "pull", "pack"}},
+	{"catalog", []string{"pull", "list"}},
+	{"available", []string{"list"}},
+	{"json", []string{"list", "show"}},
+	{"timeout", []string{"pull", "list"}},
+}
+
+// check refuses flags that the subcommand does not look at.
+func (c *command) check(verb string) error {
+	for _, g := range goWith {
+		if c.Flags.Changed(g.flag) && !slices.Contains(g.verbs, verb) {
+			return filter.Usagef("--%s goes with %s", g.flag, strings.Join(g.verbs, " and "))
+		}
+	}
+	switch {
+	case c.timeout <= 0:
+		return filter.Usagef("--timeout %v: not a time", c.timeout)
+	case verb == "list" && c.catalog != "" && !c.available:
+		return filter.Usagef("--catalog goes with --available")
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/docker/go-units"
+
+	"banger/lib/catalog"
+)
+
+// pull adds a kernel of a catalog.
+func (c *command) pull(ctx context.Context, name string) error {
+	p, err := c.puller()
+	if err != nil {
+		return err
+	}
+	progress := c.NewProgress("pulling " + name)
+	defer progress.Close()
+	p.Progress = progress.Add
+	k, err := p.Pull(ctx, c.catalog, name)
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	return c.printLine(k.Dir)
+}
+
+func (c *command) puller() (*catalog.Puller, error) {
+	p, err := catalog.NewPuller(c.store, os.Getenv, c.timeout)
+	if err == nil {
+		p.Replace, p.Warn = c.force, c.Warn
+	}
+	return p, err
+}
+
+// listAvailable prints a line for each kernel that can be pulled.
+func (c *command) listAvailable(ctx context.Context) error {
+	p, err := c.puller()
+	if err != nil {
+		return err
+	}
+	set, err := p.Catalogs(ctx, c.catalog)
+	if err != nil {
+		return err
+	}
+	var all []*catalog.Entry
+	for _, from := range set {
+		for i := range from.Entries {
+			e := &from.Entries[i]
+			if err := e.Check(); err != nil {
+				c.Warn(from.From + ": " + err.Error())
+				continue
+			}
+			all = append(all, e)
+		}
+	}
+	if c.json {
+		return printAll(c, all)
+	}
+	w := tabwriter.NewWriter(c.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tDISTRO\tARCH\tKERNEL\tSIZE\tDESCRIPTION")
+	for _, e := range all {
+		size := "-"
+		if e.SizeBytes > 0 {
+			size = units.BytesSize(float64(e.SizeBytes))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, or(e.Distro, "-"), e.Arch, e.KernelVersion, size, e.Description)
+	}
+	return w.Flush()
+}

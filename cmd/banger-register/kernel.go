@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"banger/lib/catalog"
+	"banger/lib/filter"
+	"banger/lib/status"
+	"banger/lib/store"
+)
+
+// A choice is the kernel that the flags mean: files, or one of the store.
+type choice struct {
+	kernel, initrd, modules string
+	ref                     string
+}
+
+// check refuses flags for two kernels, or for parts of none.
+func (k *choice) check() error {
+	switch {
+	case k.ref != "" && (k.kernel != "" || k.initrd != "" || k.modules != ""):
+		return filter.Usagef("--kernel-ref brings its own --kernel, --initrd and --modules")
+	case k.kernel == "" && (k.initrd != "" || k.modules != ""):
+		return filter.Usagef("--initrd and --modules go with --kernel")
+	}
+	return nil
+}
+
+// open opens the kernel, nil for none. One that the store does not have is
+// pulled, if a catalog has it.
+func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*store.Boot, error) {
+	switch {
+	case k.kernel != "":
+		return store.Files(k.kernel, k.initrd, k.modules), nil
+	case k.ref == "":
+		return nil, nil
+	}
+	b, err := s.Boot(k.ref)
+	if status.Of(err) != status.NoInput {
+		return b, err
+	}
+	p, e := catalog.NewPuller(s, os.Getenv, time.Minute)
+	if e != nil {
+		return nil, e
+	}
+	p.Warn = tool.Warn
+	if _, e := p.Pull(ctx, "", k.ref); errors.Is(e, catalog.ErrNotOffered) {
+		return nil, err // neither here nor to be had
+	} else if e != nil {
+		return nil, e
+	}
+	return s.Boot(k.ref)
+}

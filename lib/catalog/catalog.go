@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package catalog knows which kernels can be had from elsewhere, and brings
+// them into the store.
+package catalog
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+
+	"banger/lib/registry"
+	"banger/lib/status"
+	"banger/lib/store"
+)
+
+// maxCatalog bounds a catalog, in bytes.
+const maxCatalog = 16 << 20
+
+// A Catalog is a JSON document that lists kernels.
+type Catalog struct {
+	From    string  `json:"-"` // the file or URL it was read from
+	Version int     `json:"version"`
+	Entries []Entry `json:"entries"`
+}
+
+// An Entry is a kernel that can be pulled: either a tarball, as banger-kernel
+// pack makes it, or an image in a registry.
+type Entry struct {
+	Name          string `json:"name"`
+	Distro        string `json:"distro,omitempty"`
+	Arch          string `json:"arch"` // amd64, arm64
+	KernelVersion string `json:"kernel_version"`
+	SizeBytes     int64  `json:"size_bytes,omitempty"` // of the tarball
+	Description   string `json:"description,omitempty"`
+	TarballURL    string `json:"tarball_url,omitempty"` // may be relative to the catalog
+	TarballSHA256 string `json:"tarball_sha256,omitempty"`
+	Ref           string `json:"ref,omitempty"` // an OCI reference by digest
+}
+
+// Parse reads a catalog. Its entries are checked when they are used, so that a
+// damaged one does not stand before the others.
+func Parse(from string, raw []byte) (*Catalog, error) {
+	if len(raw) > maxCatalog {
+		return nil, status.Errorf(status.Bad, "more than %d bytes", maxCatalog)
+	}
+	c := &Catalog{From: from}
+	if err := json.Unmarshal(raw, c); err != nil {
+		return nil, status.Errorf(status.Bad, "not a catalog of kernels: %w", err)
+	}
+	if c.Version != 1 {
+		return nil, status.Errorf(status.Bad, "version %d is unknown: 1 is read", c.Version)
+	}
+	return c, nil
+}
+
+// Find returns the entry of a name, nil if there is none. One that is damaged,
+// or there twice, is an error.
+func (c *Catalog) Find(name string) (*Entry, error) {
+	var found *Entry
+	for i := range c.Entries {
+		switch e := &c.Entries[i]; {
+		case e.Name != name:
+		case found != nil:
+			return nil, status.Errorf(status.Bad, "catalog %s: two entries of that name", c.From)
+		default:
+			found = e
+		}
+	}
+	if found == nil {
+		return nil, nil
+	}
+	if err := found.Check(); err != nil {
+		return nil, fmt.Errorf("catalog %s: %w", c.From, err)
+	}
+	return found, nil
+}
+
+// names are those of all entries.
+func (c *Catalog) names() (all []string) {
+	for _, e := range c.Entries {
+		all = append(all, e.Name)
+	}
+	return all
+}
+
+// Check returns what is wrong with an entry.
+func (e *Entry) Check() error {
+	if err := store.CheckName(e.Name); err != nil {
+		return status.Errorf(status.Bad, "entry %q: not a name for a kernel", e.Name)
+	}
+	if err := e.check(); err != nil {
+		return status.Errorf(status.Bad, "entry %s: %w", e.Name, err)
+	}
+	return nil
+}
+
+func (e *Entry) check() error {
+	switch {
+	case !slices.Contains([]string{"amd64", "arm64"}, e.Arch):
+		return fmt.Errorf("arch %q: amd64 and arm64 are known", e.Arch)
+	case e.KernelVersion == "":
+		return fmt.Errorf("no kernel_version")
+	case (e.TarballURL == "") == (e.Ref == ""):
+		return fmt.Errorf("either tarball_url or ref")
+	case e.Ref != "":
+		if err := registry.CheckPinned(e.Ref); err != nil {
+			return fmt.Errorf("ref %q: a reference by digest, NAME@sha256:...: %w", e.Ref, err)
+		}
+		return nil
+	case e.SizeBytes <= 0:
+		return fmt.Errorf("size_bytes %d: how long the tarball is", e.SizeBytes)
+	}
+	if sum, err := hex.DecodeString(e.TarballSHA256); err != nil || len(sum) != 32 || hex.EncodeToString(sum) != e.TarballSHA256 {
+		return fmt.Errorf("tarball_sha256 %q: 64 digits of lower case", e.TarballSHA256)
+	}
+	u, err := url.Parse(e.TarballURL)
+	if err != nil || u.Scheme != "" && (!isURL(e.TarballURL) || u.Host == "") {
+		return fmt.Errorf("tarball_url %q: by http or https, or relative to the catalog", e.TarballURL)
+	}
+	return nil
+}
+
+// Location returns the URL or the file of an entry's tarball. One that is not
+// absolute is beside the catalog.
+func (c *Catalog) Location(e *Entry) (string, error) {
+	switch {
+	case isURL(e.TarballURL):
+		return e.TarballURL, nil
+	case !isURL(c.From):
+		if filepath.IsAbs(e.TarballURL) {
+			return e.TarballURL, nil
+		}
+		return filepath.Join(filepath.Dir(c.From), e.TarballURL), nil
+	}
+	base, err := url.Parse(c.From)
+	if err != nil {
+		return "", err
+	}
+	u, err := base.Parse(e.TarballURL)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"banger/lib/archive"
+	"banger/lib/bundle"
+	"banger/lib/guest"
+	"banger/lib/layout"
+	"banger/lib/registry"
+	"banger/lib/status"
+	"banger/lib/store"
+	"banger/lib/xdg"
+)
+
+// A Puller brings kernels of a catalog into a store.
+type Puller struct {
+	Replace  bool // a kernel that has the name
+	Warn     func(text string)
+	Progress func(total, done int64) // bytes
+
+	store  *store.Store
+	source registry.Source // the platform is the entry's
+	cache  string          // the layout that images are fetched into
+	config string          // the user's directory of configuration
+}
+
+// NewPuller returns one that keeps to the user's directories, and gives up on
+// a server which says nothing for so long.
+func NewPuller(s *store.Store, getenv func(string) string, silence time.Duration) (*Puller, error) {
+	cache, err := xdg.Cache(getenv)
+	if err != nil {
+		return nil, err
+	}
+	config, err := xdg.Config(getenv)
+	if err != nil {
+		return nil, err
+	}
+	return &Puller{
+		store: s, cache: filepath.Join(cache, "oci"), config: config,
+		source:   registry.NewSource(silence),
+		Progress: func(int64, int64) {},
+	}, nil
+}
+
+// Catalogs reads the catalog in a file or a URL, or, if where is "", those of
+// the user and of the system.
+func (p *Puller) Catalogs(ctx context.Context, where string) (Set, error) {
+	return load(ctx, &p.source, where, p.config)
+}
+
+// Pull adds the kernel that a catalog has under a name, once all of it has
+// arrived and is what the entry says.
+func (p *Puller) Pull(ctx context.Context, where, name string) (*store.Kernel, error) {
+	set, err := p.Catalogs(ctx, where)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c, e, err := set.find(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	scratch, err := p.store.Scratch(name)
+	if err != nil {
+		return nil, err
+	}
+	defer scratch.Discard()
+	get, from := p.tarball, e.TarballURL
+	if e.Ref != "" {
+		get, from = p.image, e.Ref
+	}
+	dir, err := get(ctx, scratch.Path, c, e)
+	if err == nil {
+		var k *store.Kernel
+		if k, err = p.add(ctx, dir, from, e); err == nil {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// add adds the kernel that has been laid out in a directory.
+func (p *Puller) add(ctx context.Context, dir, from string, e *Entry) (*store.Kernel, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return p.store.AddKernel(ctx, store.Addition{
+		Name: e.Name, Files: root.FS(), Source: from, Distro: e.Distro, Arch: e.Arch,
+		Replace: p.Replace, Now: time.Now(), Init: guest.Program,
+	})
+}
+
+// The bounds of what an image of a kernel may unpack to.
+const (
+	maxSize    = 16 << 30 // bytes
+	maxEntries = 1 << 20
+)
+
+// tarball unpacks an archive while it arrives.
+func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Entry) (string, error) {
+	where, err := c.Location(e)
+	if err != nil {
+		return "", err
+	}
+	body, err := open(ctx, &p.source, where)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", where, err)
+	}
+	defer body.Close()
+	p.Progress(e.SizeBytes, 0)
+	in := &checked{r: body, want: e.SizeBytes, sum: sha256.New(), progress: p.Progress}
+	dir := filepath.Join(scratch, "files")
+	err = archive.Unpack(ctx, dir, in, p.Warn)
+	if e := in.verify(ctx, e.TarballSHA256); e != nil {
+		err = e // which is why it could not be unpacked, if it could not
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", where, err)
+	}
+	return dir, nil
+}
+
+// image fetches an image and replays its layers.
+func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry) (string, error) {
+	to, err := layout.NewWriter(p.cache)
+	if err != nil {
+		return "", err
+	}
+	defer to.Close()
+	source := p.source
+	source.Platform = v1.Platform{OS: "linux", Architecture: e.Arch}
+	ref, err := source.Pull(ctx, to, e.Ref, p.Progress)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", e.Ref, err)
+	}
+	from, err := layout.Open(ref.Dir)
+	if err != nil {
+		return "", err
+	}
+	image, err := from.Image(ref, source.Platform)
+	if err != nil {
+		return "", err
+	}
+	dst := filepath.Join(scratch, "image")
+	o := bundle.Options{
+		Reference: e.Ref, Layout: ref.Dir, MaxSize: maxSize, MaxEntries: maxEntries,
+		Warn: p.Warn, Progress: func(int64, int64) {},
+	}
+	return filepath.Join(dst, bundle.TreeDir), bundle.Create(ctx, dst, image, o)
+}
+
+// open opens what a catalog or an entry names: a file, or a URL.
+func open(ctx context.Context, s *registry.Source, where string) (io.ReadCloser, error) {
+	if !isURL(where) {
+		return os.Open(where)
+	}
+	body, err := registry.Get(ctx, s.Transport, where)
+	return body, err
+}
+
+// checked is a reader that counts and sums what it reads, and reads no more
+// than it shall.
+type checked struct {
+	r        io.Reader
+	want     int64 // bytes
+	n        int64
+	sum      hash.Hash
+	err      error // of the connection, which comes before all others
+	progress func(total, done int64)
+}
+
+func (c *checked) Read(b []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	c.sum.Write(b[:n])
+	c.progress(0, int64(n))
+	switch {
+	case c.n > c.want:
+		c.err = status.Errorf(status.Bad, "more than the %d bytes that the catalog says", c.want)
+	case err == io.EOF && c.n < c.want:
+		c.err = status.Errorf(status.Bad, "%d bytes, not the %d that the catalog says", c.n, c.want)
+	default:
+		c.err = err
+	}
+	return n, c.err
+}
+
+// verify reads to the end and compares with what should have come.
+func (c *checked) verify(ctx context.Context, digest string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		return err
+	}
+	if hex.EncodeToString(c.sum.Sum(nil)) != digest {
+		return status.Errorf(status.Bad, "its SHA-256 is not the one that the catalog says")
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"banger/lib/tree"
+)
+
+// A File is one of an image. There is nothing to close.
+type File struct {
+	Type tree.Type
+	Mode uint16 // the low 12 bits
+	Size int64  // bytes
+
+	image   *Image
+	extents []extent // in the order of the logical blocks
+}
+
+// An extent is a stretch of blocks of a file.
+type extent struct{ logical, physical, count int64 }
+
+// Open opens the file that a path names once symlinks are followed inside the
+// image, as the kernel would follow them from its root.
+func (m *Image) Open(path string) (*File, error) {
+	ino, err := m.lookup(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := m.readInode(ino)
+	if err != nil {
+		return nil, err
+	}
+	t, known := typeOf(raw)
+	if !known {
+		return nil, fmt.Errorf("inode %d: unknown type of file", ino)
+	}
+	f := &File{Type: t, Mode: le.Uint16(raw[inMode:]) & 0o7777, Size: sizeOf(raw), image: m}
+	if t != tree.File {
+		return f, nil
+	}
+	if f.Size < 0 {
+		return nil, fmt.Errorf("inode %d: a size of %d bytes", ino, f.Size)
+	}
+	err = m.extents(raw, func(logical, physical, count int64) error {
+		f.extents = append(f.extents, extent{logical, physical, count})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inode %d: %w", ino, err)
+	}
+	return f, nil
+}
+
+// ReadAt reads from a regular file's content. Holes are zeros.
+func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, fs.ErrInvalid
+	}
+	for n < len(p) && off < f.Size {
+		part := p[n:][:min(int64(len(p)-n), f.Size-off)]
+		read, err := f.readPart(part, off)
+		if err != nil {
+			return n, err
+		}
+		n, off = n+read, off+int64(read)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readPart reads from one extent, or one hole, as much as there is of it.
+func (f *File) readPart(p []byte, off int64) (int, error) {
+	at, found := slices.BinarySearchFunc(f.extents, off/blockSize, func(e extent, block int64) int {
+		switch {
+		case e.logical+e.count <= block:
+			return -1
+		case e.logical > block:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		if at < len(f.extents) {
+			p = p[:min(int64(len(p)), f.extents[at].logical*blockSize-off)]
+		}
+		clear(p)
+		return len(p), nil
+	}
+	e := f.extents[at]
+	inside := off - e.logical*blockSize
+	p = p[:min(int64(len(p)), e.count*blockSize-inside)]
+	n, err := f.image.f.ReadAt(p, e.physical*blockSize+inside)
+	return n, short(err)
+}
+
+// Names lists a directory, sorted.
+func (m *Image) Names(path string) ([]string, error) {
+	ino, err := m.lookup(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := m.readInode(ino)
+	if err != nil {
+		return nil, err
+	}
+	if t, _ := typeOf(raw); t != tree.Dir {
+		return nil, fs.ErrNotExist
+	}
+	var names []string
+	err = m.dir(ino, raw, func(e dirent) error {
+		names = append(names, e.name)
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
+}

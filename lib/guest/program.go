@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guest
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"banger/lib/status"
+)
+
+// Program returns banger-init for an architecture. It lies where `make install`
+// puts it, seen from the running program: ../libexec/banger/ARCH/banger-init.
+func Program(arch string) ([]byte, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(filepath.Dir(self), "../libexec/banger", arch, "banger-init")
+	program, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, status.Hint(status.Errorf(status.NoInput, "%s: not there", path), "make install brings it")
+	}
+	return program, err
+}

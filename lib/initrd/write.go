@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package initrd makes and reads initial ramdisks: cpio archives that Linux
+// unpacks at boot (Documentation/driver-api/early-userspace/buffer-format.rst).
+package initrd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/cavaliergopher/cpio"
+
+	"banger/lib/guest"
+	"banger/lib/kernel"
+)
+
+// Contents are what banger's own initial ramdisk is made of.
+type Contents struct {
+	Init    []byte          // cmd/banger-init, for the guest's architecture
+	Modules []kernel.Module // in the order to load them
+	Run     *guest.Run      // nil to start the image's own init
+}
+
+// Write writes an initial ramdisk, the same bytes each time. It is not
+// compressed: that works with every kernel, and takes no time to undo.
+func Write(w io.Writer, c Contents) error {
+	a := cpio.NewWriter(w)
+	for _, dir := range []string{"dev", guest.ModulesDir, "proc", "root", "sys"} {
+		if err := a.WriteHeader(&cpio.Header{Name: dir, Mode: cpio.TypeDir | 0o755, Links: 2}); err != nil {
+			return err
+		}
+	}
+	if err := add(a, guest.InitFile, 0o755, c.Init); err != nil {
+		return err
+	}
+	for i, m := range c.Modules {
+		if err := add(a, fmt.Sprintf("%s/%02d-%s.ko", guest.ModulesDir, i, m.Name), 0o644, m.Data); err != nil {
+			return err
+		}
+	}
+	if c.Run != nil {
+		run, err := json.Marshal(c.Run)
+		if err == nil {
+			err = add(a, guest.RunFile, 0o644, run)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return a.Close()
+}
+
+func add(a *cpio.Writer, name string, mode cpio.FileMode, data []byte) error {
+	h := &cpio.Header{Name: name, Mode: cpio.TypeReg | mode, Size: int64(len(data))}
+	if err := a.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err := a.Write(data)
+	return err
+}

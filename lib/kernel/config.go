@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"banger/lib/status"
+)
+
+// maxConfig bounds a configuration, in bytes; they have some 250,000.
+const maxConfig = 16 << 20
+
+// A Config is how a kernel was configured: by the names of the options without
+// CONFIG_, "y", "m" or another value. What is not set is not in it.
+type Config map[string]string
+
+// ParseConfig reads a .config (Documentation/kbuild/kconfig.rst). One without
+// any option is an error: an empty file tells nothing.
+func ParseConfig(r io.Reader) (Config, error) {
+	c := Config{}
+	lines := bufio.NewScanner(io.LimitReader(r, maxConfig))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		option, is := strings.CutPrefix(lines.Text(), "CONFIG_")
+		name, value, set := strings.Cut(option, "=")
+		if is && set {
+			c[name] = value
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, status.With(status.Bad, fmt.Errorf("configuration: %w", err))
+	}
+	if len(c) == 0 {
+		return nil, status.Errorf(status.Bad, "configuration: no CONFIG_ line in it")
+	}
+	return c, nil
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"banger/lib/status"
+)
+
+// info is what a module says of itself in its .modinfo section: KEY=VALUE,
+// each with a NUL behind it (include/linux/moduleparam.h).
+type info struct {
+	depends []string // modules that must be loaded before
+	wishes  []string // modules or aliases that had better be: softdep, pre
+	aliases []string
+	release string // of the kernel it was built for: the first word of vermagic
+}
+
+func readInfo(module []byte) (in info, err error) {
+	f, err := elf.NewFile(bytes.NewReader(module))
+	if err != nil {
+		return in, err
+	}
+	section := f.Section(".modinfo")
+	if section == nil {
+		return in, errors.New("no .modinfo section in it")
+	}
+	data, err := section.Data()
+	if err != nil {
+		return in, err
+	}
+	for field := range strings.SplitSeq(string(data), "\x00") {
+		in.add(field)
+	}
+	return in, nil
+}
+
+func (in *info) add(field string) {
+	key, value, _ := strings.Cut(field, "=")
+	switch key {
+	case "depends":
+		for name := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' }) {
+			in.depends = append(in.depends, ModuleName(name))
+		}
+	case "softdep":
+		// "pre: a b post: c"
+		_, before, _ := strings.Cut(value, "pre:")
+		before, _, _ = strings.Cut(before, "post:")
+		in.wishes = append(in.wishes, strings.Fields(before)...)
+	case "alias":
+		in.aliases = append(in.aliases, value)
+	case "vermagic":
+		in.release, _, _ = strings.Cut(value, " ")
+	}
+}
+
+// info reads what a module says of itself, once.
+func (m *Modules) info(name string) (info, error) {
+	if in, done := m.infos[name]; done {
+		return in, nil
+	}
+	data, err := m.read(name)
+	if err != nil {
+		return info{}, err
+	}
+	in, err := readInfo(data)
+	if err != nil {
+		return in, status.Errorf(status.Bad, "module %s: %w", name, err)
+	}
+	m.infos[name] = in
+	return in, nil
+}
+
+// aliased returns the modules that go by an alias. All are read for it: the
+// index of aliases is made by depmod(8), which packages leave to their user.
+func (m *Modules) aliased(alias string) (names []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(m.files)) {
+		in, err := m.info(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(in.aliases, alias) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// Release returns the release of the kernel that the modules are for, going by
+// the first of them; "" if there is none.
+func (m *Modules) Release() (string, error) {
+	if m == nil {
+		return "", nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.files)) {
+		in, err := m.info(name)
+		return in.release, err
+	}
+	return "", nil
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"banger/lib/decompress"
+	"banger/lib/status"
+)
+
+// Modules are what /lib/modules/RELEASE holds. The nil Modules are none.
+type Modules struct {
+	dir     fs.FS
+	files   map[string]string // by the name the kernel knows a module by
+	builtin map[string]bool   // and what goes by these names needs no file
+	listed  bool              // there is a modules.builtin
+	infos   map[string]info   // those read so far
+}
+
+// OpenModules reads which modules there are, and which are built in:
+// modules.builtin and modules.builtin.modinfo (Documentation/kbuild/kbuild.rst).
+func OpenModules(dir fs.FS) (*Modules, error) {
+	m := &Modules{dir: dir, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]info{}}
+	err := fs.WalkDir(dir, ".", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && IsModule(file) {
+			m.files[ModuleName(file)] = file
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, m.readBuiltin()
+}
+
+// readBuiltin reads the names of what is built in, and what else it goes by.
+func (m *Modules) readBuiltin() error {
+	list, err := fs.ReadFile(m.dir, "modules.builtin")
+	if err == nil {
+		m.listed = true
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for file := range strings.FieldsSeq(string(list)) {
+		m.builtin[ModuleName(file)] = true
+	}
+	aliases, err := fs.ReadFile(m.dir, "modules.builtin.modinfo")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for field := range strings.SplitSeq(string(aliases), "\x00") {
+		if _, alias, _ := strings.Cut(field, ".alias="); alias != "" {
+			m.builtin[alias] = true
+		}
+	}
+	return err
+}
+
+// IsModule tells a module by its file's name.
+func IsModule(file string) bool {
+	base := path.Base(file)
+	for _, suffix := range []string{".ko", ".ko.gz", ".ko.xz", ".ko.zst"} {
+		if strings.HasSuffix(base, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// ModuleName returns the name the kernel knows the module in a file by.
+func ModuleName(file string) string {
+	base, _, _ := strings.Cut(path.Base(file), ".ko")
+	return strings.ReplaceAll(base, "-", "_")
+}
+
+// Builtin reports whether a module is part of the kernel.
+func (m *Modules) Builtin(name string) bool { return m != nil && m.builtin[name] }
+
+// Has reports whether there is a file of a module.
+func (m *Modules) Has(name string) bool { return m != nil && m.files[name] != "" }
+
+// A Module is a module's file as init_module(2) takes it, not compressed.
+type Module struct {
+	Name string
+	Data []byte
+}
+
+// Order returns modules and all that they need, each behind what it needs, as
+// modules.dep would have them. What is built in is left out.
+func (m *Modules) Order(names ...string) ([]Module, error) {
+	o := &order{Modules: m, seen: map[string]bool{}}
+	for _, name := range names {
+		if err := o.need(name); err != nil {
+			return nil, err
+		}
+	}
+	return o.done, nil
+}
+
+// An order is a list of modules being made.
+type order struct {
+	*Modules
+	seen map[string]bool
+	done []Module
+}
+
+// need adds a module that must be there, behind what it needs itself.
+func (o *order) need(name string) error {
+	if o.seen[name] || o.Builtin(name) {
+		return nil
+	}
+	o.seen[name] = true
+	if !o.Has(name) {
+		return status.Errorf(status.Bad, "module %s: neither built in nor among the modules", name)
+	}
+	data, err := o.read(name)
+	if err != nil {
+		return err
+	}
+	in, err := readInfo(data)
+	if err != nil {
+		return status.Errorf(status.Bad, "module %s: %w", name, err)
+	}
+	for _, dependency := range in.depends {
+		if err := o.need(dependency); err != nil {
+			return err
+		}
+	}
+	for _, wish := range in.wishes {
+		if err := o.want(wish); err != nil {
+			return err
+		}
+	}
+	o.done = append(o.done, Module{name, data})
+	return nil
+}
+
+// want adds what a module would like to be there before it (MODULE_SOFTDEP):
+// a module, or all that go by an alias. It may also not be there.
+func (o *order) want(name string) error {
+	switch {
+	case o.Builtin(name):
+		return nil
+	case o.Has(name):
+		return o.need(name)
+	}
+	goBy, err := o.aliased(name)
+	for _, name := range goBy {
+		if err == nil {
+			err = o.need(name)
+		}
+	}
+	return err
+}
+
+// maxModule is how long a module may be, in bytes, once it is decompressed.
+const maxModule = 64 << 20
+
+// read returns a module's file, decompressed.
+func (m *Modules) read(name string) ([]byte, error) {
+	f, err := m.dir.Open(m.files[name])
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := decompress.All.Reader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.files[name], err)
+	}
+	defer r.Close()
+	var data bytes.Buffer
+	n, err := io.Copy(&data, io.LimitReader(r, maxModule+1))
+	if err == nil && n > maxModule {
+		err = fmt.Errorf("more than %d bytes", maxModule)
+	}
+	if err != nil {
+		return nil, status.Errorf(status.Bad, "%s: %w", m.files[name], err)
+	}
+	return data.Bytes(), nil
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"banger/lib/bundle"
+	"banger/lib/kernel"
+	"banger/lib/stage"
+	"banger/lib/status"
+)
+
+// An Addition is a kernel that is to be added to the store.
+type Addition struct {
+	Name    string
+	Files   fs.FS  // a tree that holds it, and no other
+	Source  string // what the record says it was taken from
+	Distro  string // "" for what the kernel says of itself
+	Arch    string // refuse a kernel of another architecture; "" for any
+	Replace bool   // a kernel that has the name
+	Now     time.Time
+	// Init returns banger-init for an architecture; it is asked for if the
+	// kernel needs an initial ramdisk and brings none.
+	Init func(arch string) ([]byte, error)
+}
+
+// AddKernel takes a kernel from a tree of files: what its package, a build or
+// one of banger's archives holds. It is made under a temporary name, and has
+// its own once it is whole and on disk.
+func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
+	st, err := s.stageKernel(a.Name, a.Replace)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Discard()
+	parts, err := kernel.Find(a.Files)
+	if err != nil {
+		return nil, err
+	}
+	if a.Arch != "" && a.Arch != parts.Arch {
+		return nil, status.Errorf(status.Bad, "a kernel for %s, not %s", parts.Arch, a.Arch)
+	}
+	m := making{Addition: a, Parts: parts, dir: st.Path}
+	if err := m.make(ctx); err != nil {
+		return nil, err
+	}
+	if err := syncFilesystem(st.Path); err != nil {
+		return nil, err
+	}
+	if err := st.Sync(); err != nil {
+		return nil, err
+	}
+	return s.Kernel(a.Name)
+}
+
+// Scratch makes a directory among the kernels, for what one is made from. It
+// is never committed: Discard removes it, or the next run's sweep.
+func (s *Store) Scratch(name string) (*stage.Stage, error) { return s.stageKernel(name, true) }
+
+func (s *Store) stageKernel(name string, replace bool) (*stage.Stage, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.kernels(), 0o777); err != nil {
+		return nil, status.With(status.Create, err)
+	}
+	var o stage.Options
+	if replace {
+		o.Replaces = isKernel
+	}
+	return stage.NewDir(filepath.Join(s.kernels(), name), o)
+}
+
+// A making is a kernel's directory being made.
+type making struct {
+	Addition
+	*kernel.Parts
+	dir string
+}
+
+func (m *making) path(part string) string { return filepath.Join(m.dir, part) }
+
+func (m *making) make(ctx context.Context) error {
+	for from, part := range map[string]string{
+		m.BzImage: bzImagePart, m.Config: configPart, m.Initrd: initrdPart, m.Modules: modulesPart,
+	} {
+		if from == "" {
+			continue
+		}
+		if err := copyPart(ctx, m.path(part), m.Files, from); err != nil {
+			return err
+		}
+	}
+	banner, err := m.vmlinux()
+	if err != nil {
+		return err
+	}
+	if m.Distro == "" {
+		m.Distro = distroOf(m.Release, banner)
+	}
+	if m.Initrd == "" {
+		if err := m.initrd(); err != nil {
+			return err
+		}
+	}
+	return m.record(ctx)
+}
+
+// vmlinux writes the kernel as a VMM loads it, and its configuration if it
+// came with none but has one inside. It returns what the kernel says at boot.
+func (m *making) vmlinux() (banner string, err error) {
+	from := m.Vmlinux
+	if from == "" {
+		from = m.BzImage
+	}
+	if err := m.extract(from); err != nil {
+		return "", fmt.Errorf("%s: %w", from, err)
+	}
+	f, err := os.Open(m.path(vmlinuxPart))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	k, err := kernel.OpenFile(f)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", from, err)
+	}
+	if m.Config == "" {
+		if err := keepConfig(k, m.dir, new(string)); err != nil {
+			return "", err
+		}
+	}
+	return k.Banner()
+}
+
+// extract writes the kernel in a file as a VMM loads it.
+func (m *making) extract(from string) error {
+	in, err := m.Files.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	k, err := kernel.OpenFile(in)
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(m.path(vmlinuxPart), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	return errors.Join(k.WriteVmlinux(out), out.Close())
+}
+
+// initrd makes an initial ramdisk, if the kernel needs one.
+func (m *making) initrd() error {
+	config, modules, err := configuration(m.dir)
+	if err != nil || !kernel.NeedsInitrd(config, modules) {
+		return err
+	}
+	out, err := os.OpenFile(m.path(initrdPart), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	r := ramdisk{arch: m.Parts.Arch, release: m.Release, config: config, modules: modules, init: m.Init}
+	return errors.Join(r.write(out, nil), out.Close())
+}
+
+// record writes kernel.json.
+func (m *making) record(ctx context.Context) error {
+	digests, err := sums(ctx, m.dir)
+	if err != nil {
+		return err
+	}
+	return bundle.WriteJSON(m.path(kernelFile), &KernelRecord{
+		Version: 1, Distro: m.Distro, Arch: m.Parts.Arch, Release: m.Release, Source: m.Source,
+		SHA256: digests, Added: m.Now.UTC(),
+	})
+}

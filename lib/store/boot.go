@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"banger/lib/bundle"
+	"banger/lib/kernel"
+	"banger/lib/stage"
+)
+
+// Boot are the parts of a kernel that go into an image.
+type Boot struct {
+	ref   string
+	files fs.FS // by the names of the parts
+	close func() error
+}
+
+// Files are a kernel's parts wherever they are on the host; modules and initrd
+// may be "".
+func Files(vmlinux, initrd, modules string) *Boot {
+	parts := given{vmlinuxPart: vmlinux}
+	if initrd != "" {
+		parts[initrdPart] = initrd
+	}
+	if modules != "" {
+		parts[modulesPart] = modules
+	}
+	return &Boot{files: parts, close: func() error { return nil }}
+}
+
+// given is a tree of files that lie anywhere on the host, by their first name.
+type given map[string]string
+
+func (g given) Open(name string) (fs.File, error) {
+	part, rest, _ := strings.Cut(name, "/")
+	host, is := g[part]
+	if !is {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return os.Open(filepath.Join(host, rest))
+}
+
+// Boot opens the parts of a kernel. Until they are closed they stay what they
+// are, whoever removes or replaces the kernel.
+func (s *Store) Boot(name string) (*Boot, error) {
+	k, err := s.Kernel(name)
+	if err != nil {
+		return nil, err
+	}
+	held, err := stage.Hold(k.Dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", held.Fd()))
+	if err != nil {
+		held.Close()
+		return nil, err
+	}
+	return &Boot{k.Name, root.FS(), func() error { return errors.Join(root.Close(), held.Close()) }}, nil
+}
+
+// Close lets go of the parts. The nil Boot has none.
+func (b *Boot) Close() error {
+	if b == nil {
+		return nil
+	}
+	return b.close()
+}
+
+// stageInto copies the parts into an image's directory and returns its record
+// of them.
+func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
+	r := &bundle.Kernel{Ref: b.ref}
+	for part, name := range map[string]*string{
+		vmlinuxPart: &r.Vmlinux, configPart: &r.Config, initrdPart: &r.Initrd, modulesPart: &r.Modules,
+	} {
+		err := copyPart(ctx, filepath.Join(dir, part), b.files, part)
+		if errors.Is(err, fs.ErrNotExist) && part != vmlinuxPart {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		*name = part
+	}
+	if err := b.identify(ctx, dir, r); err != nil {
+		return nil, err
+	}
+	return r, syncFilesystem(dir)
+}
+
+// identify reads the release off the kernel, and keeps what QEMU needs if it
+// cannot enter it as it is.
+func (b *Boot) identify(ctx context.Context, dir string, r *bundle.Kernel) error {
+	f, err := os.Open(filepath.Join(dir, vmlinuxPart))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	k, err := kernel.OpenFile(f)
+	if errors.Is(err, kernel.ErrNotKernel) {
+		return nil // lint says so
+	}
+	if err != nil {
+		return err
+	}
+	if r.Release, err = k.Release(); err != nil {
+		return err
+	}
+	if enters, err := k.HasPVH(); k.Format == kernel.ELF && !enters && err == nil {
+		if err := copyPart(ctx, filepath.Join(dir, bzImagePart), b.files, bzImagePart); err == nil {
+			r.BzImage = bzImagePart
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if r.Config == "" {
+		return keepConfig(k, dir, &r.Config)
+	}
+	return nil
+}
+
+// keepConfig writes down the configuration that a kernel brings in itself, if
+// it does.
+func keepConfig(k *kernel.File, dir string, name *string) error {
+	config, err := k.Config()
+	if err != nil || config == nil {
+		return err
+	}
+	*name = configPart
+	return os.WriteFile(filepath.Join(dir, configPart), config, 0o666)
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/sparse"
+	"banger/lib/status"
+)
+
+// copyFile copies a file, holes kept, and sees it to the disk.
+func copyFile(ctx context.Context, dst, src string) error {
+	from, err := os.Open(src)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return copyOpen(ctx, dst, from, src)
+}
+
+// copyOpen copies an open file into a new one.
+func copyOpen(ctx context.Context, dst string, from fs.File, name string) error {
+	if info, err := from.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(err, status.Errorf(status.NoInput, "%s: not a file", name))
+	}
+	to, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if err != nil {
+		return err
+	}
+	if f, is := from.(*os.File); is {
+		err = sparse.Copy(ctx, to, f)
+	} else {
+		_, err = io.Copy(to, from)
+	}
+	return errors.Join(err, to.Close())
+}
+
+// copyPart copies what a name stands for in a tree of files, a directory with
+// all that is in it. Nothing is synced.
+func copyPart(ctx context.Context, dst string, files fs.FS, src string) error {
+	return fs.WalkDir(files, src, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(src, name)
+		if err != nil {
+			return err
+		}
+		switch to := filepath.Join(dst, rest); {
+		case d.IsDir():
+			return os.Mkdir(to, 0o777)
+		case d.Type() == fs.ModeSymlink && toSources(name):
+			return nil
+		default:
+			return copyOne(ctx, to, files, name)
+		}
+	})
+}
+
+// toSources tells the symlinks from a kernel's modules to where it was built.
+func toSources(name string) bool {
+	base := path.Base(name)
+	return base == "build" || base == "source"
+}
+
+func copyOne(ctx context.Context, dst string, files fs.FS, src string) error {
+	from, err := files.Open(src)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return copyOpen(ctx, dst, from, src)
+}
+
+// syncFilesystem sees to the disk what has too many files to be synced one by
+// one.
+func syncFilesystem(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
+}

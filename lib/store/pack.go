@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+
+	"banger/lib/sparse"
+)
+
+// Pack writes a kernel of the store as a tar that AddKernel takes, compressed
+// by zstd: its parts, with neither owners nor times, so that the same parts are
+// the same bytes.
+func (s *Store) Pack(ctx context.Context, name string, w io.Writer) error {
+	b, err := s.Boot(name)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	t := tar.NewWriter(z)
+	err = fs.WalkDir(b.files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == "." || path == kernelFile {
+			return err
+		}
+		return packOne(ctx, t, b.files, path, d)
+	})
+	for _, closer := range []io.Closer{t, z} {
+		if e := closer.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// PackFile packs a kernel into a file that is empty yet, and returns how long
+// it is, in bytes, and its SHA-256.
+func (s *Store) PackFile(ctx context.Context, name, path string) (size int64, digest string, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, "", err
+	}
+	err = errors.Join(s.Pack(ctx, name, f), f.Sync(), f.Close())
+	if err != nil {
+		return 0, "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, "", err
+	}
+	digest, err = sum(ctx, path)
+	return info.Size(), digest, err
+}
+
+// IsPack tells a file that may be one that PackFile wrote: zstd (RFC 8878).
+func IsPack(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var magic [4]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && magic == [4]byte{0x28, 0xb5, 0x2f, 0xfd}
+}
+
+// packOne adds a file or directory to a tar.
+func packOne(ctx context.Context, t *tar.Writer, files fs.FS, path string, d fs.DirEntry) error {
+	if d.IsDir() {
+		return t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: path + "/", Mode: 0o755})
+	}
+	f, err := files.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: path, Mode: 0o644, Size: info.Size()}); err != nil {
+		return err
+	}
+	_, err = io.Copy(t, sparse.Interruptible(ctx, f))
+	return err
+}

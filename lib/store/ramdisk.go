@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"banger/lib/bundle"
+	"banger/lib/guest"
+	"banger/lib/initrd"
+	"banger/lib/kernel"
+	"banger/lib/status"
+)
+
+// A ramdisk is what an initial ramdisk depends on.
+type ramdisk struct {
+	arch, release string
+	config        kernel.Config
+	modules       *kernel.Modules
+	init          func(arch string) ([]byte, error)
+}
+
+// write writes an initial ramdisk with what the kernel has to load before it
+// can mount its root.
+func (r ramdisk) write(w io.Writer, run *guest.Run) (err error) {
+	c := initrd.Contents{Run: run}
+	if r.modules != nil {
+		c.Modules, err = r.modules.ForInitrd()
+	} else if kernel.NeedsInitrd(r.config, nil) {
+		err = status.Hint(status.Errorf(status.Bad, "the drivers of a virtio disk are modules of %s, and there are no modules with it", r.release),
+			"banger kernel add NAME SOURCE, of a source that holds lib/modules/%s", r.release)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Init, err = r.init(r.arch); err != nil {
+		return err
+	}
+	return initrd.Write(w, c)
+}
+
+// WriteInitrd writes an initial ramdisk that boots the image with its kernel:
+// banger-init, which runs a command in place of the image's own init, with the
+// environment and in the directory that the image's config says. Without a
+// command, it starts the init, or else a shell.
+func (i *Image) WriteInitrd(w io.Writer, command []string, init func(arch string) ([]byte, error)) error {
+	if i.Kernel == nil {
+		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
+			"banger register -f --name %s --kernel-ref NAME %s", i.Name, filepath.Join(i.Dir, bundle.Ext4File))
+	}
+	f, err := os.Open(filepath.Join(i.Dir, i.Kernel.Vmlinux))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	k, err := kernel.OpenFile(f)
+	if err != nil {
+		return status.With(status.Bad, err)
+	}
+	r := ramdisk{arch: k.Arch, release: i.Kernel.Release, init: init}
+	if r.config, r.modules, err = configuration(i.Dir); err != nil {
+		return err
+	}
+	var run *guest.Run
+	if len(command) > 0 {
+		if run, err = i.run(command); err != nil {
+			return err
+		}
+	}
+	return r.write(w, run)
+}
+
+// run is a command as the image's config would have it run.
+func (i *Image) run(command []string) (*guest.Run, error) {
+	config, err := i.Config()
+	return &guest.Run{Args: command, Env: config.Config.Env, Dir: config.Config.WorkingDir}, err
+}
+
+// Config reads the image's OCI config, an empty one if it has none.
+func (i *Image) Config() (config v1.Image, err error) {
+	err = bundle.ReadJSON(filepath.Join(i.Dir, bundle.ConfigFile), &config)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return config, err
+}
+
+// RemakeInitrd makes the initial ramdisk of a kernel anew, whatever it had, and
+// returns its path; "" if the kernel needs none, and then it has none.
+func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch string) ([]byte, error), now time.Time) (string, error) {
+	old, err := s.Kernel(name)
+	if err != nil {
+		return "", err
+	}
+	b, err := s.Boot(name)
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	k, err := s.AddKernel(ctx, Addition{
+		Name: name, Files: without{b.files, initrdPart}, Source: old.Source, Distro: old.Distro,
+		Replace: true, Now: now, Init: init,
+	})
+	if err != nil || k.SHA256[initrdPart] == "" {
+		return "", err
+	}
+	return filepath.Join(k.Dir, initrdPart), nil
+}
+
+// without is a tree of files that lacks one.
+type without struct {
+	fs.FS
+	name string
+}
+
+func (w without) Open(name string) (fs.File, error) {
+	if name == w.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return w.FS.Open(name)
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"banger/lib/sparse"
+)
+
+// sum is the SHA-256 of a file.
+func sum(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if err := sparse.Read(ctx, h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// sumTree is the SHA-256 of the list of a directory's files that
+// (cd DIR && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+// prints.
+func sumTree(ctx context.Context, dir string) (string, error) {
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, path := range files {
+		digest, err := sum(ctx, path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s  .%s\n", digest, path[len(dir):])
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// sums are those of the parts in a kernel's directory.
+func sums(ctx context.Context, dir string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, part := range []string{vmlinuxPart, bzImagePart, configPart, initrdPart, modulesPart} {
+		path := filepath.Join(dir, part)
+		if !exists(path) {
+			continue
+		}
+		of := sum
+		if part == modulesPart {
+			of = sumTree
+		}
+		digest, err := of(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		all[part] = digest
+	}
+	return all, nil
+}
