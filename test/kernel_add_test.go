@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// kernelRecord is what banger-kernel show --json prints.
+type kernelRecord struct {
+	Name, Path, Distro, Arch, Release, Source string
+	SHA256                                    map[string]string
+}
+
+func (u user) showKernel(t testing.TB, name string) (k kernelRecord) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(output(t, u.command("banger", "kernel", "show", "--json", name))), &k); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// TestKernelAdd takes one kernel from all that it can come in, as a user who is
+// not root: the parts are the same each time, and those that Debian's package
+// has.
+func TestKernelAdd(t *testing.T) {
+	need(t, "dpkg-deb", "xz", "zstd", "gzip")
+	u := newUser(t, nobody)
+	deb := u.copyHome(t, kernelPackage(t, kernel61))
+	output(t, u.command("sh", "-c", `mkdir files && dpkg-deb --fsys-tarfile "$1" >data.tar && tar -xf data.tar -C files &&
+		gzip -1 <data.tar >data.tar.gz && zstd -q data.tar && xz -0 <data.tar >data.tar.xz`, "sh", deb))
+	for _, source := range []string{deb, "data.tar", "data.tar.gz", "data.tar.xz", "data.tar.zst", "files"} {
+		name := strings.ReplaceAll(filepath.Base(source), "_", "-")
+		if got, want := output(t, u.command("banger-kernel", "add", name, source)), u.kernels(name); got != want {
+			t.Errorf("%s: printed %q, not %q", source, got, want)
+		}
+		u.isDebian61(t, name)
+	}
+	layout := filepath.Join(scratch(t), "layout")
+	makeImage(t, layout, "1", filepath.Join(u.home, "data.tar"))
+	output(t, exec.Command("cp", "-r", layout, filepath.Join(u.home, "layout")))
+	output(t, exec.Command("chmod", "-R", "a+rX", filepath.Join(u.home, "layout")))
+	output(t, u.command("sh", "-c", "banger-flatten layout:1 | banger-kernel add bundle"))
+	u.isDebian61(t, "bundle")
+	u.looksAfterKernels(t)
+	u.alone(t)
+}
+
+func (u user) kernels(name string) string {
+	return filepath.Join(u.home, ".local/state/banger/kernels", name)
+}
+
+// isDebian61 compares a kernel's parts with the package's, unpacked.
+func (u user) isDebian61(t *testing.T, name string) {
+	t.Helper()
+	k := u.showKernel(t, name)
+	release := filepath.Base(only(t, filepath.Join(u.home, "files/lib/modules/*")))
+	if k.Name != name || k.Path != u.kernels(name) || k.Distro != "debian" || k.Arch != "amd64" || k.Release != release {
+		t.Errorf("%+v", k)
+	}
+	for part, origin := range map[string]string{"bzImage": "boot/vmlinuz-" + release, "vmlinux.config": "boot/config-" + release} {
+		if got, want := k.SHA256[part], sha256Of(t, filepath.Join(u.home, "files", origin)); got != want {
+			t.Errorf("%s: %s is %s, in the package %s", name, part, got, want)
+		}
+	}
+	output(t, exec.Command("diff", "-r", filepath.Join(u.home, "files/lib/modules", release), filepath.Join(k.Path, "modules")))
+	u.kernelSums(t, k)
+}
+
+// kernelSums lets sha256sum judge the sums of a record.
+func (u user) kernelSums(t *testing.T, k kernelRecord) {
+	t.Helper()
+	sums := map[string]string{}
+	for part := range k.SHA256 {
+		sum := "sha256sum <" + part
+		if part == "modules" {
+			sum = "cd modules && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+		}
+		cmd := u.command("sh", "-c", sum)
+		cmd.Dir = k.Path
+		sums[part], _, _ = strings.Cut(output(t, cmd), " ")
+	}
+	if !maps.Equal(sums, k.SHA256) {
+		t.Errorf("%s: sums %v, the record says %v", k.Name, sums, k.SHA256)
+	}
+}
+
+// looksAfterKernels lists, replaces and removes.
+func (u user) looksAfterKernels(t *testing.T) {
+	if o := finish(t, u.command("banger-kernel", "add", "files", "files")); o.code != 73 || !strings.Contains(o.stderr, "exists\nhint: -f replaces it") {
+		t.Errorf("over a kernel that is there: exit %d, %s", o.code, o.stderr)
+	}
+	output(t, u.command("banger-kernel", "add", "-f", "files", "files"))
+	first := output(t, u.command("banger-kernel", "show", "files"))
+	if path := output(t, u.command("banger-kernel", "initrd", "files")); path != u.kernels("files")+"/initrd.img" {
+		t.Errorf("initrd: %s", path)
+	}
+	if again := output(t, u.command("banger-kernel", "show", "files")); withoutTime(again) != withoutTime(first) {
+		t.Errorf("the same initrd has other bytes:\n%s\n%s", first, again)
+	}
+	output(t, u.command("banger-kernel", "rm", "data.tar", "data.tar.gz", "data.tar.xz"))
+	var names []string
+	for line := range strings.Lines(output(t, u.command("banger-kernel", "list"))) {
+		names = append(names, strings.Fields(line)[0])
+	}
+	deb := strings.ReplaceAll(filepath.Base(only(t, filepath.Join(u.home, "*.deb"))), "_", "-")
+	if got, want := strings.Join(names, " "), "NAME bundle data.tar.zst files "+deb; got != want {
+		t.Errorf("listed: %s, not %s", got, want)
+	}
+	if o := finish(t, u.command("banger-kernel", "path", "data.tar")); o.code != 66 {
+		t.Errorf("the path of a kernel that was removed: exit %d, %s", o.code, o.stdout)
+	}
+}
+
+// withoutTime leaves out when a kernel was added.
+func withoutTime(record string) string {
+	before, _, _ := strings.Cut(record, `"added"`)
+	return before
+}
+
+// alone: the kernel's file by itself is a kernel, as far as that goes; none and
+// several are an error that leaves nothing.
+func (u user) alone(t *testing.T) {
+	output(t, u.command("sh", "-c", `mkdir none two && cp files/boot/vmlinuz-* two && for v in files/boot/vmlinuz-*; do
+		sed 's/-cloud-amd64/-cloud-amd65/' "$v" >two/vmlinuz-other; done; : >none/vmlinuz; : >empty`))
+	for source, words := range map[string]string{
+		"none": "no kernel in it", "two": "several kernels in it: vmlinuz-", "empty": "", "/none": "no such file",
+	} {
+		if o := finish(t, u.command("banger-kernel", "add", "x", source)); o.code != 65 && o.code != 66 || !strings.Contains(o.stderr, words) {
+			t.Errorf("%s: exit %d, %s", source, o.code, o.stderr)
+		}
+	}
+	// Its drivers are modules, and it has none: nobody could boot it.
+	only := "files/boot/vmlinuz-" + filepath.Base(only(t, filepath.Join(u.home, "files/lib/modules/*")))
+	output(t, u.command("banger-kernel", "add", "alone", only))
+	if k := u.showKernel(t, "alone"); len(k.SHA256) != 2 || k.SHA256["vmlinux"] == "" || k.SHA256["bzImage"] == "" {
+		t.Errorf("%+v", k)
+	}
+	if left, err := os.ReadDir(filepath.Join(u.home, ".local/state/banger/kernels")); err != nil || len(left) != 5 {
+		t.Errorf("among the kernels: %v, %v", left, err)
+	}
+}
