@@ -131,7 +131,7 @@ func (f *File) HasPVH() (bool, error) {
 		return false, status.Errorf(status.Bad, "%w", err)
 	}
 	for _, p := range e.Progs {
-		if p.Type != elf.PT_NOTE || p.Filesz > maxNotes {
+		if p.Type != elf.PT_NOTE || p.Filesz == 0 || p.Filesz > maxNotes {
 			continue
 		}
 		notes := make([]byte, p.Filesz)

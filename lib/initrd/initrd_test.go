@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package initrd
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"banger/lib/guest"
+	"banger/lib/kernel"
+	"banger/lib/status"
+)
+
+var contents = Contents{
+	Init:    []byte("a program"),
+	Modules: []kernel.Module{{Name: "virtio", Data: []byte("one")}, {Name: "virtio_blk", Data: []byte("two!")}},
+	Run:     &guest.Run{Args: []string{"/bin/sh", "-c", "echo \"a b\"\n"}, Env: []string{"A=b"}, Dir: "/srv"},
+}
+
+const listed = "dev modules proc root sys init modules/00-virtio.ko modules/01-virtio_blk.ko run.json"
+
+func write(t testing.TB, c Contents) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, c); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// pipe runs a program over some bytes; without it the test is skipped.
+func pipe(t testing.TB, dir string, in []byte, program ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(program[0], program[1:]...)
+	cmd.Stdin, cmd.Dir = bytes.NewReader(in), dir
+	out, err := cmd.Output()
+	switch {
+	case err == nil:
+		return out
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%v: %v", program, err)
+	default:
+		t.Skipf("%v: %v", program, err)
+	}
+	return nil
+}
+
+// What is written, busybox's cpio unpacks; and it is the same each time.
+func TestWrite(t *testing.T) {
+	archive := write(t, contents)
+	if !bytes.Equal(archive, write(t, contents)) {
+		t.Error("other bytes the second time")
+	}
+	dir := t.TempDir()
+	pipe(t, dir, archive, "busybox", "cpio", "-i")
+	for name, want := range map[string]string{
+		"init": "a program", "modules/00-virtio.ko": "one", "modules/01-virtio_blk.ko": "two!",
+		"run.json": `{"args":["/bin/sh","-c","echo \"a b\"\n"],"env":["A=b"],"dir":"/srv"}`,
+	} {
+		if got, err := os.ReadFile(dir + "/" + name); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if info, err := os.Stat(dir + "/init"); err != nil || info.Mode() != 0o755 {
+		t.Errorf("init: %v, %v", info, err)
+	}
+	if got := string(pipe(t, dir, archive, "busybox", "cpio", "-t")); strings.Join(strings.Fields(got), " ") != listed {
+		t.Errorf("listed: %q", got)
+	}
+}
+
+// Names lists what initrds are made of: archives one behind another, the last
+// perhaps compressed, as distributions have them.
+func TestNames(t *testing.T) {
+	plain := write(t, contents)
+	early := pipe(t, t.TempDir(), []byte("."), "busybox", "cpio", "-o", "-H", "newc")
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"plain":                   {plain, listed},
+		"gzip":                    {pipe(t, "", plain, "gzip"), listed},
+		"zstd":                    {pipe(t, "", plain, "zstd"), listed},
+		"xz":                      {pipe(t, "", plain, "xz", "--check=crc32"), listed},
+		"two":                     {slices.Concat(plain, plain), listed + " " + listed},
+		"zeros between":           {slices.Concat(plain, make([]byte, 1000), plain, make([]byte, 8)), listed + " " + listed},
+		"compressed behind plain": {slices.Concat(early, make([]byte, 512), pipe(t, "", plain, "zstd")), ". " + listed},
+		"two in one gzip":         {pipe(t, "", slices.Concat(early, plain), "gzip"), ". " + listed},
+		"nothing":                 {nil, ""},
+	} {
+		if got, err := Names(bytes.NewReader(c.file)); err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// A cut anywhere is an error, but where an archive ends.
+func TestNamesDamaged(t *testing.T) {
+	plain := write(t, contents)
+	end := bytes.Index(plain, []byte(trailer)) + len(trailer)
+	for at := 1; at < end; at++ {
+		if got, err := Names(bytes.NewReader(plain[:at])); status.Of(err) != status.Bad {
+			t.Fatalf("cut to %d of %d bytes: %q, %v", at, len(plain), got, err)
+		}
+	}
+	for name, file := range map[string][]byte{
+		"text": []byte("no archive"), "a compressed one in a compressed one": pipe(t, "", pipe(t, "", plain, "gzip"), "gzip"),
+		"another archive": []byte("070707 of the old form, and then some bytes more than a header is long: ....................................."),
+	} {
+		if got, err := Names(bytes.NewReader(file)); status.Of(err) != status.Bad {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestModuleName(t *testing.T) {
+	for file, want := range map[string]string{
+		"modules/07-virtio_blk.ko": "virtio_blk", "usr/lib/modules/6.1/kernel/drivers/block/virtio_blk.ko.zst": "virtio_blk",
+		"lib/modules/6.1/kernel/drivers/char/hw_random/virtio-rng.ko.xz": "virtio_rng", "lib/modules/6.1/modules.dep": "", "init": "",
+	} {
+		if got, is := ModuleName(file); got != want || is != (want != "") {
+			t.Errorf("%s: %q, %v", file, got, is)
+		}
+	}
+}
+
+// FuzzNames: whatever a file holds, there is an answer.
+func FuzzNames(f *testing.F) {
+	f.Add(write(f, contents))
+	f.Add(pipe(f, "", write(f, contents), "gzip"))
+	f.Add(pipe(f, "", write(f, contents), "xz"))
+	f.Fuzz(func(t *testing.T, b []byte) { Names(bytes.NewReader(b)) })
+}
