@@ -38,7 +38,10 @@ func FuzzOpen(f *testing.F) {
 		}
 		defer damaged.Close()
 		for _, path := range []string{"/usr/lib/init", "/many/000", "/long/init", "/lost+found"} {
-			damaged.Exists(path)
+			if f, err := damaged.Open(path); err == nil {
+				f.ReadAt(make([]byte, 3*blockSize), 0)
+			}
+			damaged.Names(path)
 		}
 	})
 }

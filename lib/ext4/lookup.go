@@ -14,17 +14,8 @@ import (
 // errFound ends a directory's visit early.
 var errFound = errors.New("found")
 
-// Exists reports whether a path names a file once symlinks are followed inside
-// the image, as the kernel would follow them from its root.
-func (m *Image) Exists(path string) (bool, error) {
-	_, err := m.lookup(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// lookup returns the inode number of a path.
+// lookup returns the inode number of a path, symlinks followed inside the image
+// as the kernel would follow them from its root.
 func (m *Image) lookup(path string) (uint32, error) {
 	at := []uint32{rootIno} // the directories on the way
 	rest := strings.Split(path, "/")
