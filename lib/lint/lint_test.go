@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lint
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"banger/lib/bundle"
+	"banger/lib/ext4"
+	"banger/lib/initrd"
+	"banger/lib/kernel"
+	"banger/lib/store"
+)
+
+// elfOf is an ELF file of a machine that asks for a loader, "" for none, with
+// the note by which QEMU enters a kernel if pvh is set.
+func elfOf(machine elf.Machine, loader string, pvh bool, text string) string {
+	const header, segment = 64, 56
+	interp, note := loader+"\x00", ""
+	if pvh {
+		note = "\x04\x00\x00\x00\x04\x00\x00\x00\x12\x00\x00\x00Xen\x00\x00\x00\x00\x01"
+	}
+	segments := []elf.Prog64{{Type: uint32(elf.PT_NULL)}, {Type: uint32(elf.PT_NULL)}}
+	const at = header + 2*segment
+	if loader != "" {
+		segments[0] = elf.Prog64{Type: uint32(elf.PT_INTERP), Off: at, Filesz: uint64(len(interp))}
+	}
+	if pvh {
+		segments[1] = elf.Prog64{Type: uint32(elf.PT_NOTE), Off: at + uint64(len(interp)), Filesz: uint64(len(note))}
+	}
+	var b bytes.Buffer
+	binary.Write(&b, binary.LittleEndian, elf.Header64{
+		Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: 1, Phoff: header, Ehsize: header, Phentsize: segment, Phnum: 2,
+	})
+	binary.Write(&b, binary.LittleEndian, segments)
+	return b.String() + interp + note + text
+}
+
+const (
+	release = "6.1.0-test"
+	full    = "CONFIG_MODULES=n\nCONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_VIRTIO_MMIO=y\nCONFIG_VIRTIO_PCI=y\n" +
+		"CONFIG_DEVTMPFS=y\nCONFIG_SERIAL_8250_CONSOLE=y\nCONFIG_VIRTIO_VSOCKETS=y\n"
+)
+
+var (
+	vmlinux = elfOf(elf.EM_X86_64, "", true, "Linux version "+release+" (test) #1 SMP\n\x00")
+	program = elfOf(elf.EM_X86_64, "", false, "")
+)
+
+// good is an image that boots, and its kernel.
+func good() (image, boot map[string]string) {
+	image = map[string]string{
+		"sbin/init": program, "bin/sh": program, "dev/": "", "proc/": "", "sys/": "", "run/": "", "tmp/": "",
+	}
+	return image, map[string]string{"vmlinux": vmlinux, "vmlinux.config": full}
+}
+
+// published makes an image of a tree and of the parts of a kernel.
+func published(t *testing.T, image, boot map[string]string) *store.Image {
+	t.Helper()
+	dir := t.TempDir()
+	root := filepath.Join(dir, "root")
+	write(t, root, image)
+	ctx := context.Background()
+	mkfs, err := ext4.FindMkfs(ctx)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+	source, err := bundle.Open(ctx, root, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rootfs := filepath.Join(dir, bundle.Ext4File)
+	if err := os.WriteFile(rootfs, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := ext4.Options{Tree: source.Tree, Root: source.Root, Size: 16 << 20, Free: -1}
+	if err := mkfs.Create(ctx, rootfs, o); err != nil {
+		t.Fatal(err)
+	}
+	p := store.Publication{Rootfs: rootfs, Name: "x", Now: time.Unix(1, 0)}
+	if boot != nil {
+		parts := filepath.Join(dir, "state/kernels/k")
+		write(t, parts, boot)
+		write(t, parts, map[string]string{"kernel.json": `{"version":1}`})
+		if p.Kernel, err = store.Open(filepath.Join(dir, "state")).Boot("k"); err != nil {
+			t.Fatal(err)
+		}
+		defer p.Kernel.Close()
+	}
+	i, err := store.Open(filepath.Join(dir, "state")).Publish(ctx, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// write writes files; a name that ends in a slash is a directory, a content
+// that starts with -> a symlink, one with data: a file that is no program.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if target, is := strings.CutPrefix(content, "->"); is && err == nil {
+			err = os.Symlink(target, path)
+		} else if strings.HasSuffix(name, "/") && err == nil {
+			err = os.MkdirAll(path, 0o755)
+		} else if data, is := strings.CutPrefix(content, "data:"); is && err == nil {
+			err = os.WriteFile(path, []byte(data), 0o644)
+		} else if err == nil {
+			err = os.WriteFile(path, []byte(content), 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func ramdisk(t *testing.T, modules ...string) string {
+	t.Helper()
+	c := initrd.Contents{}
+	for _, name := range modules {
+		c.Modules = append(c.Modules, kernel.Module{Name: name})
+	}
+	var b bytes.Buffer
+	if err := initrd.Write(&b, c); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// without is a configuration that lacks some options; as has them as modules.
+func without(options ...string) string { return configured("n", options...) }
+func as(options ...string) string      { return configured("m", options...) }
+func configured(value string, options ...string) string {
+	config := full
+	for _, o := range options {
+		config = strings.Replace(config, "CONFIG_"+o+"=y", "CONFIG_"+o+"="+value, 1)
+	}
+	return strings.ReplaceAll(config, "=n\n", " is not set\n")
+}
+
+// Each thing that is wrong is found, as an error or a warning, and nothing
+// else: an image that boots has no finding.
+func TestCheck(t *testing.T) {
+	const loader = "/lib64/ld-linux-x86-64.so.2"
+	for _, c := range []struct {
+		name        string
+		image, boot map[string]string // over what is good; "-" takes something out
+		want        string            // LEVEL CHECK: a part of the text, one a line
+	}{
+		{name: "nothing"},
+		{"a script for an init", map[string]string{"sbin/init": "#!/bin/sh -e\n"}, nil, ""},
+		{"through symlinks", map[string]string{"sbin/init": "->../lib/systemd/systemd", "lib": "->usr/lib", "usr/lib/systemd/systemd": program}, nil, ""},
+		{"a loader", map[string]string{"sbin/init": elfOf(elf.EM_X86_64, loader, false, ""), loader[1:]: program}, nil, ""},
+
+		{"no kernel", nil, map[string]string{"vmlinux": "-"}, "error kernel: no kernel"},
+		{"text for a kernel", nil, map[string]string{"vmlinux": "text"}, "error kernel: vmlinux is not a Linux kernel"},
+		{"no PVH", nil, map[string]string{"vmlinux": elfOf(elf.EM_X86_64, "", false, "Linux version "+release+" (x)\x00")},
+			"warning kernel: no PVH entry: Firecracker boots it, QEMU does not"},
+		{"no initrd that can be read", nil, map[string]string{"initrd.img": "text"}, "error kernel: initrd.img cannot be read"},
+
+		{"no ext4", nil, map[string]string{"vmlinux.config": without("EXT4_FS")}, "error root: no ext4"},
+		{"no virtio_blk", nil, map[string]string{"vmlinux.config": without("VIRTIO_BLK")}, "error root: no virtio_blk"},
+		{"no virtio_mmio", nil, map[string]string{"vmlinux.config": without("VIRTIO_MMIO")}, "warning root: no virtio_mmio: Firecracker"},
+		{"no virtio_pci", nil, map[string]string{"vmlinux.config": without("VIRTIO_PCI")}, ""},
+		{"no way to a disk", nil, map[string]string{"vmlinux.config": without("VIRTIO_PCI", "VIRTIO_MMIO")}, "error root: neither virtio_mmio nor virtio_pci"},
+		{"modules and no initrd", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI")},
+			"error root: ext4 is a module, and there is no initrd\nerror root: virtio_blk is a module\nerror root: virtio_mmio is a module"},
+		{"modules in an initrd", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO"), "initrd.img": ramdisk(t, "ext4", "virtio_blk", "virtio_mmio")}, ""},
+		{"one not in the initrd", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK"), "initrd.img": ramdisk(t, "ext4")},
+			"error root: virtio_blk is a module, and it is not in initrd.img"},
+		{"nothing known", nil, map[string]string{"vmlinux.config": "-"},
+			"warning root: how the kernel was configured is not known\nwarning modules: no modules of " + release},
+
+		{"no devtmpfs, console, vsock", nil, map[string]string{"vmlinux.config": without("DEVTMPFS", "SERIAL_8250_CONSOLE", "VIRTIO_VSOCKETS")},
+			"warning guest: no devtmpfs\nwarning guest: no 8250 console\nwarning guest: no vsock"},
+
+		{"no modules", nil, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, "warning modules: no modules of " + release + ", neither in the image (none)"},
+		{"others' modules", map[string]string{"lib/modules/5.10/": ""}, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, "warning modules: (5.10)"},
+		{"modules in the image", map[string]string{"lib": "->usr/lib", "usr/lib/modules/" + release + "/": ""}, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, ""},
+
+		{"a shell", map[string]string{"sbin/init": "-"}, nil, "warning init: no init: a shell stands in for it"},
+		{"neither init nor shell", map[string]string{"sbin/init": "-", "bin/sh": "-"}, nil, "error init: neither an init nor a shell"},
+		{"an init that dangles", map[string]string{"sbin/init": "->/none"}, nil, "warning init: no init"},
+		{"an init that cannot be executed", map[string]string{"sbin/init": "data:x"}, nil, "error init: /sbin/init cannot be executed"},
+		{"an init that is a directory", map[string]string{"sbin/init": "-", "sbin/init/": ""}, nil, "error init: /sbin/init cannot be executed"},
+		{"an empty init", map[string]string{"sbin/init": ""}, nil, "error arch: neither a program nor a script"},
+		{"an init for another processor", map[string]string{"sbin/init": elfOf(elf.EM_AARCH64, "", false, "")}, nil, "error arch: /sbin/init is for arm64, the kernel is for amd64"},
+		{"no loader", map[string]string{"sbin/init": elfOf(elf.EM_X86_64, loader, false, "")}, nil, "error init: " + loader + " is not in the image"},
+		{"no interpreter", map[string]string{"sbin/init": "#! /usr/bin/perl -w\n"}, nil, "error init: /usr/bin/perl is not in the image"},
+		{"an interpreter for another processor", map[string]string{"sbin/init": "#!/bin/sh\n", "bin/sh": elfOf(elf.EM_RISCV, "", false, "")}, nil, "error arch: /bin/sh is for riscv"},
+
+		{"no mount points", map[string]string{"proc/": "-", "run/": "-"}, nil, "warning mounts: no /proc, /run in the image"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			image, boot := good()
+			over(image, c.image)
+			over(boot, c.boot)
+			if boot["vmlinux"] == "" {
+				boot = nil
+			}
+			compare(t, published(t, image, boot), c.want)
+		})
+	}
+}
+
+func over(files, more map[string]string) {
+	for name, content := range more {
+		if files[name] = content; content == "-" {
+			delete(files, name)
+		}
+	}
+}
+
+func compare(t *testing.T, i *store.Image, want string) {
+	t.Helper()
+	findings, err := Check(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range findings {
+		got = append(got, fmt.Sprintf("%s %s: %s", f.Level, f.Check, f.Text))
+		if f.Remedy == "" {
+			t.Errorf("%s: no remedy", f.Text)
+		}
+	}
+	wanted := slices.DeleteFunc(strings.Split(want, "\n"), func(s string) bool { return s == "" })
+	same := slices.EqualFunc(got, wanted, func(got, want string) bool {
+		kind, words, _ := strings.Cut(want, ": ")
+		return strings.HasPrefix(got, kind+": ") && strings.Contains(got, words)
+	})
+	if !same {
+		t.Errorf("found\n%s\nwanted\n%s", strings.Join(got, "\n"), want)
+	}
+	if Bootable(findings) == strings.Contains(want, "error ") {
+		t.Errorf("bootable: %v", Bootable(findings))
+	}
+}
