@@ -17,6 +17,7 @@ import (
 	"banger/lib/guest"
 	"banger/lib/initrd"
 	"banger/lib/kernel"
+	"banger/lib/stage"
 	"banger/lib/status"
 )
 
@@ -104,6 +105,7 @@ func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch st
 	if err != nil {
 		return "", err
 	}
+	defer stage.Sweep(s.kernels()) // what is replaced stays while it is held
 	defer b.Close()
 	k, err := s.AddKernel(ctx, Addition{
 		Name: name, Files: without{b.files, initrdPart}, Source: old.Source, Distro: old.Distro,
