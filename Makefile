@@ -52,6 +52,18 @@ demo: all
 	scripts/deps
 	$(GO) run ./test/demo
 
+# A kernel for what make demo has published, the distribution's own, by apt; and
+# up it comes.
+at_demo = XDG_CACHE_HOME=$(CURDIR)/bin/demo/cache XDG_STATE_HOME=$(CURDIR)/bin/demo/state \
+	PATH=$(CURDIR)/bin:$(CURDIR)/scripts:$$PATH
+
+kernel: all
+	$(at_demo) banger kernel debian --force demo
+	$(at_demo) banger register -f --name demo --kernel-ref demo bin/demo/state/banger/images/demo/rootfs.ext4
+
+boot: all
+	$(at_demo) banger boot demo
+
 install: all
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man7 share/man/man8)
 	install $(tools:%=bin/%) $(sh) $(DESTDIR)$(PREFIX)/bin
@@ -66,4 +78,4 @@ clean:
 	rm -rf bin libexec
 
 FORCE:
-.PHONY: all test check bench demo install clean FORCE
+.PHONY: all test check bench demo kernel boot install clean FORCE
