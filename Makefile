@@ -31,7 +31,7 @@ libexec/banger/scratch.sh: scripts/scratch.sh
 # skipped, with CI=true they fail.
 test: all
 	scripts/deps --test
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 check: all
 	test -z "$$(gofmt -l cmd lib test)"

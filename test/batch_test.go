@@ -25,8 +25,8 @@ func TestBatch(t *testing.T) {
 	release := make(chan struct{})
 	reg.misbehave(onGet(ownLayer(t, 4), hold(release)))
 
-	output(t, u.command("mkdir", "-p", "bundles", ".local/state/banger/kernels"))
-	kernel(t, filepath.Join(u.home, ".local/state/banger/kernels/small"))
+	output(t, u.command("mkdir", "-p", "bundles"))
+	output(t, u.command("banger-kernel", "add", "small", kernel(t, u.place(t))))
 	cmd := u.command("dash", "-c", "banger-fetch | banger-flatten -C bundles |"+
 		" banger-mkext4 --size "+diskSize+" | banger-register --kernel-ref small")
 	cmd.Stdin = strings.NewReader(strings.Join(refs, "\n") + "\n")

@@ -98,12 +98,19 @@ func (g guests) scratch(t *testing.T) {
 	}
 }
 
-// staticProgram is one that prints its arguments and ends with 42.
+// staticProgram is one that prints its arguments and ends with 42, unless it is
+// to sleep.
 func staticProgram(t testing.TB) string {
 	t.Helper()
 	dir := scratch(t)
 	source := filepath.Join(dir, "main.go")
-	text := "package main\nimport (\"fmt\"; \"os\")\nfunc main() { fmt.Println(os.Args); os.Exit(42) }\n"
+	text := `package main
+import ("fmt"; "os"; "time")
+func main() {
+	fmt.Println(os.Args)
+	if len(os.Args) == 2 && os.Args[1] == "sleep" { time.Sleep(time.Hour) }
+	os.Exit(42)
+}`
 	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -232,10 +232,8 @@ func (u user) fakeKernel(t *testing.T, release string) {
 	real := filepath.Base(only(t, filepath.Join(unpacked, "lib/modules/*")))
 	padded := release + strings.Repeat(" ", len(real)-len(release))
 	output(t, exec.Command("find", modules, "-name", "*.ko", "-exec", "sed", "-i", "s/vermagic="+real+"/vermagic="+padded+"/", "{}", "+"))
-	vmlinux := slices.Concat([]byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00\x01\x00\x00\x00"),
-		make([]byte, 40), []byte("Linux version "+release+" (test) #1 SMP\n\x00"), make([]byte, 4<<20))
 	for name, data := range map[string]string{
-		"vmlinux": string(vmlinux), "vmlinux.config": "CONFIG_MODULES=y\nCONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=m\n# " + release + "\n",
+		"vmlinux": string(fakeVmlinux(t, release, 4<<20)), "vmlinux.config": "CONFIG_MODULES=y\nCONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=m\n# " + release + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
 			t.Fatal(err)

@@ -78,7 +78,8 @@ func jobs(t testing.TB) []job {
 	output(t, u.command("banger-mkext4", "--size", diskSize, "-o", disk, bundle))
 	return []job{
 		fetchJob(u, ref), flattenJob(u, source), replaceJob(u, source, other),
-		mkext4Job(u, bundle), mkext4BesideJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))), pullJob(u, ref),
+		mkext4Job(u, bundle), mkext4BesideJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))),
+		kernelJob(u, kernel(t, u.place(t))), pullJob(u, ref, kernel(t, u.place(t))),
 	}
 }
 
@@ -92,22 +93,6 @@ func jobNamed(t testing.TB, name string) job {
 	}
 	t.Fatalf("no job is called %s", name)
 	panic("unreachable")
-}
-
-// kernel makes what register is to stage beside an image, in a directory: no
-// kernel, but as large as a small one.
-func kernel(t testing.TB, dir string) string {
-	t.Helper()
-	modules := filepath.Join(dir, "modules/6.1.0/kernel")
-	if err := os.MkdirAll(modules, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, size := range map[string]int{"vmlinux": 1_000_000, "initrd.img": 300_000, "modules/6.1.0/kernel/virtio.ko": 30_000} {
-		if err := os.WriteFile(filepath.Join(dir, name), smallNoise(uint64(size), size), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
 
 // diskSize holds smallImage, and is small so that a hundred can be made.
@@ -195,13 +180,26 @@ func registerJob(u user, disk, kernel string) job {
 	}
 }
 
+// kernelJob adds a kernel.
+func kernelJob(u user, source string) job {
+	return job{
+		name: "kernel", user: u, tool: "banger-kernel: ", subject: []string{source, "kernels/small"},
+		command: func(place string) *exec.Cmd {
+			return with(u.command("banger-kernel", "add", "small", source), "XDG_STATE_HOME="+place)
+		},
+		look: func(t testing.TB, place string) string {
+			return snapshot(t, filepath.Join(place, "banger/kernels"))
+		},
+	}
+}
+
 // pullJob is the script, which runs all tools.
-func pullJob(u user, ref string) job {
+func pullJob(u user, ref, kernel string) job {
 	return job{
 		name: "pull", user: u, tool: "", subject: []string{""},
 		fill: func(t testing.TB, place string) {
-			output(t, u.command("mkdir", "-p", filepath.Join(place, "tmp"), filepath.Join(place, "state/banger/kernels")))
-			kernel(t, filepath.Join(place, "state/banger/kernels/small"))
+			output(t, u.command("mkdir", "-p", filepath.Join(place, "tmp")))
+			output(t, with(u.command("banger-kernel", "add", "small", kernel), "XDG_STATE_HOME="+place+"/state"))
 		},
 		command: func(place string) *exec.Cmd {
 			return with(u.command("banger", "image", "pull", ref, "--name", "small", "--kernel-ref", "small", "--size", diskSize),

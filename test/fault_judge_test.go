@@ -109,14 +109,14 @@ func names(info fs.FileInfo) uint64 {
 	return uint64(info.Sys().(*syscall.Stat_t).Nlink)
 }
 
-// registered is the one thing in an output that two runs have not in common.
-var registered = regexp.MustCompile(`"registered": *"[^"]*"`)
+// when is the one thing in an output that two runs have not in common.
+var when = regexp.MustCompile(`"(registered|added)": *"[^"]*"`)
 
 func contentOf(path string, info fs.FileInfo) (string, error) {
 	switch {
-	case info.Name() == "image.json":
+	case info.Name() == "image.json" || info.Name() == "kernel.json":
 		b, err := os.ReadFile(path)
-		return strconv.Quote(string(registered.ReplaceAll(b, []byte(`"registered":"then"`)))), err
+		return strconv.Quote(string(when.ReplaceAll(b, []byte(`"when":"then"`)))), err
 	case info.Mode().IsRegular():
 		return hashOf(path)
 	case info.Mode().Type() == fs.ModeSymlink:

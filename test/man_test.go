@@ -64,6 +64,20 @@ func TestManPages(t *testing.T) {
 	}
 }
 
+var overview = regexp.MustCompile(`(?m)^\.It Xr (\S+) \d\n(.+)$`)
+
+// TestOverview: README's table of the tools is banger(7)'s.
+func TestOverview(t *testing.T) {
+	page, _, _ := strings.Cut(readPage(t, "../man/banger.7"), "\n.Sh PIPELINES\n")
+	want := "| tool | what it does |\n|---|---|\n"
+	for _, m := range overview.FindAllStringSubmatch(page, -1) {
+		want += "| `" + m[1] + "` | " + m[2] + " |\n"
+	}
+	if !strings.Contains(readPage(t, "../README.md"), "\n"+want+"\n") {
+		t.Errorf("README.md does not have this table:\n%s", want)
+	}
+}
+
 // manPages lists the sources of all pages.
 func manPages(t *testing.T) []string {
 	t.Helper()

@@ -77,11 +77,12 @@ func smallLayers(t testing.TB, layers ...v1.Layer) v1.Image {
 
 func smallBase(t testing.TB) v1.Layer {
 	var w smallTar
-	for _, dir := range []string{"./", "bin/", "dev/", "etc/", "sbin/", "usr/", "usr/lib/", "usr/share/", "var/", "var/cache/"} {
+	for _, dir := range []string{"./", "bin/", "dev/", "etc/", "proc/", "run/", "sbin/", "sys/", "tmp/", "usr/", "usr/lib/", "usr/share/", "var/", "var/cache/"} {
 		w.add(tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}, nil)
 	}
 	w.add(tar.Header{Typeflag: tar.TypeDir, Name: "root/", Mode: 0o700}, nil)
 	w.file("sbin/init", 0o755, []byte("#!/bin/sh\nexec /bin/sh\n"))
+	w.file("bin/sh", 0o755, elfHeader(0))
 	w.file("bin/su", 0o4755, smallNoise(1, 60_000))
 	w.file("etc/gshadow", 0, []byte("root:*::\n"))
 	w.file("etc/odd name\n\xff\"'\\", 0o644, []byte("odd\n"))

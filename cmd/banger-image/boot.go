@@ -30,9 +30,9 @@ func check(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 	}
 	for _, f := range findings {
 		if asJSON {
-			err = printJSON(tool, f)
+			err = tool.PrintJSON(f)
 		} else {
-			_, err = fmt.Fprintf(tool.Stdout, "%s: %s: %s\n\t%s\n", name, f.Level, f.Text, f.Remedy)
+			err = tool.Print(fmt.Sprintf("%s: %s: %s\n\t%s\n", name, f.Level, f.Text, f.Remedy))
 		}
 		if err != nil {
 			return err

@@ -6,9 +6,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/docker/go-units"
@@ -84,19 +82,18 @@ func list(tool *filter.Tool, s *store.Store, asJSON bool) error {
 	}
 	if asJSON {
 		for _, i := range images {
-			if err := printJSON(tool, i); err != nil {
+			if err := tool.PrintJSON(i); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(tool.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tREFERENCE\tSIZE\tKERNEL\tMANAGED\tAGE")
+	rows := [][]string{{"NAME", "REFERENCE", "SIZE", "KERNEL", "MANAGED", "AGE"}}
 	for _, i := range images {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", i.Name, or(i.Reference, "-"),
-			units.BytesSize(float64(i.Ext4.Size)), kernel(i), yes(i.Managed), units.HumanDuration(time.Since(i.Registered)))
+		size, age := units.BytesSize(float64(i.Ext4.Size)), units.HumanDuration(time.Since(i.Registered))
+		rows = append(rows, []string{i.Name, or(i.Reference, "-"), size, kernel(i), yes(i.Managed), age})
 	}
-	return w.Flush()
+	return tool.PrintTable(rows)
 }
 
 // kernel is what the list calls an image's kernel.
@@ -128,24 +125,20 @@ func show(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		return printJSON(tool, i)
+		return tool.PrintJSON(i)
 	}
 	raw, err := json.MarshalIndent(i, "", "  ")
-	if err == nil {
-		_, err = fmt.Fprintf(tool.Stdout, "%s\n", raw)
+	if err != nil {
+		return err
 	}
-	return err
+	return tool.Print(string(raw) + "\n")
 }
 
 // path prints an image's directory.
 func path(tool *filter.Tool, s *store.Store, name string) error {
 	i, err := s.Image(name)
-	if err == nil {
-		_, err = fmt.Fprintln(tool.Stdout, i.Dir)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-func printJSON(tool *filter.Tool, v any) error {
-	return json.NewEncoder(tool.Stdout).Encode(v)
+	return tool.Print(i.Dir + "\n")
 }

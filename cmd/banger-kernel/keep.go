@@ -36,13 +36,13 @@ func (c *command) add(ctx context.Context, args []string) error {
 	}
 	defer files.Close()
 	k, err := c.store.AddKernel(ctx, store.Addition{
-		Name: args[0], Files: files, Source: filepath.Base(source), Replace: c.force,
+		Name: args[0], Files: files, Source: files.Source, Replace: c.force,
 		Now: time.Now(), Init: guest.Program,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
-	return c.printLine(k.Dir)
+	return c.Print(k.Dir + "\n")
 }
 
 // initrd makes the initial ramdisk of a kernel anew, if it needs one.
@@ -55,7 +55,7 @@ func (c *command) initrd(ctx context.Context, name string) error {
 		fmt.Fprintf(c.Stderr, "%s: %s mounts a virtio disk by itself: no initrd is needed\n", c.Name, name)
 		return nil
 	}
-	return c.printLine(path)
+	return c.Print(path + "\n")
 }
 
 // pack writes a kernel's archive into the working directory and prints the
@@ -84,10 +84,5 @@ func (c *command) pack(ctx context.Context, name string) error {
 	if err := st.Sync(); err != nil {
 		return err
 	}
-	return c.printJSON(e)
-}
-
-func (c *command) printLine(line string) error {
-	_, err := fmt.Fprintln(c.Stdout, line)
-	return err
+	return c.PrintJSON(e)
 }

@@ -5,11 +5,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/docker/go-units"
@@ -33,13 +31,12 @@ func (c *command) list(ctx context.Context, args []string) error {
 	if c.json {
 		return printAll(c, kernels)
 	}
-	w := tabwriter.NewWriter(c.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tDISTRO\tARCH\tRELEASE\tPARTS\tAGE")
+	rows := [][]string{{"NAME", "DISTRO", "ARCH", "RELEASE", "PARTS", "AGE"}}
 	for _, k := range kernels {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, or(k.Distro, "-"), k.Arch, k.Release, parts(k),
-			units.HumanDuration(time.Since(k.Added)))
+		age := units.HumanDuration(time.Since(k.Added))
+		rows = append(rows, []string{k.Name, or(k.Distro, "-"), k.Arch, k.Release, parts(k), age})
 	}
-	return w.Flush()
+	return c.PrintTable(rows)
 }
 
 // parts are what a kernel has.
@@ -61,11 +58,11 @@ func (c *command) show(_ context.Context, name string) error {
 		return err
 	}
 	if c.json {
-		return c.printJSON(k)
+		return c.PrintJSON(k)
 	}
 	raw, err := json.MarshalIndent(k, "", "  ")
 	if err == nil {
-		err = c.printLine(string(raw))
+		err = c.Print(string(raw) + "\n")
 	}
 	return err
 }
@@ -76,7 +73,7 @@ func (c *command) path(_ context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return c.printLine(k.Dir)
+	return c.Print(k.Dir + "\n")
 }
 
 func (c *command) remove(_ context.Context, name string) error { return c.store.RemoveKernel(name) }
@@ -84,11 +81,9 @@ func (c *command) remove(_ context.Context, name string) error { return c.store.
 // printAll prints an object a line.
 func printAll[T any](c *command, all []T) error {
 	for _, one := range all {
-		if err := c.printJSON(one); err != nil {
+		if err := c.PrintJSON(one); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-func (c *command) printJSON(v any) error { return json.NewEncoder(c.Stdout).Encode(v) }

@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"text/tabwriter"
 
 	"github.com/docker/go-units"
 
@@ -27,7 +25,7 @@ func (c *command) pull(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return c.printLine(k.Dir)
+	return c.Print(k.Dir + "\n")
 }
 
 func (c *command) puller() (*catalog.Puller, error) {
@@ -62,14 +60,13 @@ func (c *command) listAvailable(ctx context.Context) error {
 	if c.json {
 		return printAll(c, all)
 	}
-	w := tabwriter.NewWriter(c.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tDISTRO\tARCH\tKERNEL\tSIZE\tDESCRIPTION")
+	rows := [][]string{{"NAME", "DISTRO", "ARCH", "KERNEL", "SIZE", "DESCRIPTION"}}
 	for _, e := range all {
 		size := "-"
 		if e.SizeBytes > 0 {
 			size = units.BytesSize(float64(e.SizeBytes))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, or(e.Distro, "-"), e.Arch, e.KernelVersion, size, e.Description)
+		rows = append(rows, []string{e.Name, or(e.Distro, "-"), e.Arch, e.KernelVersion, size, e.Description})
 	}
-	return w.Flush()
+	return c.PrintTable(rows)
 }

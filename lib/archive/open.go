@@ -18,7 +18,8 @@ import (
 // Files are those of a directory. No name in it, and no symlink, leads out.
 type Files struct {
 	fs.FS
-	close func() error
+	Source string // what they are of: an image's reference, or a name on the host
+	close  func() error
 }
 
 // Close closes the directory.
@@ -33,10 +34,7 @@ func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files,
 		return nil, err
 	}
 	if info.IsDir() {
-		if tree := filepath.Join(path, bundle.TreeDir); isDir(tree) && exists(filepath.Join(path, bundle.ManifestFile)) {
-			path = tree
-		}
-		return openDir(path)
+		return openTree(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -44,26 +42,38 @@ func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files,
 	}
 	defer f.Close()
 	if k, err := kernel.OpenFile(f); err == nil {
-		return one(scratch, string(k.Format), f)
+		return one(scratch, string(k.Format), f, filepath.Base(path))
 	} else if !errors.Is(err, kernel.ErrNotKernel) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := Unpack(ctx, scratch, f, warn); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return openDir(scratch)
+	return openDir(scratch, filepath.Base(path))
 }
 
-func openDir(path string) (*Files, error) {
+// openTree opens a directory, or the tree of one that is a bundle.
+func openTree(path string) (*Files, error) {
+	if _, err := os.Lstat(filepath.Join(path, bundle.ManifestFile)); err != nil {
+		return openDir(path, filepath.Base(path))
+	}
+	r, err := bundle.ReadRecord(filepath.Join(path, bundle.RecordFile))
+	if err != nil {
+		return nil, err
+	}
+	return openDir(filepath.Join(path, bundle.TreeDir), r.Reference)
+}
+
+func openDir(path, source string) (*Files, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
 	}
-	return &Files{root.FS(), root.Close}, nil
+	return &Files{root.FS(), source, root.Close}, nil
 }
 
 // one makes a directory of one file.
-func one(dir, name string, from io.ReadSeeker) (*Files, error) {
+func one(dir, name string, from io.ReadSeeker, source string) (*Files, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -78,15 +88,5 @@ func one(dir, name string, from io.ReadSeeker) (*Files, error) {
 	if err := errors.Join(err, to.Close()); err != nil {
 		return nil, err
 	}
-	return openDir(dir)
-}
-
-func isDir(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.IsDir()
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
+	return openDir(dir, source)
 }

@@ -27,11 +27,7 @@ type extent struct{ logical, physical, count int64 }
 // Open opens the file that a path names once symlinks are followed inside the
 // image, as the kernel would follow them from its root.
 func (m *Image) Open(path string) (*File, error) {
-	ino, err := m.lookup(path)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := m.readInode(ino)
+	ino, raw, err := m.find(path)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +50,15 @@ func (m *Image) Open(path string) (*File, error) {
 		return nil, fmt.Errorf("inode %d: %w", ino, err)
 	}
 	return f, nil
+}
+
+// find returns the inode of a path and its number.
+func (m *Image) find(path string) (ino uint32, raw []byte, err error) {
+	if ino, err = m.lookup(path); err != nil {
+		return 0, nil, err
+	}
+	raw, err = m.readInode(ino)
+	return ino, raw, err
 }
 
 // ReadAt reads from a regular file's content. Holes are zeros.
@@ -102,11 +107,7 @@ func (f *File) readPart(p []byte, off int64) (int, error) {
 
 // Names lists a directory, sorted.
 func (m *Image) Names(path string) ([]string, error) {
-	ino, err := m.lookup(path)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := m.readInode(ino)
+	ino, raw, err := m.find(path)
 	if err != nil {
 		return nil, err
 	}

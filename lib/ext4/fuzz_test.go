@@ -9,7 +9,7 @@ import "testing"
 // of it, it comes to an end.
 func FuzzOpen(f *testing.F) {
 	m := paths(f).image(small)
-	root, many, long := uint32(rootIno), m.find(f, "many"), m.find(f, "long")
+	root, many, long := uint32(rootIno), m.child(f, "many"), m.child(f, "long")
 	places := []int64{sbOffset, blockSize, m.inodeAt(root), m.inodeAt(many), m.inodeAt(long), m.firstBlock(f, root), m.firstBlock(f, long)}
 	for place := range places {
 		f.Add(uint8(place), uint16(inBlock), []byte{0xff, 0xff, 0xff, 0x7f}, place%2 == 0)
@@ -46,8 +46,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// find is the inode of a name in the root.
-func (m *Image) find(f *testing.F, name string) uint32 {
+// child is the inode of a name in the root.
+func (m *Image) child(f *testing.F, name string) uint32 {
 	raw, err := m.readInode(rootIno)
 	if err != nil {
 		f.Fatal(err)

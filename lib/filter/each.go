@@ -110,7 +110,7 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 				return ctx.Err()
 			}
 			result.add(err)
-			if err := t.print(out + "\n"); err != nil {
+			if err := t.Print(out + "\n"); err != nil {
 				return err
 			}
 		}

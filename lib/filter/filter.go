@@ -7,6 +7,7 @@ package filter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/pflag"
@@ -80,9 +82,9 @@ func (t *Tool) run(f func(ctx context.Context) error) int {
 	}
 	switch {
 	case *help:
-		return t.fail(t.print(t.Help + "\nFlags:\n" + t.Flags.FlagUsages()))
+		return t.fail(t.Print(t.Help + "\nFlags:\n" + t.Flags.FlagUsages()))
 	case *version:
-		return t.fail(t.print(t.Name + " " + Version + "\n"))
+		return t.fail(t.Print(t.Name + " " + Version + "\n"))
 	}
 	if err := t.Check(); err != nil {
 		return t.fail(err)
@@ -163,12 +165,30 @@ func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.
 // Hint says on stderr what could be done next.
 func (t *Tool) Hint(text string) { fmt.Fprintf(t.Stderr, "hint: %s\n", printable(text)) }
 
-// print writes to stdout, and finds out whether it arrived.
-func (t *Tool) print(text string) error {
-	if _, err := io.WriteString(t.Stdout, text); err != nil {
-		return fmt.Errorf("standard output: %w", unwrapPath(err))
+// Print writes to stdout, and finds out whether it arrived.
+func (t *Tool) Print(text string) error {
+	_, err := io.WriteString(t.Stdout, text)
+	return output(err)
+}
+
+// PrintJSON writes a value to stdout, in one line.
+func (t *Tool) PrintJSON(v any) error { return output(json.NewEncoder(t.Stdout).Encode(v)) }
+
+// PrintTable writes rows to stdout, their columns one below the other.
+func (t *Tool) PrintTable(rows [][]string) error {
+	w := tabwriter.NewWriter(t.Stdout, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	return nil
+	return output(w.Flush())
+}
+
+// output says that it is standard output which failed.
+func output(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("standard output: %w", unwrapPath(err))
 }
 
 func unwrapPath(err error) error {

@@ -68,14 +68,15 @@ func (s *Store) stageKernel(name string, replace bool) (*stage.Stage, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
+	dir := filepath.Join(s.kernels(), name)
 	if err := os.MkdirAll(s.kernels(), 0o777); err != nil {
-		return nil, status.With(status.Create, err)
+		return nil, status.With(status.Create, fmt.Errorf("%s: %w", dir, err))
 	}
 	var o stage.Options
 	if replace {
 		o.Replaces = isKernel
 	}
-	return stage.NewDir(filepath.Join(s.kernels(), name), o)
+	return stage.NewDir(dir, o)
 }
 
 // A making is a kernel's directory being made.

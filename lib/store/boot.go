@@ -39,13 +39,31 @@ func Files(vmlinux, initrd, modules string) *Boot {
 // given is a tree of files that lie anywhere on the host, by their first name.
 type given map[string]string
 
+// Open opens a file of the host.
 func (g given) Open(name string) (fs.File, error) {
+	path, err := g.path(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// Stat looks at a file without opening it, which of a fifo would not return.
+func (g given) Stat(name string) (fs.FileInfo, error) {
+	path, err := g.path(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Stat(path)
+}
+
+func (g given) path(name string) (string, error) {
 	part, rest, _ := strings.Cut(name, "/")
 	host, is := g[part]
 	if !is {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return os.Open(filepath.Join(host, rest))
+	return filepath.Join(host, rest), nil
 }
 
 // Boot opens the parts of a kernel. Until they are closed they stay what they

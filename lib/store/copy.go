@@ -73,6 +73,13 @@ func toSources(name string) bool {
 }
 
 func copyOne(ctx context.Context, dst string, files fs.FS, src string) error {
+	info, err := fs.Stat(files, src)
+	if err == nil && !info.Mode().IsRegular() { // to open a fifo would take for ever
+		err = status.Errorf(status.Bad, "%s: neither a file nor a directory", src)
+	}
+	if err != nil {
+		return err
+	}
 	from, err := files.Open(src)
 	if err != nil {
 		return err

@@ -56,6 +56,9 @@ func (s *Store) Image(name string) (*Image, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Hint(status.Errorf(status.NoInput, "%s: no such image", name), "banger image list")
 	}
+	if err == nil && r.Ext4 == nil {
+		err = status.Errorf(status.Bad, "%s: says nothing of its ext4 file", filepath.Join(dir, bundle.RecordFile))
+	}
 	return &Image{name, dir, r}, err
 }
 

@@ -211,7 +211,7 @@ func TestListAndRemove(t *testing.T) {
 		t.Errorf("of a store that is not there yet: %v, %v", all, err)
 	}
 	for _, name := range []string{"b", "a", ".c.staging-AAAAAAAAAAAAAAAA"} {
-		write(t, filepath.Join(dir, "images", name, "image.json"), `{"version":1}`)
+		write(t, filepath.Join(dir, "images", name, "image.json"), `{"version":1,"ext4":{}}`)
 	}
 	write(t, filepath.Join(dir, "images/none/file"), "")
 	write(t, filepath.Join(dir, "images/new/image.json"), `{"version":2}`)

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestBootDisk: what banger boot does before there is a machine: the disk, the
+// configuration for Firecracker, and what it refuses.
+func TestBootDisk(t *testing.T) {
+	need(t, "resize2fs", "dumpe2fs")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	disk := filepath.Join(u.home, "a disk.ext4")
+	image := filepath.Join(u.home, ".local/state/banger/images/app")
+	before := sha256Of(t, filepath.Join(image, "rootfs.ext4"))
+
+	printed := output(t, u.command("banger", "boot", "--keep", "a disk.ext4", "--cpus", "2", "--memory", "1G", "--print", "firecracker", "app"))
+	firecracker(t, printed, image, disk, filepath.Join(image, "initrd.img"))
+	output(t, exec.Command(which("e2fsck"), "-fn", disk))
+	if sha256Of(t, disk) != before {
+		t.Error("the copy is none")
+	}
+	printed = output(t, u.command("banger", "boot", "--keep=a disk.ext4", "--size=64M", "--cpus", "2", "--memory", "1024", "--print=firecracker", "app", "--", "/app", "x"))
+	firecracker(t, printed, image, disk, disk+".initrd")
+	output(t, exec.Command(which("e2fsck"), "-fn", disk))
+	if size := output(t, exec.Command(which("dumpe2fs"), "-h", disk)); !strings.Contains(size, "Block count:              16384\n") {
+		t.Errorf("not grown to 64M:\n%s", size)
+	}
+	if sha256Of(t, filepath.Join(image, "rootfs.ext4")) != before {
+		t.Error("the published image changed")
+	}
+	u.refuses(t, image)
+	noLeftovers(t, u)
+}
+
+// bootable publishes an image of one static program with Debian's kernel.
+func (u user) bootable(t testing.TB, name string) {
+	t.Helper()
+	u.addKernel(t, "k", kernel61)
+	root := filepath.Join(u.home, "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "app"), []byte(staticProgram(t)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	output(t, u.command("sh", "-c", `banger-mkext4 --size 32M root && banger-register --name "$1" --kernel-ref k root.ext4`, "sh", name))
+}
+
+// firecracker looks at a configuration: all that it names is there.
+func firecracker(t *testing.T, printed, image, disk, initrd string) {
+	t.Helper()
+	var config struct {
+		BootSource struct {
+			Kernel string `json:"kernel_image_path"`
+			Initrd string `json:"initrd_path"`
+			Args   string `json:"boot_args"`
+		} `json:"boot-source"`
+		Drives []struct {
+			Path string `json:"path_on_host"`
+			Root bool   `json:"is_root_device"`
+			Read bool   `json:"is_read_only"`
+		}
+		Machine struct {
+			CPUs   int `json:"vcpu_count"`
+			Memory int `json:"mem_size_mib"`
+		} `json:"machine-config"`
+	}
+	if err := json.Unmarshal([]byte(printed), &config); err != nil {
+		t.Fatalf("%v:\n%s", err, printed)
+	}
+	b := config.BootSource
+	if b.Kernel != filepath.Join(image, "vmlinux") || b.Initrd != initrd || !strings.Contains(b.Args, "console=ttyS0 reboot=k") {
+		t.Errorf("%+v", b)
+	}
+	if len(config.Drives) != 1 || config.Drives[0].Path != disk || !config.Drives[0].Root || config.Drives[0].Read {
+		t.Errorf("%+v", config.Drives)
+	}
+	if config.Machine.CPUs != 2 || config.Machine.Memory != 1024 {
+		t.Errorf("%+v", config.Machine)
+	}
+	for _, path := range []string{b.Kernel, b.Initrd, disk} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// refuses: what cannot be, with its status, and nothing is made.
+func (u user) refuses(t *testing.T, image string) {
+	t.Helper()
+	output(t, u.command("banger-register", "--name", "bare", "root.ext4"))
+	for line, code := range map[string]int{
+		"":                                     64,
+		"app app":                              64,
+		"--nonsense app":                       64,
+		"--memory lots app":                    64,
+		"--memory 0 app":                       64,
+		"--cpus none app":                      64,
+		"--cpus 0 app":                         64,
+		"--size 1G app":                        64,
+		"--keep x --size huge app":             64,
+		"--print qemu app":                     64,
+		"--print firecracker app":              64,
+		"--keep a,b app":                       64,
+		"app --":                               64,
+		"none":                                 66,
+		"--keep nowhere/x app":                 66,
+		"bare":                                 65,
+		"--keep " + image + "/rootfs.ext4 app": 73,
+	} {
+		o := finish(t, u.command("banger", append([]string{"boot"}, strings.Fields(line)...)...))
+		if o.code != code || o.stdout != "" || !strings.Contains(o.stderr, ": ") {
+			t.Errorf("boot %s: exit %d, not %d; %s%s", line, o.code, code, o.stdout, o.stderr)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(u.home, "x*")); len(left) > 0 {
+		t.Errorf("left %q", left)
+	}
+}
+
+// TestBootEnded: a signal to banger boot ends the machine, and takes what it
+// ran on along. A disk that a machine has is not given to another.
+func TestBootEnded(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	for _, flags := range [][]string{nil, {"--keep", "disk.ext4"}} {
+		cmd := u.command("banger", append(append([]string{"boot"}, flags...), "app", "--", "/app", "sleep")...)
+		console, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(console)
+		if line, err := lines.ReadString('\n'); err != nil || line != "[/app sleep]\n" {
+			t.Errorf("%q, %v", line, err)
+		}
+		if flags != nil {
+			if o := finish(t, u.command("banger", "boot", "--keep", "disk.ext4", "app")); o.code != 75 {
+				t.Errorf("a second machine on the disk: exit %d, %s", o.code, o.stderr)
+			}
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		io.Copy(io.Discard, lines) // which ends when nobody has it open any more: the machine is gone
+		stdin.Close()
+		cmd.Wait()
+		if code := exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus)); code != 143 {
+			t.Errorf("exit %d, not 143", code)
+		}
+		noLeftovers(t, u)
+	}
+}

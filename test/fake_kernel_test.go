@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// kernel makes a directory of what looks like a kernel that boots any image: it
+// is as large as a small one, and nothing in it runs.
+func kernel(t testing.TB, dir string) string {
+	t.Helper()
+	const release = "6.1.0"
+	if err := os.MkdirAll(filepath.Join(dir, "modules", release, "kernel"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"vmlinux": fakeVmlinux(t, release, 1_000_000), "initrd.img": emptyInitrd(300_000),
+		"modules/" + release + "/kernel/firmware.bin": smallNoise(1, 30_000),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// fakeVmlinux is an ELF file of some size for amd64 with a banner, the note by
+// which QEMU enters a kernel, and a configuration that has all a guest needs.
+func fakeVmlinux(t testing.TB, release string, size int) []byte {
+	t.Helper()
+	var config bytes.Buffer
+	z := gzip.NewWriter(&config)
+	for _, option := range []string{"EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI", "DEVTMPFS", "SERIAL_8250_CONSOLE", "VIRTIO_VSOCKETS"} {
+		fmt.Fprintf(z, "CONFIG_%s=y\n", option)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	note := []byte("\x04\x00\x00\x00\x04\x00\x00\x00\x12\x00\x00\x00Xen\x00\x00\x00\x00\x01")
+	segment := slices.Concat([]byte("\x04\x00\x00\x00\x04\x00\x00\x00\x78\x00\x00\x00\x00\x00\x00\x00"), make([]byte, 16),
+		[]byte{byte(len(note)), 0, 0, 0, 0, 0, 0, 0}, make([]byte, 16)) // PT_NOTE at byte 120
+	return slices.Concat(elfHeader(1), segment, note, []byte("Linux version "+release+" (test) #1 SMP\n\x00IKCFG_ST"), config.Bytes(),
+		[]byte("IKCFG_ED"), smallNoise(uint64(size), size))
+}
+
+// elfHeader is that of an executable for amd64, with some segments behind it.
+func elfHeader(segments byte) []byte {
+	h := make([]byte, 64)
+	copy(h, "\x7fELF\x02\x01\x01")
+	copy(h[16:], "\x02\x00\x3e\x00\x01")
+	h[32], h[52], h[54], h[56] = 64, 64, 56, segments
+	return h
+}
+
+// emptyInitrd is an archive without files, and zeros behind it.
+func emptyInitrd(size int) []byte {
+	const name = "TRAILER!!!\x00"
+	trailer := "070701"
+	for _, field := range []int{0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, len(name), 0} {
+		trailer += fmt.Sprintf("%08x", field)
+	}
+	return append([]byte(trailer+name), make([]byte, size)...)
+}
