@@ -6,14 +6,15 @@ import "testing"
 
 func TestDirectories(t *testing.T) {
 	for _, c := range []struct {
-		env          map[string]string
-		cache, state string
+		env                  map[string]string
+		cache, state, config string
 	}{
-		{map[string]string{"HOME": "/h"}, "/h/.cache/banger", "/h/.local/state/banger"},
-		{map[string]string{"XDG_CACHE_HOME": "/c", "XDG_STATE_HOME": "/s"}, "/c/banger", "/s/banger"},
-		{map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "c", "XDG_STATE_HOME": "./s"}, "/h/.cache/banger", "/h/.local/state/banger"},
-		{map[string]string{}, "", ""},
-		{map[string]string{"HOME": "relative"}, "", ""},
+		{map[string]string{"HOME": "/h"}, "/h/.cache/banger", "/h/.local/state/banger", "/h/.config/banger"},
+		{map[string]string{"XDG_CACHE_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_CONFIG_HOME": "/f"}, "/c/banger", "/s/banger", "/f/banger"},
+		{map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "c", "XDG_STATE_HOME": "./s", "XDG_CONFIG_HOME": "../f"},
+			"/h/.cache/banger", "/h/.local/state/banger", "/h/.config/banger"},
+		{map[string]string{}, "", "", ""},
+		{map[string]string{"HOME": "relative"}, "", "", ""},
 	} {
 		get := func(name string) string { return c.env[name] }
 		if got, err := Cache(get); got != c.cache || (err == nil) != (c.cache != "") {
@@ -21,6 +22,9 @@ func TestDirectories(t *testing.T) {
 		}
 		if got, err := State(get); got != c.state || (err == nil) != (c.state != "") {
 			t.Errorf("%v: state %s, %v", c.env, got, err)
+		}
+		if got, err := Config(get); got != c.config || (err == nil) != (c.config != "") {
+			t.Errorf("%v: config %s, %v", c.env, got, err)
 		}
 	}
 }
