@@ -25,7 +25,7 @@ func (c *command) add(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	scratch, err := c.store.Scratch(args[0])
+	scratch, err := c.store.Scratch(args[0], c.force)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (p *Puller) Pull(ctx context.Context, where, name string) (*store.Kernel, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	scratch, err := p.store.Scratch(name)
+	scratch, err := p.store.Scratch(name, p.Replace)
 	if err != nil {
 		return nil, err
 	}

@@ -127,16 +127,16 @@ func cannotCreate(dst string, err error) error {
 // Commit gives the destination its name, in one step. What is replaced is
 // gone when Commit returns, unless somebody holds it: then a sweep takes it.
 func (s *Stage) Commit() error {
-	err := unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EEXIST) {
+	err := s.rename(unix.RENAME_NOREPLACE)
+	for errors.Is(err, unix.EEXIST) {
 		if err := s.free(); err != nil {
 			return err
 		}
-		if err := unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, unix.RENAME_EXCHANGE); err != nil {
-			return cannotCreate(s.dst, err)
+		if err = s.rename(unix.RENAME_EXCHANGE); err == nil {
+			reap(s.Path)
+		} else if errors.Is(err, unix.ENOENT) { // it has been removed since
+			err = s.rename(unix.RENAME_NOREPLACE)
 		}
-		reap(s.Path)
-		err = nil
 	}
 	if err != nil {
 		return cannotCreate(s.dst, err)
@@ -144,6 +144,10 @@ func (s *Stage) Commit() error {
 	s.Path = ""
 	s.unlock()
 	return nil
+}
+
+func (s *Stage) rename(flag uint) error {
+	return unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, flag)
 }
 
 // Sync is Commit for what is kept: once it returns, the name is on disk.

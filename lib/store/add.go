@@ -61,8 +61,11 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 }
 
 // Scratch makes a directory among the kernels, for what one is made from. It
-// is never committed: Discard removes it, or the next run's sweep.
-func (s *Store) Scratch(name string) (*stage.Stage, error) { return s.stageKernel(name, true) }
+// is never committed: Discard removes it, or the next run's sweep. A kernel that
+// has the name is an error, unless it is to be replaced.
+func (s *Store) Scratch(name string, replace bool) (*stage.Stage, error) {
+	return s.stageKernel(name, replace)
+}
 
 func (s *Store) stageKernel(name string, replace bool) (*stage.Stage, error) {
 	if err := CheckName(name); err != nil {

@@ -125,7 +125,7 @@ func TestBootHeld(t *testing.T) {
 	if _, err := s.Boot("k"); status.Of(err) != status.NoInput {
 		t.Errorf("a kernel that was removed: %v", err)
 	}
-	scratch, err := s.Scratch("k")
+	scratch, err := s.Scratch("k", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,8 +208,15 @@ func TestWriteInitrd(t *testing.T) {
 	if !strings.Contains(with.String(), "init for amd64") || !strings.Contains(with.String(), `{"args":["/bin/x","a b"]}`) {
 		t.Errorf("%q", with.String())
 	}
+	if err := image.WriteInitrd(&without, []string{"/bin/x", "caf\xe9"}, init); status.Of(err) != status.Usage {
+		t.Errorf("an argument that JSON cannot hold: %v", err)
+	}
 	if strings.Contains(without.String(), "args") {
 		t.Errorf("without a command: %q", without.String())
+	}
+	again, err := s.Publish(context.Background(), Publication{Rootfs: filepath.Join(image.Dir, "rootfs.ext4"), Name: image.Name, Replace: true, Now: now})
+	if err != nil || again.Kernel != nil || again.Reference != "acme/web:1" || again.Ext4.UUID != image.Ext4.UUID {
+		t.Errorf("published again, from itself: %+v, %v", again, err)
 	}
 	image.Kernel = nil
 	if err := image.WriteInitrd(&with, nil, init); status.Of(err) != status.Bad {

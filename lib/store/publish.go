@@ -136,10 +136,13 @@ func (s *Store) isStaging(dir string) bool {
 
 // complete stages the kernel, writes the record and sees all to the disk.
 func (p Publication) complete(ctx context.Context, dir string, d documents) (err error) {
-	r := d.Record
+	r, before := d.Record, d.Record.Ext4
 	rootfs := filepath.Join(dir, bundle.Ext4File)
 	if r.Ext4, err = describe(ctx, rootfs, d.made); err != nil {
 		return err
+	}
+	if d.made == nil && before != nil && before.UUID == r.Ext4.UUID { // one that was published before
+		r.Ext4.Mkfs = before.Mkfs
 	}
 	r.Kernel = nil // that of an image this one was taken from is not here
 	if p.Kernel != nil {

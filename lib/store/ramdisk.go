@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	"unicode/utf8"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -69,6 +70,11 @@ func (i *Image) WriteInitrd(w io.Writer, command []string, init func(arch string
 	r := ramdisk{arch: k.Arch, release: i.Kernel.Release, init: init}
 	if r.config, r.modules, err = configuration(i.Dir); err != nil {
 		return err
+	}
+	for _, word := range command {
+		if !utf8.ValidString(word) {
+			return status.Errorf(status.Usage, "%q: not UTF-8, which a command has to be here", word)
+		}
 	}
 	var run *guest.Run
 	if len(command) > 0 {
