@@ -39,13 +39,16 @@ func kernelPackage(t testing.TB, standsFor string) string {
 // dependency is the package with the kernel in it, which changes with each ABI.
 func dependency(t testing.TB, standsFor string) string {
 	t.Helper()
-	depends := output(t, exec.Command("apt-cache", "depends", standsFor))
-	for _, word := range strings.Fields(depends)[1:] {
-		if strings.HasPrefix(word, "linux-image-") {
+	depends, _ := exec.Command("apt-cache", "depends", standsFor).CombinedOutput()
+	for _, word := range strings.Fields(string(depends)) {
+		if strings.HasPrefix(word, "linux-image-") && word != standsFor {
 			return word
 		}
 	}
-	t.Fatalf("%s depends on no kernel:\n%s", standsFor, depends)
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("apt knows no %s:\n%s", standsFor, depends)
+	}
+	t.Skipf("apt knows no %s", standsFor)
 	return ""
 }
 

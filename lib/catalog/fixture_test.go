@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -77,9 +78,9 @@ func entryOf(archive []byte) Entry {
 type user struct {
 	*Puller
 	state     string
-	catalog   string // its URL
-	asked     int    // for the tarball
-	said, got int64  // bytes: what Progress hears
+	catalog   string       // its URL
+	asked     atomic.Int64 // for the tarball
+	said, got atomic.Int64 // bytes: what Progress hears
 }
 
 // newUser returns one who gives up after a short silence, on a server that
@@ -90,7 +91,7 @@ func newUser(t *testing.T, e Entry, answer http.HandlerFunc) *user {
 	u := &user{state: filepath.Join(home, "state")}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/kernels.json", func(w http.ResponseWriter, _ *http.Request) { w.Write(document(t, e)) })
-	mux.HandleFunc("/k.tar", func(w http.ResponseWriter, r *http.Request) { u.asked++; answer(w, r) })
+	mux.HandleFunc("/k.tar", func(w http.ResponseWriter, r *http.Request) { u.asked.Add(1); answer(w, r) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	u.catalog = server.URL + "/kernels.json"
@@ -101,7 +102,7 @@ func newUser(t *testing.T, e Entry, answer http.HandlerFunc) *user {
 	}
 	p.source.Keychain = authn.NewMultiKeychain() // not that of who runs the test
 	p.Warn = func(text string) { t.Errorf("warned: %s", text) }
-	p.Progress = func(total, done int64) { u.said += total; u.got += done }
+	p.Progress = func(total, done int64) { u.said.Add(total); u.got.Add(done) }
 	u.Puller = p
 	return u
 }

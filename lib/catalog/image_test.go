@@ -91,8 +91,8 @@ func TestPullImage(t *testing.T) {
 	if got := u.kernels(t); got != "kernels/k" {
 		t.Errorf("among the kernels: %s", got)
 	}
-	if u.got != u.said || u.got == 0 {
-		t.Errorf("progress: %d of %d bytes", u.got, u.said)
+	if got, said := u.got.Load(), u.said.Load(); got != said || got == 0 {
+		t.Errorf("progress: %d of %d bytes", got, said)
 	}
 }
 

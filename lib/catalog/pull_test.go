@@ -32,8 +32,8 @@ func TestPull(t *testing.T) {
 	if got := u.kernels(t); got != "kernels/k" {
 		t.Errorf("among the kernels: %s", got)
 	}
-	if size := int64(len(packed)); u.said != size || u.got != size {
-		t.Errorf("progress: %d of %d bytes, they are %d", u.got, u.said, size)
+	if size := int64(len(packed)); u.said.Load() != size || u.got.Load() != size {
+		t.Errorf("progress: %d of %d bytes, they are %d", u.got.Load(), u.said.Load(), size)
 	}
 }
 
@@ -50,8 +50,8 @@ func TestPullFile(t *testing.T) {
 	if err != nil || !maps.Equal(k.SHA256, want.SHA256) {
 		t.Errorf("%+v, %v", k, err)
 	}
-	if u.asked > 0 {
-		t.Errorf("the web server was asked %d times", u.asked)
+	if asked := u.asked.Load(); asked > 0 {
+		t.Errorf("the web server was asked %d times", asked)
 	}
 }
 
@@ -179,8 +179,8 @@ func TestPullOverAnothers(t *testing.T) {
 	u := newUser(t, entryOf(packed), serve(packed))
 	u.Replace = true
 	write(t, filepath.Join(u.state, "kernels/k/thesis.txt"), []byte("x"))
-	if _, err := u.pull(); status.Of(err) != status.Create || u.asked > 0 {
-		t.Errorf("asked %d times: %v", u.asked, err)
+	if _, err := u.pull(); status.Of(err) != status.Create || u.asked.Load() > 0 {
+		t.Errorf("asked %d times: %v", u.asked.Load(), err)
 	}
 	if got := u.kernels(t); got != "kernels/k" {
 		t.Errorf("among the kernels: %s", got)

@@ -205,6 +205,7 @@ func TestCheck(t *testing.T) {
 		{"an init for another processor", map[string]string{"sbin/init": elfOf(elf.EM_AARCH64, "", false, "")}, nil, "error arch: /sbin/init is for arm64, the kernel is for amd64"},
 		{"no loader", map[string]string{"sbin/init": elfOf(elf.EM_X86_64, loader, false, "")}, nil, "error init: " + loader + " is not in the image"},
 		{"no interpreter", map[string]string{"sbin/init": "#! /usr/bin/perl -w\n"}, nil, "error init: /usr/bin/perl is not in the image"},
+		{"a shell for another processor", map[string]string{"bin/sh": elfOf(elf.EM_AARCH64, "", false, "")}, nil, "error arch: /bin/sh is for arm64"},
 		{"an interpreter for another processor", map[string]string{"sbin/init": "#!/bin/sh\n", "bin/sh": elfOf(elf.EM_RISCV, "", false, "")}, nil, "error arch: /bin/sh is for riscv"},
 
 		{"no mount points", map[string]string{"proc/": "-", "run/": "-"}, nil, "warning mounts: no /proc, /run in the image"},

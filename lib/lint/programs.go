@@ -21,19 +21,42 @@ var inits = []string{"/sbin/init", "/etc/init", "/bin/init"}
 
 // checkInit is about the first program, and what stands in for it.
 func (c *checker) checkInit() error {
-	for _, path := range append(inits, "/bin/sh") {
-		there, err := c.exists(path)
-		if err != nil {
-			return err
-		}
-		if !there {
-			continue
-		}
-		if path == "/bin/sh" {
-			c.find(Warning, "init", c.boot(""), "no init: a shell stands in for it")
-		}
-		return c.checkProgram(path)
+	init, err := c.first(inits...)
+	if err != nil {
+		return err
 	}
+	sh, err := c.first("/bin/sh")
+	if err != nil {
+		return err
+	}
+	switch {
+	case init == "" && sh == "":
+		return c.checkCommand()
+	case init == "":
+		c.find(Warning, "init", c.boot(""), "no init: a shell stands in for it")
+		return c.checkProgram(sh)
+	}
+	found := len(c.findings)
+	if err := c.checkProgram(init); err != nil || sh == "" || len(c.findings) > found {
+		return err
+	}
+	return c.checkProgram(sh) // by which most inits run most things
+}
+
+// first returns the first of some paths that is in the image, "" if none is.
+func (c *checker) first(paths ...string) (string, error) {
+	for _, path := range paths {
+		there, err := c.exists(path)
+		if there || err != nil {
+			return path, err
+		}
+	}
+	return "", nil
+}
+
+// checkCommand is about an image with neither an init nor a shell: what its
+// config runs is all there is.
+func (c *checker) checkCommand() error {
 	command := c.command()
 	if !path.IsAbs(command) {
 		c.find(Error, "init", c.boot(" -- PROGRAM"), "neither an init nor a shell, nor a command in its config by a full path")

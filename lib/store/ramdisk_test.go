@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"banger/lib/initrd"
+	"banger/lib/status"
+)
+
+// program is an Init that gives the same for each architecture.
+func program(text string) func(string) ([]byte, error) {
+	return func(arch string) ([]byte, error) { return []byte(text + " for " + arch), nil }
+}
+
+// ramdiskOf is a kernel's initial ramdisk: the names in it, and all of it.
+func ramdiskOf(t *testing.T, k *Kernel) (inside string, raw []byte) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(k.Dir, initrdPart))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := initrd.Names(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, " "), raw
+}
+
+const modularInitrd = "dev modules proc root sys init modules/00-virtio_blk.ko modules/01-jbd2.ko modules/02-ext4.ko"
+
+// A kernel whose drivers are modules gets an initial ramdisk that has them.
+func TestInitrdMade(t *testing.T) {
+	s := Open(t.TempDir())
+	k, err := add(t, s, "k", modular(t, "6.1.0-x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, k.Dir); got != "bzImage initrd.img kernel.json modules vmlinux vmlinux.config" {
+		t.Errorf("it holds %s", got)
+	}
+	if raw, err := os.ReadFile(filepath.Join(k.Dir, vmlinuxPart)); err != nil || !bytes.Equal(raw, vmlinux("6.1.0-x").Data) {
+		t.Errorf("not the kernel inside the bzImage: %q, %v", raw, err)
+	}
+	inside, raw := ramdiskOf(t, k)
+	if inside != modularInitrd || !bytes.Contains(raw, []byte("init for amd64")) {
+		t.Errorf("its initrd holds %s", inside)
+	}
+}
+
+// One that a kernel brings is kept, and nobody asks for a program.
+func TestInitrdBrought(t *testing.T) {
+	s := Open(t.TempDir())
+	files := modular(t, "6.1.0-x")
+	files["initrd.img"] = &fstest.MapFile{Data: []byte("theirs")}
+	k, err := s.AddKernel(context.Background(), Addition{Name: "k", Files: files, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(k.Dir, initrdPart)); err != nil || string(raw) != "theirs" {
+		t.Errorf("%q, %v", raw, err)
+	}
+}
+
+// Made anew, it is of the program there is now; all else stays what it was.
+func TestRemakeInitrd(t *testing.T) {
+	s := Open(t.TempDir())
+	for name, brought := range map[string]bool{"made": false, "brought": true} {
+		files := modular(t, "6.1.0-x")
+		if brought {
+			files["initrd.img"] = &fstest.MapFile{Data: []byte("theirs")}
+		}
+		old, err := s.AddKernel(context.Background(), Addition{
+			Name: name, Files: files, Source: "there", Distro: "void", Now: now, Init: program("first"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := s.RemakeInitrd(context.Background(), name, program("second"), now.Add(time.Hour))
+		if err != nil || path != filepath.Join(old.Dir, initrdPart) {
+			t.Fatalf("%s: %q, %v", name, path, err)
+		}
+		k, err := s.Kernel(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.Source != "there" || k.Distro != "void" || k.Release != "6.1.0-x" || !k.Added.Equal(now.Add(time.Hour)) {
+			t.Errorf("%s: %+v", name, k.KernelRecord)
+		}
+		if len(k.SHA256) != len(old.SHA256) {
+			t.Errorf("%s: parts %v, were %v", name, k.SHA256, old.SHA256)
+		}
+		for part, digest := range old.SHA256 {
+			if (k.SHA256[part] == digest) != (part != initrdPart) {
+				t.Errorf("%s: %s is %s, was %s", name, part, k.SHA256[part], digest)
+			}
+		}
+		if inside, raw := ramdiskOf(t, k); inside != modularInitrd || !bytes.Contains(raw, []byte("second for amd64")) {
+			t.Errorf("%s: its initrd holds %s", name, inside)
+		}
+	}
+	if got := names(t, s.kernels()); got != "brought made" {
+		t.Errorf("among the kernels: %s", got)
+	}
+}
+
+// A kernel that needs none has none afterwards, even if it brought one.
+func TestRemakeInitrdNeedless(t *testing.T) {
+	s := Open(t.TempDir())
+	files := fstest.MapFS{"vmlinux": vmlinux("6.1"), "config": {Data: []byte(built)}, "initrd.img": {Data: []byte("theirs")}}
+	k, err := add(t, s, "k", files)
+	if err != nil || k.SHA256[initrdPart] == "" {
+		t.Fatalf("%+v, %v", k, err)
+	}
+	if path, err := s.RemakeInitrd(context.Background(), "k", nil, now); path != "" || err != nil {
+		t.Errorf("%q, %v", path, err)
+	}
+	if got := names(t, k.Dir); got != "kernel.json vmlinux vmlinux.config" {
+		t.Errorf("it holds %s", got)
+	}
+}
+
+// Where it cannot be made, the kernel stays as it was, and nothing is beside it.
+func TestRemakeInitrdFails(t *testing.T) {
+	s := Open(t.TempDir())
+	old, err := add(t, s, "k", modular(t, "6.1.0-x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, before := ramdiskOf(t, old)
+	gone := errors.New("no program")
+	init := func(string) ([]byte, error) { return nil, gone }
+	if _, err := s.RemakeInitrd(context.Background(), "k", init, now); !errors.Is(err, gone) {
+		t.Errorf("without a program: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.RemakeInitrd(ctx, "k", program("second"), now); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if _, err := s.RemakeInitrd(context.Background(), "none", program("x"), now); status.Of(err) != status.NoInput {
+		t.Errorf("of no kernel: %v", err)
+	}
+	if _, after := ramdiskOf(t, old); !bytes.Equal(before, after) || names(t, s.kernels()) != "k" {
+		t.Errorf("it has changed, or left something: %s", names(t, s.kernels()))
+	}
+}
+
+// Who is copying a kernel meanwhile goes on with the one he began with.
+func TestRemakeInitrdHeld(t *testing.T) {
+	s := Open(t.TempDir())
+	old, err := add(t, s, "k", modular(t, "6.1.0-x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, before := ramdiskOf(t, old)
+	b, err := s.Boot("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := s.RemakeInitrd(context.Background(), "k", program("second"), now); err != nil {
+		t.Fatal(err)
+	}
+	into := t.TempDir()
+	r, err := b.stageInto(context.Background(), into)
+	if err != nil || r.Initrd == "" || r.Modules == "" || r.BzImage == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if raw, err := os.ReadFile(filepath.Join(into, r.Initrd)); err != nil || !bytes.Equal(raw, before) {
+		t.Errorf("another initrd, %v", err)
+	}
+}
