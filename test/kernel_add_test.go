@@ -146,3 +146,28 @@ func (u user) alone(t *testing.T) {
 		t.Errorf("among the kernels: %v, %v", left, err)
 	}
 }
+
+// TestKernelDebian: the script gets the distribution's kernel, and what one
+// user is given, root and everybody else are.
+func TestKernelDebian(t *testing.T) {
+	need(t, "apt-get", "dpkg-deb")
+	dependency(t, kernel612)
+	var sums []map[string]string
+	for _, id := range []uint32{nobody, 0} {
+		u := newUser(t, id)
+		if got := output(t, u.command("banger", "kernel", "debian", "newer", kernel612)); got != u.kernels("newer") {
+			t.Errorf("printed %q", got)
+		}
+		if o := finish(t, u.command("banger", "kernel", "debian", "newer", kernel612)); o.code != 73 || !hinted(o.stderr) {
+			t.Errorf("over a kernel that is there: exit %d, %s", o.code, o.stderr)
+		}
+		if o := finish(t, u.command("banger", "kernel", "debian", "none", "linux-image-none")); o.code != 66 || !hinted(o.stderr) {
+			t.Errorf("no such package: exit %d, %s", o.code, o.stderr)
+		}
+		sums = append(sums, u.showKernel(t, "newer").SHA256)
+		noLeftovers(t, u)
+	}
+	if len(sums[0]) != 5 || !maps.Equal(sums[0], sums[1]) {
+		t.Errorf("nobody has %v, root %v", sums[0], sums[1])
+	}
+}
