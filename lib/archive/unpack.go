@@ -71,13 +71,14 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	}
 	n := &numbered{layer.NewContents(ctx, f), f, path}
 	reader := &layer.Reader{Contents: n.Contents, MaxSize: maxSize, MaxEntries: maxEntries, Warn: warn}
-	l, err := reader.Read(ctx, "archive", data)
+	l, err := reader.Read(ctx, "archive", endless{data})
 	if e := n.Wait(); err == nil {
 		err = e
 	}
 	for _, rest := range []io.Reader{data, in} {
 		if err == nil {
-			_, err = io.Copy(io.Discard, rest)
+			// Read alone: the WriteTo of some formats fails at the end.
+			_, err = io.Copy(io.Discard, struct{ io.Reader }{rest})
 			err = layer.Fault(err)
 		}
 	}
@@ -90,6 +91,15 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 		return nil, nil, errors.Join(err, os.RemoveAll(path))
 	}
 	return t, n, nil
+}
+
+// endless is a reader that must not come to its end: a tar says itself where it
+// ends, by two blocks of zeros, and one without was cut between two entries.
+type endless struct{ io.Reader }
+
+func (e endless) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	return n, cut(err)
 }
 
 // open returns the tar in what in holds.

@@ -153,8 +153,8 @@ func TestPullOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.pull(); status.Of(err) != status.Create || !strings.Contains(err.Error(), "exists") {
-		t.Errorf("over a kernel: %v", err)
+	if _, err := u.pull(); status.Of(err) != status.Create || !strings.Contains(err.Error(), "exists") || u.asked.Load() != 1 {
+		t.Errorf("over a kernel: asked %d times, %v", u.asked.Load(), err)
 	}
 	u.Replace, reply = true, cut(packed)
 	if _, err := u.pull(); status.Of(err) != status.Temporary {

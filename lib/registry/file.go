@@ -13,11 +13,15 @@ import (
 )
 
 // Get starts reading a file from a web server, by http or https, as patiently
-// as blobs are read. The caller closes it; what is cut is an error of reading.
+// as blobs are read. Other URLs are refused. The caller closes it; what is cut
+// is an error of reading.
 func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, status.Errorf(status.Usage, "%w", err)
+	}
+	if s := req.URL.Scheme; s != "http" && s != "https" || req.URL.Host == "" {
+		return nil, status.Errorf(status.Usage, "%s: not a URL by http or https", req.URL.Redacted())
 	}
 	req.Header.Set("Accept-Encoding", "identity") // its sum is that of what is served
 	resp, err := (&http.Client{Transport: transport}).Do(req)

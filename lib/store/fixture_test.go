@@ -41,7 +41,7 @@ func module(t *testing.T, release, depends string) *fstest.MapFile {
 }
 
 // bzImage is a kernel as a boot loader takes it: the sectors before it, the
-// kernel compressed, and how long it is.
+// kernel compressed, which ends with how long it is.
 func bzImage(t *testing.T, vmlinux []byte, release string) *fstest.MapFile {
 	t.Helper()
 	var payload bytes.Buffer
@@ -60,7 +60,7 @@ func bzImage(t *testing.T, vmlinux []byte, release string) *fstest.MapFile {
 	le.PutUint16(b[0x20e:], 0x100) // where the version is, less 0x200
 	le.PutUint16(b[0x236:], 1)
 	copy(b[0x300:], release+" (x) #1\x00")
-	b = le.AppendUint32(append(b, payload.Bytes()...), uint32(len(vmlinux)))
+	b = append(b, payload.Bytes()...)
 	le.PutUint32(b[0x24c:], uint32(len(b)-1024))
 	return &fstest.MapFile{Data: b}
 }
