@@ -32,7 +32,7 @@ func check(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 		if asJSON {
 			err = tool.PrintJSON(f)
 		} else {
-			err = tool.Print(fmt.Sprintf("%s: %s: %s\n\t%s\n", name, f.Level, f.Text, f.Remedy))
+			err = tool.Print(fmt.Sprintf("%s: %s: %s\n\t%s\n", name, f.Level, filter.Printable(f.Text), filter.Printable(f.Remedy)))
 		}
 		if err != nil {
 			return err

@@ -79,10 +79,12 @@ func (c *Catalog) Find(name string) (*Entry, error) {
 	return found, nil
 }
 
-// names are those of all entries.
+// names are those of all entries that have one.
 func (c *Catalog) names() (all []string) {
 	for _, e := range c.Entries {
-		all = append(all, e.Name)
+		if store.CheckName(e.Name) == nil {
+			all = append(all, e.Name)
+		}
 	}
 	return all
 }

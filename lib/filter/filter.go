@@ -131,9 +131,9 @@ func (t *Tool) report(image string, err error) {
 	if status.Of(err) == status.Usage && hint == "" {
 		hint = t.Name + " --help"
 	}
-	text = t.Name + ": " + printable(text) + "\n"
+	text = t.Name + ": " + Printable(text) + "\n"
 	if hint != "" {
-		text += "hint: " + printable(hint) + "\n"
+		text += "hint: " + Printable(hint) + "\n"
 	}
 	io.WriteString(t.Stderr, text)
 }
@@ -145,9 +145,9 @@ func names(text, image string) bool {
 	return is && rest != "" && strings.IndexByte(":/.@", rest[0]) >= 0
 }
 
-// printable escapes what would move a terminal's cursor, or worse: messages
+// Printable escapes what would move a terminal's cursor, or worse: messages
 // quote registries and archives.
-func printable(text string) string {
+func Printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		if unicode.IsPrint(r) {
@@ -160,10 +160,10 @@ func printable(text string) string {
 }
 
 // Warn says something on stderr that does not stop the work.
-func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, printable(text)) }
+func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, Printable(text)) }
 
 // Hint says on stderr what could be done next.
-func (t *Tool) Hint(text string) { fmt.Fprintf(t.Stderr, "hint: %s\n", printable(text)) }
+func (t *Tool) Hint(text string) { fmt.Fprintf(t.Stderr, "hint: %s\n", Printable(text)) }
 
 // Print writes to stdout, and finds out whether it arrived.
 func (t *Tool) Print(text string) error {
@@ -178,6 +178,9 @@ func (t *Tool) PrintJSON(v any) error { return output(json.NewEncoder(t.Stdout).
 func (t *Tool) PrintTable(rows [][]string) error {
 	w := tabwriter.NewWriter(t.Stdout, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = Printable(cell)
+		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return output(w.Flush())

@@ -173,3 +173,17 @@ func TestSignal(t *testing.T) {
 		t.Errorf("status %d, stdout %q, stderr %q", code, out.String(), stderr.String())
 	}
 }
+
+// A table's cells may come from a server: none of them moves the cursor, or
+// makes a row of its own.
+func TestPrintTable(t *testing.T) {
+	var out bytes.Buffer
+	tool := New("banger-x", "")
+	tool.Stdout = &out
+	if err := tool.PrintTable([][]string{{"NAME", "TEXT"}, {"longer", "a\x1b[2J\tb\nc"}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NAME    TEXT\nlonger  a\\x1b[2J\\tb\\nc\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}

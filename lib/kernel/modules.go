@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -29,7 +28,7 @@ type Modules struct {
 func OpenModules(dir fs.FS) (*Modules, error) {
 	m := &Modules{dir: dir, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]info{}}
 	err := fs.WalkDir(dir, ".", func(file string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && IsModule(file) {
+		if err == nil && !d.IsDir() && IsModule(file) && isFile(dir, file) {
 			m.files[ModuleName(file)] = file
 		}
 		return err
@@ -42,25 +41,36 @@ func OpenModules(dir fs.FS) (*Modules, error) {
 
 // readBuiltin reads the names of what is built in, and what else it goes by.
 func (m *Modules) readBuiltin() error {
-	list, err := fs.ReadFile(m.dir, "modules.builtin")
-	if err == nil {
-		m.listed = true
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	list, err := readList(m.dir, "modules.builtin")
+	if err != nil {
 		return err
 	}
+	m.listed = list != nil
 	for file := range strings.FieldsSeq(string(list)) {
 		m.builtin[ModuleName(file)] = true
 	}
-	aliases, err := fs.ReadFile(m.dir, "modules.builtin.modinfo")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	aliases, err := readList(m.dir, "modules.builtin.modinfo")
 	for field := range strings.SplitSeq(string(aliases), "\x00") {
 		if _, alias, _ := strings.Cut(field, ".alias="); alias != "" {
 			m.builtin[alias] = true
 		}
 	}
 	return err
+}
+
+// readList reads a list of the modules' directory, nil if it is not there.
+func readList(dir fs.FS, name string) ([]byte, error) {
+	if !isFile(dir, name) {
+		return nil, nil
+	}
+	list, err := fs.ReadFile(dir, name)
+	return append([]byte{}, list...), err
+}
+
+// isFile tells a file from what would not be read to an end, as a fifo.
+func isFile(dir fs.FS, name string) bool {
+	info, err := fs.Stat(dir, name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // IsModule tells a module by its file's name.

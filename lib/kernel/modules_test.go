@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -226,5 +229,19 @@ func TestFind(t *testing.T) {
 		if p, err := Find(c.tree); status.Of(err) != status.Bad || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
+	}
+}
+
+// A fifo among the modules is none of them, and nobody waits for it.
+func TestModulesFifo(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.ko", "modules.builtin", "modules.builtin.modinfo"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := OpenModules(os.DirFS(dir))
+	if err != nil || m.Has("a") || m.listed {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

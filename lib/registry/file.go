@@ -37,7 +37,7 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 
 // explainStatus gives the answer of a web server the exit status it means.
 func explainStatus(code int) error {
-	said := fmt.Sprintf("the server answers %d %s", code, strings.ToLower(http.StatusText(code)))
+	said := strings.TrimSpace(fmt.Sprintf("the server answers %d %s", code, strings.ToLower(http.StatusText(code))))
 	switch {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return status.Errorf(status.Refused, "%s", said)

@@ -135,3 +135,24 @@ func replace(dst string) error {
 	}
 	return s.Commit()
 }
+
+// A symlink that somebody has put there is followed.
+func TestHoldLink(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "there"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("there", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	held, err := Hold(filepath.Join(dir, "link"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	opened, err1 := held.Stat()
+	there, err2 := os.Stat(filepath.Join(dir, "there"))
+	if err1 != nil || err2 != nil || !os.SameFile(opened, there) {
+		t.Errorf("%v, %v", err1, err2)
+	}
+}

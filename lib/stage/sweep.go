@@ -77,7 +77,7 @@ func lock(path string) (*os.File, error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = errGone
 	}
-	if err == nil && !same(f, path) {
+	if err == nil && !is(f, path, os.Lstat) {
 		err = errGone
 	}
 	if err != nil {
@@ -88,7 +88,8 @@ func lock(path string) (*os.File, error) {
 }
 
 // Hold opens what has its name and keeps it whole until the file is closed:
-// others may rename or replace it meanwhile, and nobody removes it.
+// others may rename or replace it meanwhile, and nobody removes it. A symlink
+// is followed: somebody has put it there.
 func Hold(path string) (*os.File, error) {
 	for {
 		f, err := os.Open(path)
@@ -96,7 +97,7 @@ func Hold(path string) (*os.File, error) {
 			return nil, err
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
-		if err == nil && same(f, path) {
+		if err == nil && is(f, path, os.Stat) {
 			return f, nil
 		}
 		f.Close()
@@ -107,9 +108,10 @@ func Hold(path string) (*os.File, error) {
 	}
 }
 
-// same reports whether path still names the open file.
-func same(f *os.File, path string) bool {
+// is reports whether path still names the open file, looked at with stat or
+// lstat.
+func is(f *os.File, path string, stat func(string) (fs.FileInfo, error)) bool {
 	a, err1 := f.Stat()
-	b, err2 := os.Lstat(path)
+	b, err2 := stat(path)
 	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
