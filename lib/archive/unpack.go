@@ -77,8 +77,7 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	}
 	for _, rest := range []io.Reader{data, in} {
 		if err == nil {
-			// Read alone: the WriteTo of some formats fails at the end.
-			_, err = io.Copy(io.Discard, struct{ io.Reader }{rest})
+			_, err = io.Copy(io.Discard, rest)
 			err = layer.Fault(err)
 		}
 	}

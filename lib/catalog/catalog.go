@@ -39,6 +39,16 @@ type Entry struct {
 	TarballURL    string `json:"tarball_url,omitempty"` // may be relative to the catalog
 	TarballSHA256 string `json:"tarball_sha256,omitempty"`
 	Ref           string `json:"ref,omitempty"` // an OCI reference by digest
+
+	damage error // what could not be read of it
+}
+
+// UnmarshalJSON reads an entry. One that cannot be read is kept for Check to
+// tell of: it must not stand before the others.
+func (e *Entry) UnmarshalJSON(raw []byte) error {
+	type plain Entry
+	e.damage = json.Unmarshal(raw, (*plain)(e))
+	return nil
 }
 
 // Parse reads a catalog. Its entries are checked when they are used, so that a
@@ -102,6 +112,8 @@ func (e *Entry) Check() error {
 
 func (e *Entry) check() error {
 	switch {
+	case e.damage != nil:
+		return e.damage
 	case !slices.Contains([]string{"amd64", "arm64"}, e.Arch):
 		return fmt.Errorf("arch %q: amd64 and arm64 are known", e.Arch)
 	case e.KernelVersion == "":

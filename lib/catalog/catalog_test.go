@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 	}
 	for text, words := range map[string]string{
 		"": "not a catalog", "<html>": "not a catalog", "[]": "not a catalog", `{"version":"1"}`: "not a catalog",
-		`{"version":1} x`: "not a catalog", `{"version":1,"entries":[{"size_bytes":1.5}]}`: "not a catalog",
+		`{"version":1} x`: "not a catalog", `{"version":1,"entries":{}}`: "not a catalog",
 		"{}": "version 0", `{"version":2}`: "version 2", `{"version":-1}`: "version -1",
 		`{"version":1}` + strings.Repeat(" ", maxCatalog): "more than",
 	} {
@@ -122,5 +122,20 @@ func TestLocation(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%s in %s: %s, %v; want %s", c.url, c.from, got, err, c.want)
 		}
+	}
+}
+
+// An entry that cannot be read stands before no other.
+func TestMistyped(t *testing.T) {
+	c, err := Parse("here", []byte(`{"version":1,"entries":[{"name":"bad","size_bytes":"12"},
+		{"name":"good","arch":"amd64","kernel_version":"6","ref":"x/y@sha256:`+strings.Repeat("a", 64)+`"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := c.Find("good"); e == nil || err != nil {
+		t.Errorf("%v, %v", e, err)
+	}
+	if _, err := c.Find("bad"); status.Of(err) != status.Bad || !strings.Contains(err.Error(), "size_bytes") {
+		t.Errorf("%v", err)
 	}
 }

@@ -70,6 +70,9 @@ func (s Set) find(name string) (*Catalog, *Entry, error) {
 // offered tells which kernels there are, as far as a line holds them.
 func offered(names []string) string {
 	const most = 8
+	if len(names) == 0 {
+		return "banger kernel add NAME of a distribution's package"
+	}
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + " are; banger kernel list --available tells of all"
 	}

@@ -92,7 +92,8 @@ var xzFormat = format{starts("\xfd7zXZ\x00"), func(r *bufio.Reader) (io.ReadClos
 // lz4Format is lz4's frame, or the older form without an end that kernels
 // still have.
 var lz4Format = format{isLZ4, func(r *bufio.Reader) (io.ReadCloser, error) {
-	return io.NopCloser(lz4.NewReader(r)), nil
+	// Read alone: its WriteTo ends with io.EOF, which is no error.
+	return io.NopCloser(struct{ io.Reader }{lz4.NewReader(r)}), nil
 }}
 
 func isLZ4(magic []byte) bool {

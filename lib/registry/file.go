@@ -24,7 +24,10 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 		return nil, status.Errorf(status.Usage, "%s: not a URL by http or https", req.URL.Redacted())
 	}
 	req.Header.Set("Accept-Encoding", "identity") // its sum is that of what is served
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := (&http.Client{Transport: transport, CheckRedirect: stayEncrypted}).Do(req)
+	if status.Of(err) == status.Refused {
+		return nil, err
+	}
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -35,6 +38,15 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 	return &file{resp.Body}, nil
 }
 
+// stayEncrypted refuses to be sent from https to where anybody may listen and
+// speak.
+func stayEncrypted(to *http.Request, from []*http.Request) error {
+	if from[0].URL.Scheme == "https" && to.URL.Scheme != "https" {
+		return status.Errorf(status.Refused, "sent from https to %s", to.URL.Redacted())
+	}
+	return nil
+}
+
 // explainStatus gives the answer of a web server the exit status it means.
 func explainStatus(code int) error {
 	said := strings.TrimSpace(fmt.Sprintf("the server answers %d %s", code, strings.ToLower(http.StatusText(code))))
@@ -43,7 +55,7 @@ func explainStatus(code int) error {
 		return status.Errorf(status.Refused, "%s", said)
 	case code == http.StatusNotFound, code == http.StatusGone:
 		return status.Errorf(status.NoInput, "%s", said)
-	case code == http.StatusTooManyRequests, code >= 500:
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return status.Errorf(status.Temporary, "%s", said)
 	}
 	return status.Errorf(status.Failed, "%s", said)

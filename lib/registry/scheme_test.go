@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"banger/lib/status"
@@ -27,4 +28,22 @@ func TestGetScheme(t *testing.T) {
 			t.Errorf("%q: status %d, %v", url, status.Of(err), err)
 		}
 	}
+}
+
+// Who asked by https is not sent to where others may answer.
+func TestGetDowngrade(t *testing.T) {
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("forged")) }))
+	defer plain.Close()
+	encrypted := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
+	defer encrypted.Close()
+	if body, err := Get(t.Context(), encrypted.Client().Transport, encrypted.URL); status.Of(err) != status.Refused {
+		t.Errorf("%v, %v", body, err)
+	}
+	again := httptest.NewServer(http.RedirectHandler(plain.URL, http.StatusFound))
+	defer again.Close()
+	body, err := Get(t.Context(), http.DefaultTransport, again.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body.Close()
 }
