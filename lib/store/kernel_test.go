@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -154,31 +153,6 @@ func TestKernelDamaged(t *testing.T) {
 	}
 	if err := s.RemoveKernel("text"); err != nil {
 		t.Errorf("one with a damaged record: %v", err)
-	}
-}
-
-// A pack is the same each time, and what it holds is the kernel again.
-func TestPack(t *testing.T) {
-	s := Open(t.TempDir())
-	if _, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1"), "config": {Data: []byte(built)}}); err != nil {
-		t.Fatal(err)
-	}
-	var packs [2]bytes.Buffer
-	for i := range packs {
-		if err := s.Pack(context.Background(), "k", &packs[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !bytes.Equal(packs[0].Bytes(), packs[1].Bytes()) {
-		t.Error("other bytes the second time")
-	}
-	path := filepath.Join(t.TempDir(), "k.tar.zst")
-	write(t, path, packs[0].String())
-	if !IsPack(path) || IsPack(os.Args[0]) || IsPack("/none") {
-		t.Error("a pack is not told")
-	}
-	if err := s.Pack(context.Background(), "none", &packs[0]); status.Of(err) != status.NoInput {
-		t.Errorf("a kernel that is not there: %v", err)
 	}
 }
 
