@@ -49,10 +49,13 @@ func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*
 		return nil, e
 	}
 	p.Warn = tool.Warn
-	if _, e := p.Pull(ctx, "", k.ref); errors.Is(e, catalog.ErrNotOffered) {
+	_, e = p.Pull(ctx, "", k.ref)
+	b, again := s.Boot(k.ref)
+	switch {
+	case e == nil, again == nil: // somebody else may have pulled it meanwhile
+		return b, again
+	case errors.Is(e, catalog.ErrNotOffered):
 		return nil, err // neither here nor to be had
-	} else if e != nil {
-		return nil, e
 	}
-	return s.Boot(k.ref)
+	return nil, e
 }
