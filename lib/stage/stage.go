@@ -75,10 +75,10 @@ func create(dst string, o Options, make func(path string) error) (*Stage, error)
 		return nil, status.Errorf(status.Usage, "%q: a path with a newline cannot be handed on", dst)
 	}
 	s := &Stage{dst: dst, mine: o.Replaces}
+	Sweep(dir) // also if there is nothing to be made
 	if err := s.free(); err != nil {
 		return nil, err
 	}
-	Sweep(dir)
 	for {
 		s.Path = filepath.Join(dir, temporary(base))
 		if err := make(s.Path); err != nil {
