@@ -50,9 +50,6 @@ func TestAddKernel(t *testing.T) {
 	if _, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.2")}); status.Of(err) != status.Create {
 		t.Errorf("over a kernel: %v", err)
 	}
-	if path, err := s.RemakeInitrd(context.Background(), "k", nil, now); path != "" || err != nil {
-		t.Errorf("an initrd that is not needed: %q, %v", path, err)
-	}
 	if err := s.RemoveKernel("k"); err != nil || names(t, filepath.Join(dir, "kernels")) != "" {
 		t.Errorf("%v, left %s", err, names(t, filepath.Join(dir, "kernels")))
 	}
