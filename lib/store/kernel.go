@@ -3,8 +3,6 @@
 package store
 
 import (
-	"errors"
-	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -50,12 +48,11 @@ func (s *Store) Kernel(name string) (*Kernel, error) {
 	k := &Kernel{name, filepath.Join(s.kernels(), name), new(KernelRecord)}
 	err := bundle.ReadJSON(filepath.Join(k.Dir, kernelFile), k.KernelRecord)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(k.Dir, vmlinuxPart)):
+	case absent(err) && exists(filepath.Join(k.Dir, vmlinuxPart)):
 		return nil, status.Hint(status.Errorf(status.Bad, "%s: no %s in it", k.Dir, kernelFile),
 			"mv it elsewhere, and banger kernel add %s from there", name)
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, status.Hint(status.Errorf(status.NoInput, "kernel %s: no such kernel", name),
-			"banger kernel list; banger kernel add %s SOURCE", name)
+	case absent(err):
+		return nil, noKernel(name)
 	case err == nil && k.Version != 1:
 		err = status.Errorf(status.Bad, "%s: version %d is unknown", filepath.Join(k.Dir, kernelFile), k.Version)
 	}
@@ -75,7 +72,15 @@ func (s *Store) RemoveKernel(name string) error {
 	if k == nil {
 		return err
 	}
-	return stage.Remove(k.Dir)
+	if err = stage.Remove(k.Dir); absent(err) { // another was faster
+		return noKernel(name)
+	}
+	return err
+}
+
+func noKernel(name string) error {
+	return status.Hint(status.Errorf(status.NoInput, "kernel %s: no such kernel", name),
+		"banger kernel list; banger kernel add %s SOURCE", name)
 }
 
 func isKernel(dir string) bool { return exists(filepath.Join(dir, kernelFile)) }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"banger/lib/bundle"
 	"banger/lib/stage"
@@ -53,13 +54,23 @@ func (s *Store) Image(name string) (*Image, error) {
 	}
 	dir := filepath.Join(s.images(), name)
 	r, err := bundle.ReadRecord(filepath.Join(dir, bundle.RecordFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, status.Hint(status.Errorf(status.NoInput, "%s: no such image", name), "banger image list")
+	if absent(err) {
+		return nil, noImage(name)
 	}
 	if err == nil && r.Ext4 == nil {
 		err = status.Errorf(status.Bad, "%s: says nothing of its ext4 file", filepath.Join(dir, bundle.RecordFile))
 	}
 	return &Image{name, dir, r}, err
+}
+
+func noImage(name string) error {
+	return status.Hint(status.Errorf(status.NoInput, "%s: no such image", name), "banger image list")
+}
+
+// absent reports whether an error says that a file is not there, or that what
+// should be its directory is something else.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // Images lists what is published, by name. What is in the directory and no
@@ -105,11 +116,11 @@ func exists(path string) bool {
 // goes first, in one step.
 func (s *Store) Remove(name string) error {
 	image, err := s.Image(name)
-	if image == nil || status.Of(err) == status.NoInput {
+	if image == nil {
 		return err
 	}
-	if !isImage(image.Dir) {
-		return status.Errorf(status.Bad, "%s: not an image", image.Dir)
+	if err = stage.Remove(image.Dir); absent(err) { // another was faster
+		return noImage(name)
 	}
-	return stage.Remove(image.Dir)
+	return err
 }

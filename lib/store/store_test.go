@@ -277,3 +277,47 @@ func TestPublishNothing(t *testing.T) {
 		}
 	}
 }
+
+// Of many that remove one thing at once, one has removed it, and to the others
+// it was not there.
+func TestRemoveAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	for kind, remove := range map[string]func(string) error{"images": s.Remove, "kernels": s.RemoveKernel} {
+		for round := range 50 {
+			write(t, filepath.Join(dir, kind, "a/image.json"), `{"version":1,"ext4":{}}`)
+			write(t, filepath.Join(dir, kind, "a/kernel.json"), `{"version":1}`)
+			done := make(chan error)
+			for range 8 {
+				go func() { done <- remove("a") }()
+			}
+			removed := 0
+			for range 8 {
+				switch err := <-done; {
+				case err == nil:
+					removed++
+				case status.Of(err) != status.NoInput:
+					t.Errorf("%s, round %d: %v", kind, round, err)
+				}
+			}
+			if removed != 1 {
+				t.Errorf("%s, round %d: removed by %d", kind, round, removed)
+			}
+		}
+	}
+}
+
+// A file that lies where images do is none, and stays.
+func TestRemoveNotDirectory(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	for kind, remove := range map[string]func(string) error{"images": s.Remove, "kernels": s.RemoveKernel} {
+		write(t, filepath.Join(dir, kind, "a"), "")
+		if err := remove("a"); status.Of(err) != status.NoInput {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if !exists(filepath.Join(dir, kind, "a")) {
+			t.Errorf("%s: removed", kind)
+		}
+	}
+}
