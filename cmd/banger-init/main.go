@@ -26,6 +26,7 @@ func main() {
 	if os.Getpid() != 1 {
 		os.Exit(outside(os.Args[1:]))
 	}
+	surviveSignals()
 	// A first process that ends takes the kernel with it: a machine that is
 	// switched off, and a status, say more.
 	defer func() {

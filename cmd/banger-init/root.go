@@ -36,11 +36,21 @@ func enterRoot(line cmdline) error {
 		return fmt.Errorf("mount %s as %s: %w", device, kind, err)
 	}
 	moveKernels()
-	os.RemoveAll("/" + guest.ModulesDir) // the ramdisk's memory is the guest's
+	freeRamdisk()
+	return switchRoot()
+}
+
+// freeRamdisk removes what lies in the ramdisk: its memory is the guest's. What
+// is no ramdisk keeps its files.
+func freeRamdisk() {
+	var root unix.Statfs_t
+	if unix.Statfs("/", &root) != nil || root.Type != unix.RAMFS_MAGIC && root.Type != unix.TMPFS_MAGIC {
+		return
+	}
+	os.RemoveAll("/" + guest.ModulesDir)
 	for _, file := range []string{guest.InitFile, guest.RunFile} {
 		os.Remove("/" + file)
 	}
-	return switchRoot()
 }
 
 // await waits until a device is there.

@@ -30,6 +30,7 @@ func runUnder(run *guest.Run, line cmdline) (status int, err error) {
 	if err != nil {
 		return cannotRun, err
 	}
+	asked := requests()
 	fd := tty.Fd()
 	child, err := syscall.ForkExec(path, run.Args, &syscall.ProcAttr{
 		Dir: run.Dir, Env: env.list(), Files: []uintptr{fd, fd, fd},
@@ -38,6 +39,7 @@ func runUnder(run *guest.Run, line cmdline) (status int, err error) {
 	if err != nil {
 		return notExecutable, fmt.Errorf("%s: %w", run.Args[0], explainExec(path, err))
 	}
+	go passOn(asked, child)
 	return wait(child)
 }
 
