@@ -16,7 +16,7 @@ import (
 	"banger/lib/filter"
 )
 
-const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [BUNDLE|DIR...]
+const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [--populate mkfs|direct] [BUNDLE|DIR...]
 
 Makes an ext4 image of bundles or plain directories, named by operands or by
 lines of standard input, and prints the file: BUNDLE/rootfs.ext4 or DIR.ext4.
@@ -40,6 +40,9 @@ func main() {
 		o.Free, err = parseBytes(s)
 		return err
 	})
+	tool.Flags.Func("populate", "fill it by `HOW`: mkfs (mkfs.ext4 -d, the default) or direct (faster, keeps all)", func(s string) error {
+		return parsePopulate(s, &o)
+	})
 	tool.Single = func() bool { return *output != "" }
 
 	tool.Check = func() error {
@@ -54,7 +57,7 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		source, err := bundle.Open(ctx, dir, tool.Warn)
+		source, err := bundle.Open(ctx, dir, o.Direct, tool.Warn)
 		if err != nil {
 			return "", err
 		}
@@ -86,6 +89,15 @@ func beside(dir string) (string, error) {
 	}
 	abs, err := filepath.Abs(dir)
 	return abs + ".ext4", err
+}
+
+// parsePopulate reads --populate.
+func parsePopulate(s string, o *bundle.Ext4Options) error {
+	o.Direct = s == "direct"
+	if !o.Direct && s != "mkfs" {
+		return errors.New("neither mkfs nor direct")
+	}
+	return nil
 }
 
 // parseSize reads --size. The filesystem is made of blocks of 4 KiB.

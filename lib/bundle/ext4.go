@@ -100,7 +100,7 @@ func (s *Source) seed(o Ext4Options) (seed [32]byte, err error) {
 	if s.Record != nil {
 		fmt.Fprintf(h, "%s\n", s.Record.Digest)
 	}
-	fmt.Fprintf(h, "size=%d free=%d minimal=%v\n", o.Size, o.Free, o.Minimal)
+	fmt.Fprintf(h, "size=%d free=%d minimal=%v direct=%v\n", o.Size, o.Free, o.Minimal, o.Direct)
 	err = mtree.Write(h, s.Tree)
 	h.Sum(seed[:0])
 	return seed, err

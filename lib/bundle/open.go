@@ -19,14 +19,18 @@ import (
 
 // A Source is what an ext4 image can be made of: a bundle, or any directory.
 type Source struct {
-	Tree   *tree.Tree // the blocks of each file counted
+	Tree   *tree.Tree // the blocks of each file counted, or estimated
 	Root   string     // the directory that has the names and contents
 	Record *Record    // nil for a plain directory
 }
 
 // Open reads a bundle and holds manifest and tree against each other, or reads
 // a plain directory with the metadata it has on disk.
-func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
+//
+// The blocks of files are counted, for which these are read; unless estimate
+// says that what the host keeps as holes will do for a bundle, as flatten has
+// made a hole of every block of zeros.
+func Open(ctx context.Context, dir string, estimate bool, warn func(string)) (*Source, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
@@ -34,7 +38,7 @@ func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
 	case !info.IsDir():
 		return nil, status.Errorf(status.NoInput, "%s: not a directory", dir)
 	case isBundle(dir):
-		return openBundle(ctx, dir)
+		return openBundle(ctx, dir, estimate)
 	}
 	if real, err := realPath(dir); err == nil && filepath.Base(real) == TreeDir && isBundle(filepath.Dir(real)) {
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
@@ -44,7 +48,7 @@ func Open(ctx context.Context, dir string, warn func(string)) (*Source, error) {
 	return &Source{Tree: t, Root: dir}, err
 }
 
-func openBundle(ctx context.Context, dir string) (*Source, error) {
+func openBundle(ctx context.Context, dir string, estimate bool) (*Source, error) {
 	record, err := ReadRecord(filepath.Join(dir, RecordFile))
 	if err != nil {
 		return nil, err
@@ -60,7 +64,7 @@ func openBundle(ctx context.Context, dir string) (*Source, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s := &Source{Tree: m.Tree, Root: filepath.Join(dir, TreeDir), Record: record}
-	if err := compare(ctx, s.Root, m); err != nil {
+	if err := compare(ctx, s.Root, m, estimate); err != nil {
 		return nil, atLine(path, err)
 	}
 	return s, nil
@@ -103,10 +107,11 @@ func atLine(manifest string, err error) error {
 }
 
 // compare walks the tree on disk beside the manifest's. Names of one inode on
-// disk become names of one inode in the manifest's tree, and blocks are counted.
-func compare(ctx context.Context, root string, m *mtree.Manifest) error {
+// disk become names of one inode in the manifest's tree, and blocks are counted
+// or estimated.
+func compare(ctx context.Context, root string, m *mtree.Manifest, estimate bool) error {
 	c := comparer{m: m, first: map[fileID]*tree.Inode{}}
-	w := newWalker(ctx, c.entry)
+	w := newWalker(ctx, c.entry, estimate)
 	if err := w.walk(root, m.Tree.Root); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func scan(ctx context.Context, root string, warn func(string)) (*tree.Tree, erro
 		return nil, err
 	}
 	t := tree.New(*top)
-	return t, newWalker(ctx, s.entry).walk(root, t.Root)
+	return t, newWalker(ctx, s.entry, false).walk(root, t.Root)
 }
 
 type scanner struct {

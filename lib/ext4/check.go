@@ -11,13 +11,21 @@ import (
 	"banger/lib/tree"
 )
 
-// check refuses, by name and before anything is made, what mkfs.ext4 -d and
-// the metadata pass together cannot give.
-func check(t *tree.Tree) error {
+// lostFound is the directory that mke2fs makes in the root.
+const lostFound = "lost+found"
+
+// check refuses, by name and before anything is made, what an image cannot
+// keep: what inode says, and what no ext4 can.
+func check(t *tree.Tree, inode func(*tree.Inode) error) error {
 	return t.Walk(func(dir *tree.Inode, name string, n *tree.Inode) error {
-		err := checkInode(n)
-		if dir == t.Root && name == "lost+found" && n.Type != tree.Dir {
+		err := inode(n)
+		switch {
+		case dir == t.Root && name == lostFound && n.Type != tree.Dir:
 			err = errors.New("ext4 wants a directory of this name")
+		case n.Sec < tree.MinTime || n.Sec > tree.MaxTime:
+			err = fmt.Errorf("ext4 cannot hold the time %d", n.Sec)
+		case n.Size > maxFile*blockSize:
+			err = fmt.Errorf("%d bytes, ext4 has files of up to 16 TiB", n.Size)
 		}
 		if err == nil {
 			return nil
@@ -30,18 +38,27 @@ func check(t *tree.Tree) error {
 	})
 }
 
-func checkInode(n *tree.Inode) error {
+// byMkfs tells what mkfs.ext4 -d and the metadata pass together cannot keep of
+// an inode.
+func byMkfs(n *tree.Inode) error {
 	switch {
 	case n.Type == tree.Socket:
 		return errors.New("mkfs.ext4 keeps no sockets")
-	case n.Sec < tree.MinTime || n.Sec > tree.MaxTime:
-		return fmt.Errorf("ext4 cannot hold the time %d", n.Sec)
 	case n.Type == tree.Symlink && n.Nlink > 1:
 		return fmt.Errorf("mkfs.ext4 -d cannot keep %d names of one symlink", n.Nlink)
 	}
 	all, err := attributes(n.Xattrs)
 	if err == nil && room(all) > xattrRoom {
 		err = fmt.Errorf("xattrs take %d bytes, the inode has %d", room(all), xattrRoom)
+	}
+	return err
+}
+
+// directly tells what direct cannot keep of an inode.
+func directly(n *tree.Inode) error {
+	all, err := attributes(n.Xattrs)
+	if err == nil {
+		_, err = place(all, 0)
 	}
 	return err
 }

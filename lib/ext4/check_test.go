@@ -35,7 +35,7 @@ func TestCheck(t *testing.T) {
 		parts, _ := tree.Split(c.path)
 		dir, _ := root.Dir(parts[:len(parts)-1], func() *tree.Inode { return &tree.Inode{Type: tree.Dir} })
 		dir.Put(parts[len(parts)-1], &c.n, nil)
-		if err := check(root); err == nil || !strings.Contains(err.Error(), c.want) || status.Of(err) != status.Bad {
+		if err := check(root, byMkfs); err == nil || !strings.Contains(err.Error(), c.want) || status.Of(err) != status.Bad {
 			t.Errorf("%s: status %d: %v; want %s", c.name, status.Of(err), err, c.want)
 		}
 	}
@@ -47,7 +47,7 @@ func TestCheckSymlinkNames(t *testing.T) {
 	n := &tree.Inode{Type: tree.Symlink, Target: "t"}
 	root.Root.Put("a", n, nil)
 	root.Root.Link("b", n, nil)
-	if err := check(root); err == nil || !strings.HasPrefix(err.Error(), "./a: ") {
+	if err := check(root, byMkfs); err == nil || !strings.HasPrefix(err.Error(), "./a: ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -55,7 +55,7 @@ func TestCheckSymlinkNames(t *testing.T) {
 func TestCheckAllows(t *testing.T) {
 	s := newSource(t)
 	s.grow(1, 200)
-	if err := check(s.tree); err != nil {
+	if err := check(s.tree, byMkfs); err != nil {
 		t.Error(err)
 	}
 }

@@ -44,7 +44,42 @@ func (m *Image) intact(ino uint32, raw []byte) bool {
 	return said == m.inodeChecksum(ino, raw)
 }
 
+// bitmapChecksum is that of a bitmap, or of as much of one as is used.
+func (m *Image) bitmapChecksum(bits []byte) uint32 { return crc32c(m.csumSeed, bits) }
+
+// groupChecksum is that of a descriptor, without the field that holds it.
+func (m *Image) groupChecksum(g int64) uint16 {
+	var zero [2]byte
+	d := m.group(g)
+	c := crc32c(m.csumSeed, le.AppendUint32(nil, uint32(g)))
+	c = crc32c(c, d[:gdChecksum])
+	c = crc32c(c, zero[:])
+	return uint16(crc32c(c, d[gdChecksum+2:]))
+}
+
 // dirChecksum is that of a directory block, up to its tail.
 func (m *Image) dirChecksum(ino, generation uint32, block []byte) uint32 {
 	return crc32c(m.seed(ino, generation), block[:blockSize-tailSize])
+}
+
+// indexChecksum is that of a block of a directory's index, whose entries start
+// at a byte: it covers what is used of them, and the tail without itself.
+func (m *Image) indexChecksum(ino, generation uint32, block []byte, entries int) uint32 {
+	count := int(le.Uint16(block[entries+2:]))
+	c := crc32c(m.seed(ino, generation), block[:entries+count*indexEntrySize])
+	c = crc32c(c, block[blockSize-indexTailSize:blockSize-4])
+	return crc32c(c, []byte{0, 0, 0, 0})
+}
+
+// extentChecksum is that of a block of an extent tree, up to its tail.
+func (m *Image) extentChecksum(ino, generation uint32, block []byte) uint32 {
+	return crc32c(m.seed(ino, generation), block[:extentTail])
+}
+
+// xattrChecksum is that of a block of extended attributes.
+func (m *Image) xattrChecksum(physical int64, block []byte) uint32 {
+	c := crc32c(m.csumSeed, le.AppendUint64(nil, uint64(physical)))
+	c = crc32c(c, block[:xbChecksum])
+	c = crc32c(c, []byte{0, 0, 0, 0})
+	return crc32c(c, block[xbChecksum+4:])
 }

@@ -13,15 +13,18 @@ import (
 
 // Options say what a filesystem is made of.
 type Options struct {
-	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted
+	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted; see Direct
 	Root    string     // the directory that has the names and contents of the tree
 	Created int64      // seconds since 1970: when the filesystem says it was made
 	Seed    [32]byte   // what its UUID and hash seed are made of
 	Size    int64      // of the file in bytes; 0 for as much as the promises need
 	Free    int64      // bytes to be free; less than 0 for a quarter of the content
 	Minimal bool       // leave nothing over
+	Direct  bool       // let mkfs.ext4 make an empty filesystem only
 
 	Progress func(written int64) // hears how many bytes are there; may be nil
+
+	eaInode bool // there is an attribute that needs the feature
 }
 
 // Create fills the file at path, which exists and is empty. The same options,
@@ -30,10 +33,13 @@ type Options struct {
 // Without a Size, a quarter of the content again is free, or Free, and a
 // quarter of the used inodes; and the file is 1 GiB or more.
 func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
-	if err := check(o.Tree); err != nil {
+	if o.Direct {
+		return mk.createDirect(ctx, path, o)
+	}
+	if err := check(o.Tree, byMkfs); err != nil {
 		return err
 	}
-	g, err := mk.size(ctx, path, o)
+	g, err := mk.size(ctx, path, o, measure(o.Tree))
 	if err != nil {
 		return err
 	}

@@ -57,99 +57,111 @@ func (s *source) grow(seed int64, entries int) {
 
 // e2fsck has no word to say of generated trees, and the promises are kept.
 func TestGeneratedTrees(t *testing.T) {
-	for seed := range int64(4) {
-		s := newSource(t)
-		s.grow(seed, 300)
-		m := s.image(Options{Free: -1, Created: 1600000000})
-		d := measure(s.tree)
-		used := int64(m.InodeCount()) - m.FreeInodes()
-		if m.Size() < 1<<30 || m.FreeBlocks()*4 < d.content || m.FreeInodes()*4 < used {
-			t.Errorf("seed %d: %d bytes, %d of %d blocks free, %d inodes of %d used", seed, m.Size(), m.FreeBlocks(), m.Blocks(), used, m.InodeCount())
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		for seed := range int64(4) {
+			s := newSource(t)
+			s.grow(seed, 300)
+			m := s.image(Options{Free: -1, Created: 1600000000})
+			d := measure(s.tree)
+			used := int64(m.InodeCount()) - m.FreeInodes()
+			if m.Size() < 1<<30 || m.FreeBlocks()*4 < d.content || m.FreeInodes()*4 < used {
+				t.Errorf("seed %d: %d bytes, %d of %d blocks free, %d inodes of %d used", seed, m.Size(), m.FreeBlocks(), m.Blocks(), used, m.InodeCount())
+			}
+			if want := d.inodes + reservedInode; used != want {
+				t.Errorf("seed %d: %d inodes used, not %d", seed, used, want)
+			}
 		}
-		if want := d.inodes + reservedInode; used != want {
-			t.Errorf("seed %d: %d inodes used, not %d", seed, used, want)
-		}
-	}
+	})
 }
 
 // Contents arrive, zero blocks as holes.
 func TestContents(t *testing.T) {
-	content := strings.Repeat("x", blockSize) + strings.Repeat("\x00", 300*blockSize) + "end"
-	s := newSource(t)
-	f := s.add("f", tree.Inode{Mode: 0o600}, content)
-	s.link("g", f, "f")
-	m := s.image(small)
-	for _, name := range []string{"f", "g"} {
-		file := t.TempDir() + "/out"
-		debugfs(t, m, fmt.Sprintf("dump <%d> %s", m.mustEntry(t, name), file))
-		if raw, err := os.ReadFile(file); err != nil || string(raw) != content {
-			t.Errorf("%s: %d bytes, %v", name, len(raw), err)
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		content := strings.Repeat("x", blockSize) + strings.Repeat("\x00", 300*blockSize) + "end"
+		s := newSource(t)
+		f := s.add("f", tree.Inode{Mode: 0o600}, content)
+		s.link("g", f, "f")
+		m := s.image(small)
+		for _, name := range []string{"f", "g"} {
+			file := t.TempDir() + "/out"
+			debugfs(t, m, fmt.Sprintf("dump <%d> %s", m.mustEntry(t, name), file))
+			if raw, err := os.ReadFile(file); err != nil || string(raw) != content {
+				t.Errorf("%s: %d bytes, %v", name, len(raw), err)
+			}
 		}
-	}
-	if text := stat(t, m, "f"); !strings.Contains(text, "Links: 2   Blockcount: 16\n") {
-		t.Errorf("two blocks of 4 KiB are 16 of 512: %s", text)
-	}
+		if text := stat(t, m, "f"); !strings.Contains(text, "Links: 2   Blockcount: 16\n") {
+			t.Errorf("two blocks of 4 KiB are 16 of 512: %s", text)
+		}
+	})
 }
 
 func TestFree(t *testing.T) {
-	s := newSource(t)
-	s.grow(7, 50)
-	for _, free := range []int64{0, 1, 2 << 30} {
-		m := s.image(Options{Free: free, Created: 1})
-		if m.FreeBytes() < free || m.Size() < 1<<30 {
-			t.Errorf("--free %d: %d bytes free of %d", free, m.FreeBytes(), m.Size())
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		s := newSource(t)
+		s.grow(7, 50)
+		for _, free := range []int64{0, 1, 2 << 30} {
+			m := s.image(Options{Free: free, Created: 1})
+			if m.FreeBytes() < free || m.Size() < 1<<30 {
+				t.Errorf("--free %d: %d bytes free of %d", free, m.FreeBytes(), m.Size())
+			}
 		}
-	}
+	})
 }
 
 func TestMinimal(t *testing.T) {
-	s := newSource(t)
-	s.add("big", tree.Inode{}, strings.Repeat("x", 40<<20))
-	m := s.image(Options{Minimal: true, Created: 1})
-	if m.Size() >= 1<<30 || m.FreeBytes() > 4<<20 {
-		t.Errorf("--size min: %d bytes free of %d", m.FreeBytes(), m.Size())
-	}
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		s := newSource(t)
+		s.add("big", tree.Inode{}, strings.Repeat("x", 40<<20))
+		m := s.image(Options{Minimal: true, Created: 1})
+		if m.Size() >= 1<<30 || m.FreeBytes() > 4<<20 {
+			t.Errorf("--size min: %d bytes free of %d", m.FreeBytes(), m.Size())
+		}
+	})
 }
 
 var least = regexp.MustCompile(`--size (\d+) is the least`)
 
 // Too small is refused with the least that would do, and that does.
 func TestTooSmall(t *testing.T) {
-	s := newSource(t)
-	s.add("big", tree.Inode{}, strings.Repeat("x", 40<<20))
-	s.grow(3, 200)
-	_, err := s.create(Options{Size: 20 << 20, Free: -1, Created: 1})
-	found := least.FindStringSubmatch(status.HintOf(err))
-	if status.Of(err) != status.Create || found == nil {
-		t.Fatalf("status %d: %v, hint %s", status.Of(err), err, status.HintOf(err))
-	}
-	size, _ := strconv.ParseInt(found[1], 10, 64)
-	s.image(Options{Size: size, Free: -1, Created: 1})
-	for _, less := range []int64{size - sizeStep, 1, 1 << 20} {
-		if _, err := s.create(Options{Size: less, Free: -1, Created: 1}); status.Of(err) != status.Create {
-			t.Errorf("%d bytes, where %d are the least: %v", less, size, err)
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		s := newSource(t)
+		s.add("big", tree.Inode{}, strings.Repeat("x", 40<<20))
+		s.grow(3, 200)
+		_, err := s.create(Options{Size: 20 << 20, Free: -1, Created: 1})
+		found := least.FindStringSubmatch(status.HintOf(err))
+		if status.Of(err) != status.Create || found == nil {
+			t.Fatalf("status %d: %v, hint %s", status.Of(err), err, status.HintOf(err))
 		}
-	}
+		size, _ := strconv.ParseInt(found[1], 10, 64)
+		s.image(Options{Size: size, Free: -1, Created: 1})
+		for _, less := range []int64{size - sizeStep, 1, 1 << 20} {
+			if _, err := s.create(Options{Size: less, Free: -1, Created: 1}); status.Of(err) != status.Create {
+				t.Errorf("%d bytes, where %d are the least: %v", less, size, err)
+			}
+		}
+	})
 }
 
 // The same tree makes the same bytes, wherever and whenever it lies.
 func TestSameBytes(t *testing.T) {
-	var first []byte
-	for range 2 {
-		s := newSource(t)
-		s.grow(5, 100)
-		o := small
-		o.Seed = sha256.Sum256([]byte("seed"))
-		file, err := s.create(o)
-		if err != nil {
-			t.Fatal(err)
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		var first []byte
+		for range 2 {
+			s := newSource(t)
+			s.grow(5, 100)
+			o := small
+			o.Seed = sha256.Sum256([]byte("seed"))
+			file, err := s.create(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := sum(t, file)
+			if first != nil && !bytes.Equal(first, got) {
+				t.Errorf("%x and %x", first, got)
+			}
+			first = got
 		}
-		got := sum(t, file)
-		if first != nil && !bytes.Equal(first, got) {
-			t.Errorf("%x and %x", first, got)
-		}
-		first = got
-	}
+	})
 }
 
 func sum(t *testing.T, file string) []byte {
@@ -168,20 +180,22 @@ func sum(t *testing.T, file string) []byte {
 
 // lost+found is mke2fs's own, or the tree's where it has one.
 func TestLostFound(t *testing.T) {
-	m := newSource(t).image(small)
-	if got := owner(t, stat(t, m, "lost+found")); got != "directory 0700 0 0" {
-		t.Errorf("mke2fs's own: %s", got)
-	}
-	s := newSource(t)
-	s.add("lost+found", tree.Inode{Type: tree.Dir, Mode: 0o750, UID: 3}, "")
-	s.add("lost+found/x", tree.Inode{}, "1")
-	m = s.image(small)
-	if got := owner(t, stat(t, m, "lost+found")); got != "directory 0750 3 0" {
-		t.Errorf("the tree's: %s", got)
-	}
-	if _, err := m.Open("/lost+found/x"); err != nil {
-		t.Errorf("what is in it: %v", err)
-	}
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		m := newSource(t).image(small)
+		if got := owner(t, stat(t, m, "lost+found")); got != "directory 0700 0 0" {
+			t.Errorf("mke2fs's own: %s", got)
+		}
+		s := newSource(t)
+		s.add("lost+found", tree.Inode{Type: tree.Dir, Mode: 0o750, UID: 3}, "")
+		s.add("lost+found/x", tree.Inode{}, "1")
+		m = s.image(small)
+		if got := owner(t, stat(t, m, "lost+found")); got != "directory 0750 3 0" {
+			t.Errorf("the tree's: %s", got)
+		}
+		if _, err := m.Open("/lost+found/x"); err != nil {
+			t.Errorf("what is in it: %v", err)
+		}
+	})
 }
 
 // A tree that is not what the directory holds is noticed.
@@ -205,21 +219,23 @@ func TestOtherTree(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
-	program(t, "mkfs.ext4")
-	mkfs, err := FindMkfs(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	s := newSource(t)
-	file := t.TempDir() + "/x"
-	if err := os.WriteFile(file, nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	o := small
-	o.Tree, o.Root = s.tree, s.root
-	if err := mkfs.Create(ctx, file, o); err != context.Canceled {
-		t.Errorf("%v", err)
-	}
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		program(t, "mkfs.ext4")
+		mkfs, err := FindMkfs(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		s := newSource(t)
+		file := t.TempDir() + "/x"
+		if err := os.WriteFile(file, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		o := small
+		o.Tree, o.Root = s.tree, s.root
+		if err := mkfs.Create(ctx, file, o); err != context.Canceled {
+			t.Errorf("%v", err)
+		}
+	})
 }

@@ -46,7 +46,7 @@ func TestOtherFeatures(t *testing.T) {
 		bit   uint32
 	}{
 		{"fast_commit", sbCompat, 0x400}, {"orphan_file", sbCompat, 0x1000}, {"sparse_super2", sbCompat, 0x200},
-		{"meta_bg", sbIncompat, 0x10}, {"mmp", sbIncompat, 0x100}, {"ea_inode", sbIncompat, 0x400},
+		{"meta_bg", sbIncompat, 0x10}, {"mmp", sbIncompat, 0x100},
 		{"metadata_csum_seed", sbIncompat, 0x2000}, {"large_dir", sbIncompat, 0x4000}, {"inline_data", sbIncompat, 0x8000},
 		{"encrypt", sbIncompat, 0x10000}, {"casefold", sbIncompat, 0x20000},
 		{"quota", sbROCompat, 0x100}, {"bigalloc", sbROCompat, 0x200}, {"read-only", sbROCompat, 0x1000},
@@ -134,9 +134,9 @@ func TestDamagedDirectory(t *testing.T) {
 	for at := range int64(inodeSize) {
 		damage(t, m, inode+at, func() { look("inode", at) })
 	}
-	m.extents(raw, func(_, physical, _ int64) error {
+	m.extents(rootIno, raw, func(e extent) error {
 		for at := range int64(blockSize) {
-			damage(t, m, physical*blockSize+at, func() { look("block", at) })
+			damage(t, m, e.physical*blockSize+at, func() { look("block", at) })
 		}
 		return nil
 	})
@@ -188,20 +188,21 @@ func TestForgedExtents(t *testing.T) {
 	const base = 3000 // free blocks of the image, one for each level
 	for depth := range maxExtentDepth {
 		node := make([]byte, blockSize)
-		fillNode(node, blockExtents, depth, base+int64(depth)-1)
+		loopNode(node, blockExtents, depth, base+int64(depth)-1)
+		le.PutUint32(node[extentTail:], m.extentChecksum(ino, 0, node))
 		if _, err := m.f.WriteAt(node, (base+int64(depth))*blockSize); err != nil {
 			t.Fatal(err)
 		}
 	}
 	m.editInode(t, ino, func(raw []byte) {
-		fillNode(raw[inBlock:inBlock+60], inodeExtents, maxExtentDepth, base+maxExtentDepth-1)
+		loopNode(raw[inBlock:inBlock+60], inodeExtents, maxExtentDepth, base+maxExtentDepth-1)
 	})
 	raw, err := m.readInode(ino)
 	if err != nil {
 		t.Fatal(err)
 	}
 	visits := int64(0)
-	err = m.extents(raw, func(_, _, _ int64) error {
+	err = m.extents(ino, raw, func(extent) error {
 		if visits++; visits > m.Blocks() {
 			return errFound
 		}
@@ -212,9 +213,9 @@ func TestForgedExtents(t *testing.T) {
 	}
 }
 
-// fillNode fills a node of an extent tree with entries that all lead to one
+// loopNode fills a node of an extent tree with entries that all lead to one
 // block.
-func fillNode(node []byte, entries, depth int, child int64) {
+func loopNode(node []byte, entries, depth int, child int64) {
 	clear(node)
 	le.PutUint16(node, extentMagic)
 	le.PutUint16(node[2:], uint16(entries))

@@ -29,16 +29,15 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 	if t, ok := typeOf(raw); !ok || t != tree.Dir {
 		return fmt.Errorf("inode %d is no directory", ino)
 	}
-	return m.extents(raw, func(_, physical, count int64) error {
-		blocks := make([]byte, count*blockSize)
-		if _, err := m.f.ReadAt(blocks, physical*blockSize); err != nil {
-			return short(err)
-		}
-		for i := range count {
-			block := blocks[i*blockSize:][:blockSize]
-			changed, err := m.dirBlock(ino, raw, block, visit)
+	block := make([]byte, blockSize)
+	return m.extents(ino, raw, func(e extent) error {
+		for i := range e.count {
+			if _, err := m.f.ReadAt(block, (e.physical+i)*blockSize); err != nil {
+				return short(err)
+			}
+			changed, err := m.dirBlock(ino, raw, block, e.logical+i, visit)
 			if err == nil && changed {
-				_, err = m.f.WriteAt(block, (physical+i)*blockSize)
+				_, err = m.f.WriteAt(block, (e.physical+i)*blockSize)
 			}
 			if err != nil {
 				return fmt.Errorf("directory inode %d: %w", ino, err)
@@ -49,14 +48,14 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 }
 
 // dirBlock visits the entries of one block.
-func (m *Image) dirBlock(ino uint32, inode, block []byte, visit func(dirent) error) (changed bool, err error) {
+func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit func(dirent) error) (changed bool, err error) {
 	generation := le.Uint32(inode[inGeneration:])
 	tail := block[blockSize-tailSize:]
 	if le.Uint32(tail) != 0 || le.Uint16(tail[deRecLen:]) != tailSize || tail[deType] != tailType {
 		if le.Uint32(inode[inFlags:])&flagIndex == 0 {
 			return false, errDir
 		}
-		return false, nil // an index block: the entries are in the others
+		return false, m.checkIndex(ino, generation, block, logical)
 	}
 	if le.Uint32(tail[8:]) != m.dirChecksum(ino, generation, block) {
 		return false, errors.New("a block does not match its checksum")
@@ -83,4 +82,53 @@ func (m *Image) dirBlock(ino uint32, inode, block []byte, visit func(dirent) err
 	}
 	le.PutUint32(tail[8:], m.dirChecksum(ino, generation, block))
 	return changed, nil
+}
+
+// A dirEntry is a name to be written.
+type dirEntry struct {
+	name string
+	ino  uint32
+	kind byte   // EXT4_FT_*
+	hash uint32 // of the name, once there is an index
+}
+
+// recordSize is how many bytes an entry takes, at the least.
+func recordSize(name string) int { return deName + pad4(len(name)) }
+
+// dots is how many bytes "." and ".." take.
+const dots = 2 * (deName + 4)
+
+// dirRoom is what a block has for entries.
+const dirRoom = blockSize - tailSize
+
+// A dirBlock is a block of a directory that is being filled.
+type dirBlock struct {
+	raw      []byte // zeros at first
+	at, last int    // where the next entry goes, and the last one went
+}
+
+func (b *dirBlock) add(e dirEntry) {
+	b.last = b.at
+	rec := b.raw[b.at:]
+	le.PutUint32(rec, e.ino)
+	le.PutUint16(rec[deRecLen:], uint16(recordSize(e.name)))
+	rec[deNameLen], rec[deType] = byte(len(e.name)), e.kind
+	copy(rec[deName:], e.name)
+	b.at += recordSize(e.name)
+}
+
+// addDots adds the two entries that every directory starts with.
+func (b *dirBlock) addDots(self, parent uint32) {
+	b.add(dirEntry{name: ".", ino: self, kind: fileTypes[tree.Dir]})
+	b.add(dirEntry{name: "..", ino: parent, kind: fileTypes[tree.Dir]})
+}
+
+// close makes the last entry reach up to the tail, which holds the checksum of
+// the block.
+func (b *dirBlock) close(m *Image, ino uint32) {
+	le.PutUint16(b.raw[b.last+deRecLen:], uint16(dirRoom-b.last))
+	tail := b.raw[dirRoom:]
+	le.PutUint16(tail[deRecLen:], tailSize)
+	tail[deType] = tailType
+	le.PutUint32(tail[8:], m.dirChecksum(ino, 0, b.raw))
 }

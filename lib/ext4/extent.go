@@ -8,7 +8,8 @@ import (
 )
 
 // An extent tree: a header, then index entries or, at depth 0, extents, 12
-// bytes each (struct ext4_extent_header, ext4_extent_idx, ext4_extent).
+// bytes each, and after those of a block its checksum (struct
+// ext4_extent_header, ext4_extent_idx, ext4_extent, ext4_extent_tail).
 const (
 	extentMagic    = 0xf30a
 	extentSize     = 12
@@ -16,30 +17,41 @@ const (
 	maxExtentLen   = 32768 // a longer one says that it is not written yet
 	inodeExtents   = 4     // that fit into the inode
 	blockExtents   = (blockSize - extentSize - 4) / extentSize
+	extentTail     = extentSize + blockExtents*extentSize
 )
 
 var errExtent = errors.New("damaged extent tree")
 
-// extents calls visit for each stretch of blocks of an inode: the first
-// logical block, the first physical one, how many.
-func (m *Image) extents(raw []byte, visit func(logical, physical, count int64) error) error {
+// An extent is a stretch of blocks of a file.
+type extent struct{ logical, physical, count int64 }
+
+// extents calls visit for each stretch of blocks of an inode.
+func (m *Image) extents(ino uint32, raw []byte, visit func(extent) error) error {
 	if le.Uint32(raw[inFlags:])&flagExtents == 0 {
 		return fmt.Errorf("an inode without extents")
 	}
 	// Logical blocks must rise and there is no more than all blocks, so that
 	// a tree that leads in circles ends.
 	next, total := int64(0), int64(0)
-	return m.extentNode(raw[inBlock:inBlock+60], maxExtentDepth+1, func(logical, physical, count int64) error {
-		if total += count; logical < next || total > m.Blocks() {
+	w := extentWalk{m, ino, le.Uint32(raw[inGeneration:]), func(e extent) error {
+		if total += e.count; e.logical < next || total > m.Blocks() {
 			return errExtent
 		}
-		next = logical + count
-		return visit(logical, physical, count)
-	})
+		next = e.logical + e.count
+		return visit(e)
+	}}
+	return w.node(raw[inBlock:inBlock+60], maxExtentDepth+1)
 }
 
-// extentNode visits a node that must be less deep than its parent.
-func (m *Image) extentNode(node []byte, above int, visit func(logical, physical, count int64) error) error {
+// An extentWalk goes through the extent tree of an inode.
+type extentWalk struct {
+	*Image
+	ino, generation uint32
+	visit           func(extent) error
+}
+
+// node visits a node that must be less deep than its parent.
+func (w extentWalk) node(node []byte, above int) error {
 	entries, depth := int(le.Uint16(node[2:])), int(le.Uint16(node[6:]))
 	if le.Uint16(node) != extentMagic || depth >= above || (entries+1)*extentSize > len(node) ||
 		depth > 0 && entries == 0 {
@@ -49,9 +61,9 @@ func (m *Image) extentNode(node []byte, above int, visit func(logical, physical,
 		e := node[i*extentSize:][:extentSize]
 		var err error
 		if depth == 0 {
-			err = m.extent(e, visit)
+			err = w.leaf(e)
 		} else {
-			err = m.extentIndex(e, depth, visit)
+			err = w.index(e, depth)
 		}
 		if err != nil {
 			return err
@@ -60,23 +72,105 @@ func (m *Image) extentNode(node []byte, above int, visit func(logical, physical,
 	return nil
 }
 
-func (m *Image) extent(e []byte, visit func(logical, physical, count int64) error) error {
+func (w extentWalk) leaf(e []byte) error {
 	count := int64(le.Uint16(e[4:]))
 	physical := int64(le.Uint16(e[6:]))<<32 | int64(le.Uint32(e[8:]))
-	if count == 0 || count > maxExtentLen || physical == 0 || physical+count > m.Blocks() {
+	if count == 0 || count > maxExtentLen || physical == 0 || physical+count > w.Blocks() {
 		return errExtent
 	}
-	return visit(int64(le.Uint32(e)), physical, count)
+	return w.visit(extent{int64(le.Uint32(e)), physical, count})
 }
 
-func (m *Image) extentIndex(e []byte, depth int, visit func(logical, physical, count int64) error) error {
+func (w extentWalk) index(e []byte, depth int) error {
 	child := int64(le.Uint16(e[8:]))<<32 | int64(le.Uint32(e[4:]))
-	if child == 0 || child >= m.Blocks() {
+	if child == 0 || child >= w.Blocks() {
 		return errExtent
 	}
 	node := make([]byte, blockSize)
-	if _, err := m.f.ReadAt(node, child*blockSize); err != nil {
+	if _, err := w.f.ReadAt(node, child*blockSize); err != nil {
 		return short(err)
 	}
-	return m.extentNode(node, depth, visit)
+	if le.Uint32(node[extentTail:]) != w.extentChecksum(w.ino, w.generation, node) {
+		return errors.New("a block of the extent tree does not match its checksum")
+	}
+	return w.node(node, depth)
+}
+
+// An extentList gathers the extents of a file as it is written.
+type extentList []extent
+
+// add adds a stretch of blocks, to the last extent where it goes on from that.
+func (l *extentList) add(e extent) {
+	if n := len(*l); n > 0 {
+		last := &(*l)[n-1]
+		if e.logical == last.logical+last.count && e.physical == last.physical+last.count {
+			grown := min(e.count, maxExtentLen-last.count)
+			last.count += grown
+			e = extent{e.logical + grown, e.physical + grown, e.count - grown}
+		}
+	}
+	for e.count > 0 {
+		count := min(e.count, maxExtentLen)
+		*l = append(*l, extent{e.logical, e.physical, count})
+		e = extent{e.logical + count, e.physical + count, e.count - count}
+	}
+}
+
+// extentBlocks is how many blocks outside the inode a tree of so many extents
+// takes: full ones, but for the last of each level.
+func extentBlocks(extents int64) (blocks int64) {
+	for nodes := extents; nodes > inodeExtents; blocks += nodes {
+		nodes = (nodes + blockExtents - 1) / blockExtents
+	}
+	return blocks
+}
+
+// tree writes the extent tree of an inode into its 60 bytes, and the nodes
+// that do not fit there into new blocks, the leaves first.
+func (l extentList) tree(m *Image, ino uint32, root []byte, newBlock func(content []byte) (int64, error)) error {
+	level := make([][extentSize]byte, len(l))
+	for i, e := range l {
+		le.PutUint32(level[i][:], uint32(e.logical))
+		le.PutUint16(level[i][4:], uint16(e.count))
+		le.PutUint16(level[i][6:], uint16(e.physical>>32))
+		le.PutUint32(level[i][8:], uint32(e.physical))
+	}
+	depth := 0
+	for ; len(level) > inodeExtents; depth++ {
+		var above [][extentSize]byte
+		for len(level) > 0 {
+			count := min(len(level), blockExtents)
+			node := make([]byte, blockSize)
+			fillNode(node, blockExtents, depth, level[:count])
+			le.PutUint32(node[extentTail:], m.extentChecksum(ino, 0, node))
+			physical, err := newBlock(node)
+			if err != nil {
+				return err
+			}
+			above = append(above, indexEntry(level[0], physical))
+			level = level[count:]
+		}
+		level = above
+	}
+	fillNode(root, inodeExtents, depth, level)
+	return nil
+}
+
+// fillNode writes a node of an extent tree.
+func fillNode(node []byte, room, depth int, entries [][extentSize]byte) {
+	le.PutUint16(node, extentMagic)
+	le.PutUint16(node[2:], uint16(len(entries)))
+	le.PutUint16(node[4:], uint16(room))
+	le.PutUint16(node[6:], uint16(depth))
+	for i, e := range entries {
+		copy(node[(i+1)*extentSize:], e[:])
+	}
+}
+
+// indexEntry leads to the node that starts with an entry.
+func indexEntry(first [extentSize]byte, physical int64) (e [extentSize]byte) {
+	copy(e[:4], first[:4])
+	le.PutUint32(e[4:], uint32(physical))
+	le.PutUint16(e[8:], uint16(physical>>32))
+	return e
 }

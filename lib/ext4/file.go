@@ -21,9 +21,6 @@ type File struct {
 	extents []extent // in the order of the logical blocks
 }
 
-// An extent is a stretch of blocks of a file.
-type extent struct{ logical, physical, count int64 }
-
 // Open opens the file that a path names once symlinks are followed inside the
 // image, as the kernel would follow them from its root.
 func (m *Image) Open(path string) (*File, error) {
@@ -42,8 +39,8 @@ func (m *Image) Open(path string) (*File, error) {
 	if f.Size < 0 {
 		return nil, fmt.Errorf("inode %d: a size of %d bytes", ino, f.Size)
 	}
-	err = m.extents(raw, func(logical, physical, count int64) error {
-		f.extents = append(f.extents, extent{logical, physical, count})
+	err = m.extents(ino, raw, func(e extent) error {
+		f.extents = append(f.extents, e)
 		return nil
 	})
 	if err != nil {

@@ -37,34 +37,36 @@ func contentsOf() map[string]string {
 // What is read is what debugfs dumps and what went in, by whole files and by
 // pieces.
 func TestFile(t *testing.T) {
-	s := newSource(t)
-	for name, content := range contentsOf() {
-		s.add(name, tree.Inode{Mode: 0o750}, content)
-	}
-	s.add("dir", tree.Inode{Type: tree.Dir, Mode: 0o700}, "")
-	m := s.image(small)
-	for name, content := range contentsOf() {
-		f, err := m.Open("/" + name)
-		if err != nil {
-			t.Fatal(err)
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		s := newSource(t)
+		for name, content := range contentsOf() {
+			s.add(name, tree.Inode{Mode: 0o750}, content)
 		}
-		if f.Type != tree.File || f.Mode != 0o750 || f.Size != int64(len(content)) {
-			t.Errorf("%s: %v %o, %d bytes", name, f.Type, f.Mode, f.Size)
+		s.add("dir", tree.Inode{Type: tree.Dir, Mode: 0o700}, "")
+		m := s.image(small)
+		for name, content := range contentsOf() {
+			f, err := m.Open("/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Type != tree.File || f.Mode != 0o750 || f.Size != int64(len(content)) {
+				t.Errorf("%s: %v %o, %d bytes", name, f.Type, f.Mode, f.Size)
+			}
+			got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size))
+			if err != nil || string(got) != content {
+				t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(content), err)
+			}
+			dumped := filepath.Join(t.TempDir(), name)
+			debugfs(t, m, "dump /"+name+" "+dumped)
+			if raw, err := os.ReadFile(dumped); err != nil || !bytes.Equal(raw, got) {
+				t.Errorf("%s: debugfs dumps %d bytes, %v", name, len(raw), err)
+			}
+			pieces(t, f, content)
 		}
-		got, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size))
-		if err != nil || string(got) != content {
-			t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(content), err)
+		if f, err := m.Open("/dir"); err != nil || f.Type != tree.Dir || f.Mode != 0o700 {
+			t.Errorf("dir: %+v, %v", f, err)
 		}
-		dumped := filepath.Join(t.TempDir(), name)
-		debugfs(t, m, "dump /"+name+" "+dumped)
-		if raw, err := os.ReadFile(dumped); err != nil || !bytes.Equal(raw, got) {
-			t.Errorf("%s: debugfs dumps %d bytes, %v", name, len(raw), err)
-		}
-		pieces(t, f, content)
-	}
-	if f, err := m.Open("/dir"); err != nil || f.Type != tree.Dir || f.Mode != 0o700 {
-		t.Errorf("dir: %+v, %v", f, err)
-	}
+	})
 }
 
 // pieces reads at random places, beyond the end too.

@@ -33,13 +33,27 @@ func program(t testing.TB, name string) string {
 
 // A source is a tree and the directory that has its contents.
 type source struct {
-	t    testing.TB
-	root string
-	tree *tree.Tree
+	t      testing.TB
+	root   string
+	tree   *tree.Tree
+	direct bool // the image is filled directly
 }
 
 func newSource(t testing.TB) *source {
-	return &source{t, t.TempDir(), tree.New(tree.Inode{Mode: 0o755, Sec: 1700000000})}
+	return &source{t: t, root: t.TempDir(), tree: tree.New(tree.Inode{Mode: 0o755, Sec: 1700000000})}
+}
+
+// inBothModes runs a test with images filled by mkfs.ext4, and directly.
+func inBothModes(t *testing.T, test func(t *testing.T, newSource func(testing.TB) *source)) {
+	for mode, direct := range map[string]bool{"mkfs": false, "direct": true} {
+		t.Run(mode, func(t *testing.T) {
+			test(t, func(t testing.TB) *source {
+				s := newSource(t)
+				s.direct = direct
+				return s
+			})
+		})
+	}
 }
 
 // add makes a file of the tree, and what stands for it on the host.
@@ -111,7 +125,10 @@ func (s *source) create(o Options) (string, error) {
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		s.t.Fatal(err)
 	}
-	o.Tree, o.Root = s.tree, s.root
+	o.Tree, o.Root, o.Direct = s.tree, s.root, s.direct
+	if o.Seed == ([32]byte{}) {
+		o.Seed[31] = 1 // no hash seed would mean any to mke2fs
+	}
 	return file, mkfs.Create(context.Background(), file, o)
 }
 

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ext4 makes ext4 images: mkfs.ext4 makes the filesystem and fills it
-// from a directory, then what that directory cannot say is written into the
-// finished image, by inode number, with every checksum.
+// Package ext4 makes ext4 images and reads them.
 //
-// It reads and writes one format and refuses every other: 4 KiB blocks,
+// mkfs.ext4 always makes the filesystem. Either it also fills it from a
+// directory, and what that directory cannot say is then written into the
+// finished image, by inode number (mkfs.go, meta.go); or it leaves it empty, and
+// this package fills it in one sweep (direct.go).
+//
+// One format is read and written, and every other refused: 4 KiB blocks,
 // 256-byte inodes, and the features listed here. The names are those of the
 // kernel's fs/ext4/ext4.h; the layout is that of its Documentation/filesystems/ext4.
+//
+// From the bottom to the top: format, checksum, image and group (the
+// superblock and the descriptors), inode, extent, dir, hash and htree, xattr and
+// acl are the structures on disk, for reader and writer; file, lookup are the
+// reader; plan, space, sweep, table and finish are what direct fills an image
+// with.
 package ext4
 
 import "encoding/binary"
@@ -47,6 +56,9 @@ const (
 	sbUUID           = 0x68
 	sbMountTime      = 0x2c
 	sbMountCount     = 0x34
+	sbReservedGDT    = 0xce // blocks kept free after the descriptors (resize_inode)
+	sbHashSeed       = 0xec // 16 bytes
+	sbHashVersion    = 0xfc
 	sbDescSize       = 0xfe
 	sbBlocksHi       = 0x150
 	sbFreeBlocksHi   = 0x158
@@ -80,6 +92,9 @@ var features = []struct {
 	{"metadata_csum", sbROCompat, 0x400},
 }
 
+// eaInode is in images that have an extended attribute too large for a block.
+const eaInode = 0x400
+
 // Features of other formats, so as to refuse them by name.
 var otherFeatures = []struct {
 	name  string
@@ -89,7 +104,7 @@ var otherFeatures = []struct {
 	{"dir_prealloc", sbCompat, 0x1}, {"imagic_inodes", sbCompat, 0x2}, {"sparse_super2", sbCompat, 0x200},
 	{"fast_commit", sbCompat, 0x400}, {"stable_inodes", sbCompat, 0x800}, {"orphan_file", sbCompat, 0x1000},
 	{"compression", sbIncompat, 0x1}, {"needs_recovery", sbIncompat, 0x4}, {"journal_dev", sbIncompat, 0x8},
-	{"meta_bg", sbIncompat, 0x10}, {"mmp", sbIncompat, 0x100}, {"ea_inode", sbIncompat, 0x400},
+	{"meta_bg", sbIncompat, 0x10}, {"mmp", sbIncompat, 0x100},
 	{"dirdata", sbIncompat, 0x1000}, {"metadata_csum_seed", sbIncompat, 0x2000}, {"large_dir", sbIncompat, 0x4000},
 	{"inline_data", sbIncompat, 0x8000}, {"encrypt", sbIncompat, 0x10000}, {"casefold", sbIncompat, 0x20000},
 	{"btree_dir", sbROCompat, 0x4}, {"uninit_bg", sbROCompat, 0x10}, {"snapshot", sbROCompat, 0x80},
@@ -99,16 +114,25 @@ var otherFeatures = []struct {
 }
 
 // A group descriptor, 64 bytes in the blocks after the superblock's (struct
-// ext4_group_desc).
+// ext4_group_desc). Most fields have their upper half in the second 32 bytes.
 const (
-	gdSize         = 64
-	gdInodeTableLo = 0x08
-	gdFlags        = 0x12
-	gdUnusedLo     = 0x1c // inodes at the end of the table never used
-	gdInodeTableHi = 0x28
-	gdUnusedHi     = 0x32
+	gdSize = 64
 
-	gdInodeUninit = 1 // no inode of the group is used
+	gdBlockBitmap   = 0x00 // block numbers
+	gdInodeBitmap   = 0x04
+	gdInodeTable    = 0x08
+	gdFreeBlocks    = 0x0c // counts
+	gdFreeInodes    = 0x0e
+	gdUsedDirs      = 0x10
+	gdFlags         = 0x12
+	gdBlockBitmapCs = 0x18 // checksums of the bitmaps
+	gdInodeBitmapCs = 0x1a
+	gdUnused        = 0x1c // inodes at the end of the table never used
+	gdChecksum      = 0x1e // has no upper half
+
+	gdInodeUninit = 1 // no inode is used, and the bitmap is not written
+	gdBlockUninit = 2 // nor is that of the blocks
+	gdInodeZeroed = 4 // the unused part of the table is zeros
 )
 
 // An inode (struct ext4_inode).
@@ -121,10 +145,15 @@ const (
 	inMtime      = 0x10
 	inGID        = 0x18
 	inLinks      = 0x1a
+	inBlocks     = 0x1c // of 512 bytes
 	inFlags      = 0x20
+	inVersion    = 0x24
 	inBlock      = 0x28 // 60 bytes: an extent tree, a fast symlink or a device
 	inGeneration = 0x64
+	inXattrBlock = 0x68
 	inSizeHi     = 0x6c
+	inBlocksHi   = 0x74
+	inXattrHi    = 0x76
 	inUIDHi      = 0x78
 	inGIDHi      = 0x7a
 	inChecksumLo = 0x7c
@@ -137,10 +166,12 @@ const (
 	inCrtimeEx   = 0x94
 	inXattrs     = 128 + extraIsize
 
-	flagIndex   = 0x1000  // a directory has blocks of an index
-	flagExtents = 0x80000 // inBlock is an extent tree
+	flagIndex   = 0x1000   // a directory has blocks of an index
+	flagExtents = 0x80000  // inBlock is an extent tree
+	flagEAInode = 0x200000 // the content is the value of an extended attribute
 
-	fastSymlink = 60 // a shorter target is kept in inBlock
+	fastSymlink = 60        // a shorter target is kept in inBlock
+	maxFile     = 1<<32 - 1 // blocks of a file (EXT_MAX_BLOCKS)
 )
 
 // A directory entry: inode, length of the record, length of the name, type,

@@ -69,9 +69,9 @@ func (m *Image) firstBlock(f *testing.F, ino uint32) int64 {
 		f.Fatal(err)
 	}
 	first := int64(0)
-	m.extents(raw, func(_, physical, _ int64) error {
+	m.extents(ino, raw, func(e extent) error {
 		if first == 0 {
-			first = physical
+			first = e.physical
 		}
 		return nil
 	})

@@ -91,6 +91,7 @@ func (m *Image) checkFormat() error {
 		}
 		rest[f.field] &^= f.bit
 	}
+	rest[sbIncompat] &^= eaInode
 	for _, f := range otherFeatures {
 		if rest[f.field]&f.bit != 0 {
 			return fmt.Errorf("feature %s is not of banger's format", f.name)
@@ -155,15 +156,6 @@ func (m *Image) inodesPerGroup() uint32 { return m.u32(sbInodesPerGroup) }
 
 func (m *Image) groupCount() int64 {
 	return (m.Blocks() + m.blocksPerGroup() - 1) / m.blocksPerGroup()
-}
-
-// group returns a group's descriptor.
-func (m *Image) group(g int64) []byte { return m.groups[g*gdSize : (g+1)*gdSize] }
-
-// inodeTable returns the byte at which a group's inodes start.
-func (m *Image) inodeTable(g int64) int64 {
-	d := m.group(g)
-	return (int64(le.Uint32(d[gdInodeTableLo:])) | int64(le.Uint32(d[gdInodeTableHi:]))<<32) * blockSize
 }
 
 // short names the end of a file that ended too early.

@@ -13,9 +13,9 @@ func (m *Image) readInode(ino uint32) ([]byte, error) {
 	if ino == 0 || ino > m.InodeCount() {
 		return nil, fmt.Errorf("inode %d of %d", ino, m.InodeCount())
 	}
-	g, index := int64((ino-1)/m.inodesPerGroup()), int64((ino-1)%m.inodesPerGroup())
+	g, index := m.groupOf(ino)
 	raw := make([]byte, inodeSize)
-	if _, err := m.f.ReadAt(raw, m.inodeTable(g)+index*inodeSize); err != nil {
+	if _, err := m.f.ReadAt(raw, m.inodeTable(g)+int64(index)*inodeSize); err != nil {
 		return nil, fmt.Errorf("inode %d: %w", ino, short(err))
 	}
 	if !m.intact(ino, raw) {
@@ -32,16 +32,27 @@ func sizeOf(raw []byte) int64 {
 	return int64(le.Uint32(raw[inSizeLo:])) | int64(le.Uint32(raw[inSizeHi:]))<<32
 }
 
-// setMeta writes into an inode what the manifest says of it. Content, size and
-// number of links stay as they are.
-func setMeta(raw []byte, n *tree.Inode) error {
+// setMeta writes into an inode what the manifest says of it. Content, size,
+// number of links and extended attributes stay as they are.
+func setMeta(raw []byte, n *tree.Inode) {
 	le.PutUint16(raw[inMode:], n.Type.Mode()|n.Mode)
 	setOwner(raw, n.UID, n.GID)
 	setTimes(raw, n.Sec, n.Nsec)
 	if n.Type.Device() || n.Type == tree.Fifo || n.Type == tree.Socket {
 		setDevice(raw, n)
 	}
-	return setXattrs(raw, n.Xattrs)
+}
+
+func setSize(raw []byte, size int64) {
+	le.PutUint32(raw[inSizeLo:], uint32(size))
+	le.PutUint32(raw[inSizeHi:], uint32(size>>32))
+}
+
+// setBlocks writes how many blocks belong to an inode, those of its extent tree
+// and its attributes too.
+func setBlocks(raw []byte, blocks int64) {
+	le.PutUint32(raw[inBlocks:], uint32(blocks*(blockSize/512)))
+	le.PutUint16(raw[inBlocksHi:], uint16(blocks*(blockSize/512)>>32))
 }
 
 func setOwner(raw []byte, uid, gid uint32) {

@@ -97,8 +97,8 @@ func (m *Image) readlink(ino uint32) (string, error) {
 		return string(raw[inBlock : inBlock+size]), nil
 	}
 	target := make([]byte, blockSize)
-	err = m.extents(raw, func(logical, physical, _ int64) error {
-		_, err := m.f.ReadAt(target, physical*blockSize)
+	err = m.extents(ino, raw, func(e extent) error {
+		_, err := m.f.ReadAt(target, e.physical*blockSize)
 		return err
 	})
 	return string(target[:size]), err

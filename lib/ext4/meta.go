@@ -19,15 +19,12 @@ func (m *Image) applyMeta(ctx context.Context, o Options) error {
 		return err
 	}
 	if p.inodes[lostFoundIno] == nil { // mke2fs's own
-		p.inodes[lostFoundIno] = &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: fakeTime(o.Created)}
+		p.inodes[lostFoundIno] = mkfsLostFound(o.Created)
 	}
 	if err := p.writeInodes(); err != nil {
 		return err
 	}
-	return m.editSuper(func(sb []byte) {
-		le.PutUint32(sb[sbFlags:], flagSignedHash)
-		clear(sb[sbKBytesWritten : sbKBytesWritten+8])
-	})
+	return m.editSuper(ours)
 }
 
 // A pass gathers which inode of the image is which of the tree, then writes
@@ -93,10 +90,10 @@ func (p *pass) writeInodes() error {
 // writeGroup rewrites the used part of a group's inode table.
 func (p *pass) writeGroup(g int64) error {
 	d := p.group(g)
-	if le.Uint16(d[gdFlags:])&gdInodeUninit != 0 {
+	if d.has(gdInodeUninit) {
 		return nil
 	}
-	unused := uint32(le.Uint16(d[gdUnusedLo:])) | uint32(le.Uint16(d[gdUnusedHi:]))<<16
+	unused := d.half(gdUnused)
 	if unused > p.inodesPerGroup() {
 		return fmt.Errorf("group %d: %d unused inodes of %d", g, unused, p.inodesPerGroup())
 	}
@@ -147,9 +144,12 @@ func (p *pass) writeInode(ino uint32, raw []byte) error {
 	if n.Type == tree.File && sizeOf(raw) != n.Size {
 		return fmt.Errorf("inode %d has %d bytes, not %d: did the tree change meanwhile?", ino, sizeOf(raw), n.Size)
 	}
-	if err := setMeta(raw, n); err != nil {
+	all, err := attributes(n.Xattrs)
+	if err != nil {
 		return fmt.Errorf("inode %d: %w", ino, err)
 	}
+	setMeta(raw, n)
+	p.setXattrs(raw, all)
 	p.sealInode(ino, raw)
 	return nil
 }

@@ -127,6 +127,9 @@ func (mk *Mkfs) args(file string, o Options, inodes int64, root string) []string
 	for _, f := range features {
 		names = append(names, f.name)
 	}
+	if o.eaInode {
+		names = append(names, "ea_inode")
+	}
 	extended := "no_copy_xattrs,nodiscard,lazy_itable_init=1,lazy_journal_init=1,hash_seed=" + formatUUID(o.Seed[16:32])
 	args := []string{
 		"-q", "-F", "-b", strconv.Itoa(blockSize), "-I", strconv.Itoa(inodeSize), "-m", "0",

@@ -33,45 +33,49 @@ type geometry struct {
 // and lost+found.
 type demand struct{ blocks, inodes, content int64 }
 
-// size finds the file's size: an empty filesystem is made, which takes
-// milliseconds and no space, and grown until what it has free is enough.
-func (mk *Mkfs) size(ctx context.Context, path string, o Options) (geometry, error) {
-	d := measure(o.Tree)
-	g := geometry{size: o.Size}
+// promise says how much has to be left over, and the size to try first.
+func (d demand) promise(o Options) (g geometry) {
 	if o.Size == 0 && !o.Minimal {
 		g.free, g.freeInodes = (d.content+3)/4, (d.inodes+reservedInode+3)/4
 		if o.Free >= 0 {
 			g.free = roundUp(o.Free, blockSize) / blockSize
 		}
 	}
-	fits, err := mk.grow(ctx, path, o, d, g)
-	if o.Size > 0 && errors.Is(err, errNoRoom) {
-		// As many inodes as usual are a wish where a size is given.
-		exact := o
-		exact.Minimal = true
-		fits, err = mk.grow(ctx, path, exact, d, g)
-	}
-	if o.Size > 0 && errors.Is(err, errNoRoom) {
-		o.Size, o.Minimal = 0, true
-		least, err := mk.grow(ctx, path, o, d, geometry{})
-		if err != nil {
-			return g, err
-		}
-		return g, status.Hint(status.Errorf(status.Create, "%d bytes are too small", g.size),
-			"--size %d is the least that holds it (%s)", least.size, units.BytesSize(float64(least.size)))
-	}
-	return fits, err
-}
-
-// grow tries sizes, unless one is asked for, until the promises of g hold.
-func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand, g geometry) (geometry, error) {
+	g.size = o.Size
 	if o.Size == 0 {
 		g.size = max(roundUp((d.blocks+g.free)*blockSize, sizeStep), smallest)
 		if !o.Minimal {
 			g.size = max(g.size, defaultSize)
 		}
 	}
-	for {
+	return g
+}
+
+// size finds the file's size: an empty filesystem is made, which takes
+// milliseconds and no space, and grown until what it has free is enough.
+func (mk *Mkfs) size(ctx context.Context, path string, o Options, d demand) (geometry, error) {
+	g, err := mk.grow(ctx, path, o, d)
+	if o.Size > 0 && errors.Is(err, errNoRoom) {
+		// As many inodes as usual are a wish where a size is given.
+		exact := o
+		exact.Minimal = true
+		g, err = mk.grow(ctx, path, exact, d)
+	}
+	if o.Size > 0 && errors.Is(err, errNoRoom) {
+		o.Size, o.Minimal = 0, true
+		least, err := mk.grow(ctx, path, o, d)
+		if err != nil {
+			return g, err
+		}
+		return g, status.Hint(status.Errorf(status.Create, "%d bytes are too small", g.size),
+			"--size %d is the least that holds it (%s)", least.size, units.BytesSize(float64(least.size)))
+	}
+	return g, err
+}
+
+// grow tries sizes, unless one is asked for, until the promises hold.
+func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand) (geometry, error) {
+	for g := d.promise(o); ; {
 		if g.size < smallest {
 			return g, errNoRoom
 		}
@@ -115,7 +119,7 @@ func (mk *Mkfs) missing(ctx context.Context, path string, o Options, d demand, g
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
-// measure counts what a tree takes. Of directories and extent trees it counts
+// measure counts what a tree takes of mkfs.ext4 -d. Of directories and extent trees it counts
 // the most that they can take.
 func measure(t *tree.Tree) demand {
 	d := demand{blocks: dirBlocks(t.Root) - 1}
@@ -130,7 +134,7 @@ func measure(t *tree.Tree) demand {
 		d.inodes++
 		switch {
 		case n.Type == tree.File:
-			d.blocks += n.Blocks + extentBlocks(n)
+			d.blocks += n.Blocks + halfFullExtentBlocks(n)
 			d.content += n.Blocks
 		case n.Type == tree.Symlink && len(n.Target) >= fastSymlink:
 			d.blocks++
@@ -156,13 +160,11 @@ func dirBlocks(dir *tree.Inode) int64 {
 	return blocks
 }
 
-// extentBlocks is how many blocks the extent tree of a file takes outside the
-// inode, when its nodes are half full, as libext2fs leaves them.
-func extentBlocks(n *tree.Inode) int64 {
-	extents := n.Runs + n.Blocks/maxExtentLen
-	total := int64(0)
-	for nodes := extents; nodes > inodeExtents; total += nodes {
+// halfFullExtentBlocks is how many blocks the extent tree of a file takes outside
+// the inode, when its nodes are half full, as libext2fs leaves them.
+func halfFullExtentBlocks(n *tree.Inode) (blocks int64) {
+	for nodes := n.Runs + n.Blocks/maxExtentLen; nodes > inodeExtents; blocks += nodes {
 		nodes = (nodes + blockExtents/2 - 1) / (blockExtents / 2)
 	}
-	return total
+	return blocks
 }

@@ -52,23 +52,49 @@ func Count(ctx context.Context, f *os.File) (Usage, error) {
 		return Usage{}, err
 	}
 	s := scanner{data: func([]byte, int64) error { return ctx.Err() }}
-	for s.Size < info.Size() {
-		from, to, err := nextData(f, s.Size)
-		if err != nil {
-			return s.Usage, err
+	err = Stretches(f, info.Size(), func(from, to int64) error {
+		return s.scan(io.NewSectionReader(f, from, to-from), from)
+	})
+	if err == nil {
+		s.Size = max(s.Size, info.Size())
+	}
+	return s.Usage, err
+}
+
+// Estimate returns the most that Count could, without reading f: what the host
+// keeps as a hole is one.
+func Estimate(f *os.File, size int64) (Usage, error) {
+	u, end := Usage{Size: size}, int64(-1)
+	err := Stretches(f, size, func(from, to int64) error {
+		u.Blocks += (to - from + BlockSize - 1) / BlockSize
+		if from != end {
+			u.Runs++
 		}
-		if from == to {
-			s.Size = info.Size()
-			break
+		end = to
+		return nil
+	})
+	return u, err
+}
+
+// Stretches calls visit for each stretch of the first size bytes of f that the
+// host does not keep as a hole, from block to block, the last to the end.
+func Stretches(f *os.File, size int64, visit func(from, to int64) error) error {
+	for at := int64(0); at < size; {
+		from, to, err := nextData(f, at)
+		if err != nil || from == to {
+			return err
 		}
 		// The host's blocks may be smaller than ours.
-		from = from / BlockSize * BlockSize
-		to = min((to+BlockSize-1)/BlockSize*BlockSize, info.Size())
-		if err := s.scan(io.NewSectionReader(f, from, to-from), from); err != nil {
-			return s.Usage, err
+		from = max(at, from/BlockSize*BlockSize)
+		at = min((to+BlockSize-1)/BlockSize*BlockSize, size)
+		if from >= at {
+			continue
+		}
+		if err := visit(from, at); err != nil {
+			return err
 		}
 	}
-	return s.Usage, nil
+	return nil
 }
 
 // A scanner finds the blocks of a file that are not all zeros.
@@ -89,7 +115,7 @@ func (s *scanner) scan(r io.Reader, at int64) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		for from, to := range runs(buf[:n]) {
+		for from, to := range Runs(buf[:n]) {
 			if s.Size+from != s.end || s.Runs == 0 {
 				s.Runs++
 			}
@@ -132,8 +158,8 @@ func (i *interruptible) Read(p []byte) (int, error) {
 	return i.r.Read(p)
 }
 
-// runs yields the stretches of p, by block, that are not all zeros.
-func runs(p []byte) func(yield func(from, to int64) bool) {
+// Runs yields the stretches of p, by block, that are not all zeros.
+func Runs(p []byte) func(yield func(from, to int64) bool) {
 	return func(yield func(from, to int64) bool) {
 		from := -1
 		for at := 0; at < len(p); at += BlockSize {

@@ -74,6 +74,7 @@ type Inode struct {
 	UID, GID     uint32
 	Sec          int64  // mtime, seconds since 1970
 	Nsec         uint32 // and nanoseconds
+	Ino          uint32 // its number in an image, once it has one
 	Major, Minor uint32 // of a device
 	Size         int64  // of a file's content, in bytes
 	Target       string // of a symlink, byte for byte

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/mtree"
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// A batch is some inodes that follow one another, with what they hold: as much
+// as is read, and then written, at once. Different batches are read at the same
+// time; they are written in order.
+type batch struct {
+	parts []part
+	runs  []run
+	buf   []byte     // what the parts hold, as far as it has room
+	done  []*os.File // directories and files that no later batch reads from
+	read  chan error // hears when the contents are there
+}
+
+const (
+	batchSize  = 1 << 20 // bytes of content
+	batchParts = 512
+	batchDone  = 32 // bounds how many directories are open
+)
+
+// A part is an inode, or one of several pieces of a file's content.
+type part struct {
+	dir  *tree.Inode // and name: under which the inode is visited
+	name string
+	n    *tree.Inode
+
+	in       *os.File // the directory on the host that has the file
+	file     *os.File // the file, where it comes in several parts
+	from, to int64    // the bytes of the file
+	last     bool     // the inode is whole with this
+
+	content []byte // in whole blocks
+	runs    []run  // of blocks of content that are to be written
+	links   int    // of a directory
+	indexed bool
+}
+
+// A run is a stretch of blocks of a file, and where they are in the content.
+type run struct{ logical, count, offset int64 }
+
+func (b *batch) full() bool {
+	return len(b.buf) >= batchSize || len(b.parts) >= batchParts || len(b.done) >= batchDone
+}
+
+func (b *batch) reset() {
+	clear(b.parts)
+	b.parts, b.runs, b.buf, b.done = b.parts[:0], b.runs[:0], b.buf[:0], b.done[:0]
+}
+
+// room returns so many bytes, whatever is in them.
+func (b *batch) room(size int64) []byte {
+	if free := int64(cap(b.buf) - len(b.buf)); size > free {
+		return make([]byte, size)
+	}
+	at := len(b.buf)
+	b.buf = b.buf[:at+int(size)]
+	return b.buf[at:]
+}
+
+// fill reads and makes what the parts hold.
+func (b *batch) fill(m *Image, p *plan) error {
+	for i := range b.parts {
+		part := &b.parts[i]
+		if err := b.fillPart(m, p, part); err != nil {
+			return part.errorf(err)
+		}
+	}
+	return nil
+}
+
+func (p *part) errorf(err error) error {
+	if p.dir == nil {
+		return fmt.Errorf("./: %w", err)
+	}
+	return fmt.Errorf("./%s: %w", mtree.Escape(p.dir.Join(p.name)), err)
+}
+
+func (b *batch) fillPart(m *Image, plan *plan, p *part) error {
+	start := len(b.runs)
+	switch {
+	case p.n.Type == tree.Dir:
+		if err := b.fillDir(m, plan, p); err != nil {
+			return err
+		}
+		b.runs = append(b.runs, run{count: int64(len(p.content)) / blockSize})
+	case p.n.Type == tree.Symlink && len(p.n.Target) >= fastSymlink:
+		p.content = b.room(blockSize)
+		clear(p.content[copy(p.content, p.n.Target):])
+		b.runs = append(b.runs, run{count: 1})
+	case p.n.Type == tree.File && p.n.Size > 0:
+		if err := p.read(); err != nil {
+			return err
+		}
+		for from, to := range sparse.Runs(p.content) {
+			b.runs = append(b.runs, run{(p.from + from) / blockSize, (to - from) / blockSize, from})
+		}
+	}
+	p.runs = b.runs[start:]
+	return nil
+}
+
+// fillDir makes the blocks of a directory.
+func (b *batch) fillDir(m *Image, plan *plan, p *part) error {
+	entries, subdirs := plan.entries(p.n)
+	l, err := plan.layOut(p.n, entries)
+	if err != nil {
+		return err
+	}
+	p.content, p.links, p.indexed = b.room(int64(l.blocks)*blockSize), 2+subdirs, l.indexed()
+	clear(p.content)
+	parent := uint32(rootIno)
+	if p.dir != nil {
+		parent = p.dir.Ino
+	}
+	l.write(m, p.content, p.n.Ino, parent)
+	return nil
+}
+
+var errChanged = errors.New("not as long as it was: did the tree change meanwhile?")
+
+// read reads a part of a file.
+func (p *part) read() error {
+	if p.file != nil {
+		return p.readFrom(int(p.file.Fd()))
+	}
+	fd, err := openAt(p.in, p.name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return p.readFrom(fd)
+}
+
+// readFrom reads a part, which must be there, and with the last one nothing
+// behind it. What is asked for is whole blocks, so that it shows at once where
+// most files end.
+func (p *part) readFrom(fd int) error {
+	length, got := int(p.to-p.from), 0
+	for got < length {
+		n, err := pread(fd, p.content[got:], p.from+int64(got))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		got += n
+	}
+	if p.last && got == length && length == len(p.content) {
+		n, err := pread(fd, make([]byte, 1), p.to)
+		if err != nil {
+			return err
+		}
+		got += n
+	}
+	if got != length {
+		return errChanged
+	}
+	clear(p.content[got:])
+	return nil
+}
+
+func pread(fd int, p []byte, off int64) (n int, err error) {
+	for {
+		n, err = unix.Pread(fd, p, off)
+		if err != unix.EINTR {
+			return n, os.NewSyscallError("pread", err)
+		}
+	}
+}
+
+// openAt opens a file in a directory for reading. A symlink is not followed, and
+// nothing waited for.
+func openAt(in *os.File, name string) (fd int, err error) {
+	fd, err = unix.Openat(int(in.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	return fd, os.NewSyscallError("openat", err)
+}

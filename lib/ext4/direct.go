@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"banger/lib/status"
+)
+
+// createDirect has mkfs.ext4 make the filesystem, empty, and fills it.
+//
+// The size is exact if the blocks of all files are counted. If they are
+// estimates, the count comes out while the files are read; and if that makes
+// for another size, the image is made once more.
+func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error {
+	if err := check(o.Tree, directly); err != nil {
+		return err
+	}
+	p, err := newPlan(o)
+	if err != nil {
+		return err
+	}
+	o.eaInode = p.large
+	// An extent that ends where something lies in its way is one more than was
+	// counted, which may be what an extent tree has no room for.
+	counted, more := false, int64(0)
+	for more < 8*sizeStep/blockSize {
+		d, err := p.demand()
+		if err != nil {
+			return err
+		}
+		d.blocks += more
+		g, err := mk.size(ctx, path, o, d)
+		if err != nil {
+			return err
+		}
+		w, err := fill(ctx, path, o, p)
+		switch {
+		case err != nil && !errors.Is(err, errNoRoom):
+			return err
+		case w.recounted && counted:
+			return errChanged
+		case w.recounted && !p.stillFits(o, d, g):
+			counted, more = true, 0
+		case err == nil && w.FreeBlocks() >= g.free:
+			return nil
+		case o.Size > 0:
+			return status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom)
+		default:
+			more += sizeStep / blockSize
+		}
+	}
+	return fmt.Errorf("%w, whatever its size", errNoRoom)
+}
+
+// stillFits tells whether a size that was found for a demand is also what would
+// be found for the one that came out.
+func (p *plan) stillFits(o Options, before demand, g geometry) bool {
+	after, err := p.demand()
+	return err == nil && (o.Size > 0 || before.promise(o).size == g.size && after.promise(o).size == g.size)
+}
+
+// fill fills the empty filesystem at path. The error is errNoRoom if it is too
+// small; all files are read and counted even so.
+func fill(ctx context.Context, path string, o Options, p *plan) (*filler, error) {
+	m, err := open(path, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	w, err := newFiller(m, p)
+	if err != nil {
+		return nil, err
+	}
+	w.progress = o.Progress
+	if err := w.run(ctx, o.Root); err != nil {
+		return w, err
+	}
+	if w.full {
+		return w, errNoRoom
+	}
+	if err := errors.Join(w.sweep.flush(), w.space.close(), w.table.close(), m.finish()); err != nil {
+		return w, err
+	}
+	return w, m.Close()
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import "banger/lib/tree"
+
+// inode writes an inode whose content is written, and what belongs to it: the
+// nodes of its extent tree, its attributes, the inodes of large values.
+func (w *filler) inode(p *part) error {
+	n, raw := p.n, make([]byte, inodeSize)
+	le.PutUint16(raw[inExtraIsize:], extraIsize)
+	le.PutUint16(raw[inLinks:], uint16(n.Nlink))
+	setMeta(raw, n)
+	if err := w.setContent(raw, p); err != nil {
+		return err
+	}
+	var where placement
+	if len(n.Xattrs) > 0 {
+		var err error
+		if where, err = w.plan.placeXattrs(n); err != nil {
+			return err
+		}
+		w.setXattrs(raw, where.inode)
+		if err := w.setXattrBlock(raw, where); err != nil {
+			return err
+		}
+	}
+	setBlocks(raw, w.blocks)
+	if err := w.table.put(n.Ino, raw, n.Type == tree.Dir); err != nil {
+		return err
+	}
+	for _, a := range where.large {
+		if err := w.value(n, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setContent writes into an inode how long its content is and where it lies.
+func (w *filler) setContent(raw []byte, p *part) error {
+	n, flags := p.n, uint32(flagExtents)
+	switch {
+	case n.Type == tree.Dir:
+		setSize(raw, int64(len(p.content)))
+		if p.indexed {
+			flags |= flagIndex
+		}
+		le.PutUint16(raw[inLinks:], dirLinks(p.links))
+	case n.Type == tree.Symlink && len(n.Target) < fastSymlink:
+		setSize(raw, int64(len(n.Target)))
+		copy(raw[inBlock:], n.Target)
+		return nil
+	case n.Type == tree.Symlink:
+		setSize(raw, int64(len(n.Target)))
+	case n.Type == tree.File:
+		setSize(raw, n.Size)
+	default:
+		return nil // setMeta has said all
+	}
+	le.PutUint32(raw[inFlags:], flags)
+	return w.extents.tree(w.Image, n.Ino, raw[inBlock:inBlock+60], w.newBlock)
+}
+
+// dirLinks is what the links of a directory are kept as: 1 if there are too many
+// to count (dir_nlink).
+func dirLinks(links int) uint16 {
+	if links > tree.MaxLinks {
+		return 1
+	}
+	return uint16(links)
+}
+
+// setXattrBlock writes the attributes that an inode has no room for into a
+// block, or finds them in one that another inode has.
+func (w *filler) setXattrBlock(raw []byte, where placement) error {
+	if len(where.block) == 0 {
+		return nil
+	}
+	shared := &sharedBlock{inodes: 1}
+	if len(where.large) == 0 {
+		shared = w.plan.sharedBlocks[blockKey(where.block)]
+	}
+	if shared.free > 0 {
+		w.blocks++
+	} else if err := w.newXattrBlock(where.block, shared); err != nil {
+		return err
+	}
+	shared.free--
+	le.PutUint32(raw[inXattrBlock:], uint32(shared.physical))
+	le.PutUint16(raw[inXattrHi:], uint16(shared.physical>>32))
+	return nil
+}
+
+// newXattrBlock writes a block for as many of those that have these attributes
+// as may share one.
+func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error) {
+	if shared.physical, _, err = w.space.take(1); err != nil {
+		return err
+	}
+	w.blocks++
+	shared.free = min(shared.inodes, maxXattrRefs)
+	shared.inodes -= shared.free
+	block := w.xattrBlock(all)
+	le.PutUint32(block[xbRefcount:], uint32(shared.free))
+	le.PutUint32(block[xbChecksum:], w.xattrChecksum(shared.physical, block))
+	return w.sweep.add(shared.physical*blockSize, block)
+}
+
+// value writes the inode of a large value. It has its hash for an atime and the
+// number of those that refer to it for a version (fs/ext4/xattr.c,
+// ext4_xattr_inode_set_hash and _set_ref).
+func (w *filler) value(owner *tree.Inode, a *attribute) error {
+	w.extents, w.blocks = w.extents[:0], 0
+	content := make([]byte, roundUp(int64(len(a.value)), blockSize))
+	copy(content, a.value)
+	if err := w.write(0, content); err != nil {
+		return err
+	}
+	raw := make([]byte, inodeSize)
+	setMeta(raw, &tree.Inode{Type: tree.File, Mode: 0o600, UID: owner.UID, GID: owner.GID})
+	le.PutUint16(raw[inExtraIsize:], extraIsize)
+	le.PutUint16(raw[inLinks:], 1)
+	le.PutUint32(raw[inFlags:], flagExtents|flagEAInode)
+	le.PutUint32(raw[inVersion:], 1)
+	le.PutUint32(raw[inAtime:], w.valueHash(a.value))
+	setSize(raw, int64(len(a.value)))
+	setBlocks(raw, w.blocks)
+	if err := w.extents.tree(w.Image, a.inode, raw[inBlock:inBlock+60], w.newBlock); err != nil {
+		return err
+	}
+	return w.table.put(a.inode, raw, false)
+}

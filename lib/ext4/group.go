@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import "errors"
+
+// A group is a group's descriptor.
+type group []byte
+
+// group returns the descriptor of a group.
+func (m *Image) group(g int64) group { return m.groups[g*gdSize : (g+1)*gdSize] }
+
+// upper is where the upper half of a field is.
+func upper(field int) int {
+	if field == gdUnused {
+		return 0x32 // as the flags, 0x12, have none
+	}
+	return field + 0x20
+}
+
+// block returns a field that is the number of a block.
+func (d group) block(field int) int64 {
+	return int64(le.Uint32(d[field:])) | int64(le.Uint32(d[upper(field):]))<<32
+}
+
+// half returns a field of 16 bits and 16 more.
+func (d group) half(field int) uint32 {
+	return uint32(le.Uint16(d[field:])) | uint32(le.Uint16(d[upper(field):]))<<16
+}
+
+func (d group) setHalf(field int, value uint32) {
+	le.PutUint16(d[field:], uint16(value))
+	le.PutUint16(d[upper(field):], uint16(value>>16))
+}
+
+func (d group) has(flag uint16) bool { return le.Uint16(d[gdFlags:])&flag != 0 }
+
+func (d group) setFlags(set, cleared uint16) {
+	le.PutUint16(d[gdFlags:], le.Uint16(d[gdFlags:])&^cleared|set)
+}
+
+// inodeTable returns the byte at which a group's inodes start.
+func (m *Image) inodeTable(g int64) int64 { return m.group(g).block(gdInodeTable) * blockSize }
+
+// groupOf returns the group that has an inode, and its place in the table.
+func (m *Image) groupOf(ino uint32) (g int64, index uint32) {
+	return int64((ino - 1) / m.inodesPerGroup()), (ino - 1) % m.inodesPerGroup()
+}
+
+// groupBlocks returns how many blocks a group has: the last may be short.
+func (m *Image) groupBlocks(g int64) int64 {
+	return min(m.blocksPerGroup(), m.Blocks()-g*m.blocksPerGroup())
+}
+
+// blockBitmap reads which blocks of a group are in use: bits, the lowest of a
+// byte first, and ones where there is no block.
+func (m *Image) blockBitmap(g int64) (*bitmap, error) {
+	bits, d := new(bitmap), m.group(g)
+	if d.has(gdBlockUninit) {
+		m.initBlockBitmap(g, bits)
+	} else if _, err := m.f.ReadAt(bits[:], d.block(gdBlockBitmap)*blockSize); err != nil {
+		return nil, short(err)
+	} else if d.half(gdBlockBitmapCs) != m.bitmapChecksum(bits[:]) {
+		return nil, errors.New("the block bitmap does not match its checksum")
+	}
+	if bits.zeros(m.groupBlocks(g)) != int64(d.half(gdFreeBlocks)) {
+		return nil, errors.New("the block bitmap does not have as many free blocks as the descriptor")
+	}
+	return bits, nil
+}
+
+// initBlockBitmap marks what is in use in a group whose bitmap was never
+// written, as ext4_init_block_bitmap (fs/ext4/balloc.c) has it.
+func (m *Image) initBlockBitmap(g int64, bits *bitmap) {
+	first, blocks := g*m.blocksPerGroup(), m.groupBlocks(g)
+	if hasBackup(g) {
+		bits.set(0, 1+m.descBlocks()+int64(le.Uint16(m.super[sbReservedGDT:])))
+	}
+	d, tableBlocks := m.group(g), int64(m.inodesPerGroup())*inodeSize/blockSize
+	for field, count := range map[int]int64{gdBlockBitmap: 1, gdInodeBitmap: 1, gdInodeTable: tableBlocks} {
+		at := d.block(field) - first
+		bits.set(min(max(at, 0), blocks), min(max(at+count, 0), blocks))
+	}
+	bits.set(blocks, 8*blockSize)
+}
+
+// descBlocks returns how many blocks the descriptors take.
+func (m *Image) descBlocks() int64 { return roundUp(m.groupCount()*gdSize, blockSize) / blockSize }
+
+// A bitmap is a block of bits, the lowest of a byte first.
+type bitmap [blockSize]byte
+
+func (b *bitmap) has(i int64) bool { return b[i/8]>>(i%8)&1 != 0 }
+
+// set marks bits from one up to another.
+func (b *bitmap) set(from, to int64) {
+	for ; from < to && from%8 != 0; from++ {
+		b[from/8] |= 1 << (from % 8)
+	}
+	for ; from+8 <= to; from += 8 {
+		b[from/8] = 0xff
+	}
+	for ; from < to; from++ {
+		b[from/8] |= 1 << (from % 8)
+	}
+}
+
+// clear unmarks a bit.
+func (b *bitmap) clear(i int64) { b[i/8] &^= 1 << (i % 8) }
+
+// next returns the first bit from one up to another that is as asked for, or
+// the end.
+func (b *bitmap) next(from, to int64, marked bool) int64 {
+	var skip byte // a byte without such a bit
+	if !marked {
+		skip = 0xff
+	}
+	for from < to && b.has(from) != marked {
+		if from%8 == 0 && b[from/8] == skip {
+			from += 8
+		} else {
+			from++
+		}
+	}
+	return min(from, to)
+}
+
+// zeros counts the bits below an end that are not marked.
+func (b *bitmap) zeros(end int64) (n int64) {
+	for at := int64(0); at < end; {
+		from := b.next(at, end, false)
+		at = b.next(from, end, true)
+		n += at - from
+	}
+	return n
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"banger/lib/tree"
+)
+
+// lostFoundBlocks is how many blocks mke2fs gives lost+found, so that e2fsck
+// need not find any when it has something to put there.
+const lostFoundBlocks = 4
+
+// A plan numbers the inodes of a tree in the order in which they are written,
+// and counts what they take. A directory comes before its files, and they
+// before the directories in it, so that what is near in the tree is near on
+// disk.
+type plan struct {
+	root, lostFound *tree.Inode
+	seed            [4]uint32 // of the hash of names
+	last            uint32    // the highest number
+	large           bool      // some attribute has an inode of its own
+	sharedBlocks    map[[sha256.Size]byte]*sharedBlock
+}
+
+// A sharedBlock is a block of attributes and how many inodes have it; where the
+// last one lies, and how many more may have that.
+type sharedBlock struct {
+	inodes   int
+	physical int64
+	free     int
+}
+
+// newPlan numbers the inodes of a tree, each under its first name.
+func newPlan(o Options) (*plan, error) {
+	p := &plan{root: o.Tree.Root, sharedBlocks: map[[sha256.Size]byte]*sharedBlock{}}
+	for i := range p.seed {
+		p.seed[i] = le.Uint32(o.Seed[16+4*i:])
+	}
+	if p.lostFound = p.root.Lookup(lostFound); p.lostFound == nil {
+		p.lostFound = mkfsLostFound(o.Created)
+	}
+	p.last = lostFoundIno - 1
+	err := p.walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
+		if n == p.root {
+			n.Ino = rootIno
+			return nil
+		}
+		p.last++
+		n.Ino = p.last
+		return p.countXattrs(n)
+	}, nil)
+	return p, err
+}
+
+// mkfsLostFound is lost+found as mke2fs makes it.
+func mkfsLostFound(created int64) *tree.Inode {
+	return &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: fakeTime(created)}
+}
+
+// countXattrs numbers the inodes of large values, and counts who shares a block.
+func (p *plan) countXattrs(n *tree.Inode) error {
+	if len(n.Xattrs) == 0 {
+		return nil
+	}
+	where, err := p.placeXattrs(n)
+	if err != nil {
+		return err
+	}
+	p.last += uint32(len(where.large))
+	p.large = p.large || len(where.large) > 0
+	if len(where.block) > 0 && len(where.large) == 0 {
+		key := blockKey(where.block)
+		if p.sharedBlocks[key] == nil {
+			p.sharedBlocks[key] = new(sharedBlock)
+		}
+		p.sharedBlocks[key].inodes++
+	}
+	return nil
+}
+
+// placeXattrs says where the attributes of an inode go, which has its number.
+func (p *plan) placeXattrs(n *tree.Inode) (placement, error) {
+	all, err := attributes(n.Xattrs)
+	if err != nil {
+		return placement{}, err
+	}
+	return place(all, n.Ino+1)
+}
+
+// blockKey tells blocks of attributes apart.
+func blockKey(all []attribute) (key [sha256.Size]byte) {
+	h := sha256.New()
+	for _, a := range all {
+		fmt.Fprintf(h, "%d %d %d %s%s", a.index, len(a.name), len(a.value), a.name, a.value)
+	}
+	h.Sum(key[:0])
+	return key
+}
+
+// walk visits every inode once, in the order of their numbers: the root,
+// lost+found with what is in it, and then the others. leave, unless nil, hears
+// when all in a directory has been visited.
+func (p *plan) walk(visit func(dir *tree.Inode, name string, n *tree.Inode) error, leave func(dir *tree.Inode)) error {
+	w := planWalk{plan: p, visit: visit, leave: leave, seen: map[*tree.Inode]bool{}}
+	if err := visit(nil, "", p.root); err != nil {
+		return err
+	}
+	return w.children(p.root)
+}
+
+type planWalk struct {
+	*plan
+	visit func(dir *tree.Inode, name string, n *tree.Inode) error
+	leave func(dir *tree.Inode)
+	seen  map[*tree.Inode]bool // those with several names
+}
+
+func (w planWalk) children(dir *tree.Inode) error {
+	if dir == w.root {
+		if err := w.subdir(dir, lostFound, w.lostFound); err != nil {
+			return err
+		}
+	}
+	names := dir.Names()
+	for _, name := range names {
+		n := dir.Lookup(name)
+		if n.Type == tree.Dir || w.seen[n] {
+			continue
+		}
+		if n.Nlink > 1 {
+			w.seen[n] = true
+		}
+		if err := w.visit(dir, name, n); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		if n := dir.Lookup(name); n.Type == tree.Dir && n != w.lostFound {
+			if err := w.subdir(dir, name, n); err != nil {
+				return err
+			}
+		}
+	}
+	if w.leave != nil {
+		w.leave(dir)
+	}
+	return nil
+}
+
+func (w planWalk) subdir(dir *tree.Inode, name string, n *tree.Inode) error {
+	if err := w.visit(dir, name, n); err != nil {
+		return err
+	}
+	return w.children(n)
+}
+
+// entries are the names of a directory, and how many of them are directories.
+func (p *plan) entries(dir *tree.Inode) (all []dirEntry, subdirs int) {
+	all = make([]dirEntry, 0, dir.Len()+1)
+	add := func(name string, n *tree.Inode) {
+		all = append(all, dirEntry{name: name, ino: n.Ino, kind: fileTypes[n.Type]})
+		if n.Type == tree.Dir {
+			subdirs++
+		}
+	}
+	if dir == p.root && dir.Lookup(lostFound) == nil {
+		add(lostFound, p.lostFound)
+	}
+	for _, name := range dir.Names() {
+		add(name, dir.Lookup(name))
+	}
+	return all, subdirs
+}
+
+// layOut lays a directory out.
+func (p *plan) layOut(dir *tree.Inode, entries []dirEntry) (dirLayout, error) {
+	l, err := layOut(entries, p.seed)
+	if dir == p.lostFound && !l.indexed() {
+		l.blocks = lostFoundBlocks
+	}
+	return l, err
+}
+
+// demand counts what the tree takes, going by what is known of the blocks of
+// files: one more extent than those say is where a file goes on behind
+// something that lies in its way.
+func (p *plan) demand() (demand, error) {
+	// What mke2fs has made counts as taken already.
+	d := demand{blocks: -1 - lostFoundBlocks, inodes: int64(p.last - lostFoundIno)}
+	for _, shared := range p.sharedBlocks {
+		d.blocks += int64(shared.inodes+maxXattrRefs-1) / maxXattrRefs
+	}
+	err := p.walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
+		switch {
+		case n.Type == tree.File:
+			d.content += n.Blocks
+			d.blocks += n.Blocks + extentBlocks(n.Runs+n.Blocks/maxExtentLen)
+		case n.Type == tree.Symlink && len(n.Target) >= fastSymlink:
+			d.blocks++
+		case n.Type == tree.Dir:
+			entries, _ := p.entries(n)
+			l, err := p.layOut(n, entries)
+			if err != nil {
+				return fmt.Errorf("%s/: %w", n.Path(), err)
+			}
+			d.blocks += int64(l.blocks)
+		}
+		return p.demandOfXattrs(n, &d)
+	}, nil)
+	return d, err
+}
+
+// demandOfXattrs counts blocks that cannot be shared, and those of large values.
+func (p *plan) demandOfXattrs(n *tree.Inode, d *demand) error {
+	if !p.large || len(n.Xattrs) == 0 {
+		return nil
+	}
+	where, err := p.placeXattrs(n)
+	if err != nil || len(where.large) == 0 {
+		return err
+	}
+	d.blocks++
+	for _, a := range where.large {
+		d.blocks += roundUp(int64(len(a.value)), blockSize) / blockSize
+	}
+	return nil
+}
