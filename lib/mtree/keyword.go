@@ -17,16 +17,24 @@ import (
 // A parser reads the keywords of one line.
 type parser struct {
 	*record
-	seen map[string]bool
+	seen [9]bool // of keywords
 }
+
+// keywords are those that a line has once at the most.
+var keywords = []string{"type", "uid", "gid", "mode", "time", "nlink", "size", "link", "device"}
+
+// has tells whether the line has a keyword.
+func (p *parser) has(key string) bool { return p.seen[slices.Index(keywords, key)] }
 
 // keyword reads one KEY=VALUE.
 func (p *parser) keyword(field string) error {
 	key, value, _ := strings.Cut(field, "=")
-	if p.seen[key] {
-		return errors.New("said twice")
+	if i := slices.Index(keywords, key); i >= 0 {
+		if p.seen[i] {
+			return errors.New("said twice")
+		}
+		p.seen[i] = true
 	}
-	p.seen[key] = true
 	n := p.inode
 	var err error
 	switch key {
@@ -50,7 +58,7 @@ func (p *parser) keyword(field string) error {
 	case "size":
 		n.Size, err = strconv.ParseInt(value, 10, 64)
 	case "link":
-		n.Target, err = unescape(value)
+		n.Target, err = unescape(strings.Clone(value)) // not to keep the line
 	case "time":
 		n.Sec, n.Nsec, err = parseTime(value)
 	case "device":
@@ -84,21 +92,23 @@ func (p *parser) xattr(key, value string) error {
 	return nil
 }
 
+// ownKeywords are those that a type needs, and no other has.
+var ownKeywords = map[tree.Type]string{tree.File: "size", tree.Symlink: "link", tree.Char: "device", tree.Block: "device"}
+
 // complete checks that the line says all that its type needs, and no more.
 func (p *parser) complete() error {
-	required := []string{"type", "uid", "gid", "mode", "time"}
-	own := map[tree.Type]string{tree.File: "size", tree.Symlink: "link", tree.Char: "device", tree.Block: "device"}
 	t := p.inode.Type
-	if key := own[t]; key != "" {
-		required = append(required, key)
-	}
-	for _, key := range required {
-		if !p.seen[key] {
+	own := ownKeywords[t]
+	for _, key := range keywords[:5] {
+		if !p.has(key) {
 			return fmt.Errorf("%s= is missing", key)
 		}
 	}
-	for _, key := range []string{"size", "link", "device"} {
-		if p.seen[key] && own[t] != key {
+	if own != "" && !p.has(own) {
+		return fmt.Errorf("%s= is missing", own)
+	}
+	for _, key := range keywords[6:] {
+		if p.has(key) && own != key {
 			return fmt.Errorf("%s= on a %v", key, t)
 		}
 	}

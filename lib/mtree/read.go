@@ -33,13 +33,14 @@ type record struct {
 
 // Read reads a manifest, its lines in any order. Errors name the line.
 func Read(r io.Reader) (*Manifest, error) {
-	var records []record
+	m := &Manifest{Links: make(map[*tree.Inode]int)}
+	var early []record // before those of their parents
 	br := bufio.NewReaderSize(r, 64<<10)
 	for number := 1; ; number++ {
 		line, err := br.ReadString('\n')
 		if err != nil && (err != io.EOF || line == "") {
 			if err == io.EOF {
-				return build(records)
+				return m, m.addEarly(early)
 			}
 			return nil, err
 		}
@@ -52,7 +53,11 @@ func Read(r io.Reader) (*Manifest, error) {
 			return nil, atLine(number, err)
 		}
 		rec.number = number
-		records = append(records, rec)
+		if dir := m.parent(rec); dir == nil && len(rec.path) > 0 {
+			early = append(early, rec)
+		} else if err := m.add(dir, rec); err != nil {
+			return nil, atLine(number, err)
+		}
 	}
 }
 
@@ -60,45 +65,55 @@ func atLine(number int, err error) error {
 	return status.Errorf(status.Bad, "line %d: %w", number, err)
 }
 
-// build makes the tree, parents first.
-func build(records []record) (*Manifest, error) {
+// addEarly enters the lines that came before those of their parents, the
+// highest directories first.
+func (m *Manifest) addEarly(records []record) error {
+	if m.Tree == nil {
+		return status.Errorf(status.Bad, "no line for the root, .")
+	}
 	slices.SortStableFunc(records, func(a, b record) int {
 		return cmp.Compare(len(a.path), len(b.path))
 	})
-	if len(records) == 0 || len(records[0].path) > 0 {
-		return nil, status.Errorf(status.Bad, "no line for the root, .")
-	}
-	m := &Manifest{Links: make(map[*tree.Inode]int)}
-	for i, rec := range records {
-		if err := m.add(rec, i == 0); err != nil {
-			return nil, atLine(rec.number, err)
+	for _, rec := range records {
+		if err := m.add(m.parent(rec), rec); err != nil {
+			return atLine(rec.number, err)
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// parent returns the directory that a line's path is in, nil if it has none yet.
+func (m *Manifest) parent(rec record) *tree.Inode {
+	if m.Tree == nil || len(rec.path) == 0 {
+		return nil
+	}
+	dir := m.Tree.Root
+	for _, name := range rec.path[:len(rec.path)-1] {
+		if dir = dir.Lookup(name); dir == nil || dir.Type != tree.Dir {
+			return nil
+		}
+	}
+	return dir
 }
 
 // add enters one line into the tree.
-func (m *Manifest) add(rec record, first bool) error {
-	if first {
-		if rec.inode.Type != tree.Dir {
-			return errors.New("the root is no directory")
-		}
+func (m *Manifest) add(dir *tree.Inode, rec record) error {
+	switch {
+	case len(rec.path) == 0 && m.Tree != nil:
+		return errors.New("a second line for the root")
+	case len(rec.path) == 0 && rec.inode.Type != tree.Dir:
+		return errors.New("the root is no directory")
+	case len(rec.path) == 0:
 		m.Tree = tree.New(*rec.inode)
 		return nil
+	case dir == nil:
+		return errors.New("no line makes its parent a directory")
 	}
-	if len(rec.path) == 0 {
-		return errors.New("a second line for the root")
-	}
-	dir, last := m.Tree.Root, len(rec.path)-1
-	for _, name := range rec.path[:last] {
-		if dir = dir.Lookup(name); dir == nil || dir.Type != tree.Dir {
-			return errors.New("no line makes its parent a directory")
-		}
-	}
-	if dir.Lookup(rec.path[last]) != nil {
+	name := strings.Clone(rec.path[len(rec.path)-1]) // not to keep the line
+	if dir.Lookup(name) != nil {
 		return errors.New("a second line for this path")
 	}
-	dir.Put(rec.path[last], rec.inode, nil)
+	dir.Put(name, rec.inode, nil)
 	if rec.nlink > 0 {
 		m.Links[rec.inode] = rec.nlink
 	}
@@ -107,27 +122,39 @@ func (m *Manifest) add(rec record, first bool) error {
 
 // parse reads one line.
 func parse(line string) (record, error) {
-	fields := strings.Fields(line)
-	var rec record
-	if fields[0] != "." && !strings.HasPrefix(fields[0], "./") {
-		return rec, fmt.Errorf("%s: a path starts with ./", fields[0])
+	path, keywords := line, ""
+	if end := strings.IndexAny(line, " \t"); end >= 0 {
+		path, keywords = line[:end], line[end:]
 	}
-	name, err := unescape(fields[0])
+	var rec record
+	if path != "." && !strings.HasPrefix(path, "./") {
+		return rec, fmt.Errorf("%s: a path starts with ./", path)
+	}
+	name, err := unescape(path)
 	if err != nil {
 		return rec, err
 	}
 	if rec.path, err = tree.Split(name); err != nil {
 		return rec, err
 	}
-	if got := strings.Join(append([]string{"."}, rec.path...), "/"); got != name {
-		return rec, fmt.Errorf("%s: not a plain path", fields[0])
+	if !isPlain(name, rec.path) {
+		return rec, fmt.Errorf("%s: not a plain path", path)
 	}
 	rec.inode = &tree.Inode{}
-	p := parser{record: &rec, seen: make(map[string]bool)}
-	for _, field := range fields[1:] {
+	p := parser{record: &rec}
+	for field := range strings.FieldsSeq(keywords) {
 		if err := p.keyword(field); err != nil {
 			return rec, fmt.Errorf("%s: %w", field, err)
 		}
 	}
 	return rec, p.complete()
+}
+
+// isPlain reports whether a name is "." and its components, and nothing else.
+func isPlain(name string, components []string) bool {
+	length := 1
+	for _, c := range components {
+		length += 1 + len(c)
+	}
+	return length == len(name)
 }
