@@ -84,7 +84,11 @@ type Inode struct {
 	Blocks       int64 // blocks of its content that are not all zeros
 	Runs         int64 // stretches that those blocks form
 
-	// of a directory:
+	*directory // of one that has a place in a tree
+}
+
+// A directory is what only directories have: there are many more files.
+type directory struct {
 	entries map[string]*Inode
 	parent  *Inode // the root's is itself
 	name    string // in its parent

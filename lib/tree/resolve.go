@@ -87,7 +87,7 @@ func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
 			dir = dir.parent
 			continue
 		}
-		next := dir.entries[name]
+		next := dir.Lookup(name)
 		switch {
 		case next == nil && missing == nil:
 			return nil, nil

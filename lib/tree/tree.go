@@ -21,24 +21,32 @@ type Tree struct {
 // New returns a tree of one directory.
 func New(root Inode) *Tree {
 	root.Type, root.Nlink = Dir, 1
-	root.parent = &root
+	root.directory = &directory{parent: &root}
 	return &Tree{Root: &root}
 }
 
 // Lookup returns what a directory calls name, or nil.
-func (i *Inode) Lookup(name string) *Inode { return i.entries[name] }
+func (i *Inode) Lookup(name string) *Inode { return i.children()[name] }
+
+// children are a directory's entries; nothing else has any.
+func (i *Inode) children() map[string]*Inode {
+	if i.directory == nil {
+		return nil
+	}
+	return i.entries
+}
 
 // Names returns a directory's names, sorted bytewise.
-func (i *Inode) Names() []string { return slices.Sorted(maps.Keys(i.entries)) }
+func (i *Inode) Names() []string { return slices.Sorted(maps.Keys(i.children())) }
 
 // Len returns how many names a directory holds.
-func (i *Inode) Len() int { return len(i.entries) }
+func (i *Inode) Len() int { return len(i.children()) }
 
 // Path returns the names that lead to a directory, from the root, as in
 // "usr/lib"; the root's is "".
 func (i *Inode) Path() string {
 	var names []string
-	for d := i; d.parent != d && d.parent != nil; d = d.parent {
+	for d := i; d.directory != nil && d.parent != d; d = d.parent {
 		names = append(names, d.name)
 	}
 	slices.Reverse(names)
@@ -67,7 +75,7 @@ var (
 // passes on its metadata and leaves the children; anything else replaces what
 // is there, with all below it, and removed hears of each path that goes.
 func (i *Inode) Put(name string, n *Inode, removed func(path string)) {
-	if old := i.entries[name]; old != nil {
+	if old := i.Lookup(name); old != nil {
 		if old.Type == Dir && n.Type == Dir {
 			old.SetMeta(n)
 			return
@@ -84,7 +92,7 @@ func (i *Inode) Link(name string, n *Inode, removed func(path string)) error {
 		return errNotThere
 	case n.Type == Dir:
 		return errDirLink
-	case i.entries[name] == n:
+	case i.Lookup(name) == n:
 		return nil
 	case n.Nlink >= MaxLinks:
 		return errTooMany
@@ -102,14 +110,14 @@ func (i *Inode) add(name string, n *Inode) {
 	i.entries[name] = n
 	n.Nlink++
 	if n.Type == Dir {
-		n.parent, n.name, n.depth = i, name, i.depth+1
+		n.directory = &directory{parent: i, name: name, depth: i.depth + 1}
 	}
 }
 
 // Remove takes a name out of a directory, with all below it. What has other
 // names keeps them. A name that is not there is not missed.
 func (i *Inode) Remove(name string, removed func(path string)) {
-	n := i.entries[name]
+	n := i.Lookup(name)
 	if n == nil {
 		return
 	}
@@ -134,7 +142,7 @@ func (t *Tree) Walk(visit func(dir *Inode, name string, n *Inode) error) error {
 
 func walk(dir *Inode, visit func(*Inode, string, *Inode) error) error {
 	for _, name := range dir.Names() {
-		n := dir.entries[name]
+		n := dir.Lookup(name)
 		if err := visit(dir, name, n); err != nil {
 			return err
 		}
