@@ -41,10 +41,15 @@ check: all
 	shellcheck -x scripts/* .ci/run
 	CGO_ENABLED=1 $(GO) test -race ./lib/...
 
-# flatten and mkext4 beside what one would use instead, as ratios.
+# flatten and mkext4 beside what one would use instead, as ratios. BENCH=. has
+# also a million files, and files of gigabytes: it needs 30 GB of disk below
+# /var/tmp. A part has a name: BENCH=Many, BENCH=Large/dense.
+BENCH  ?= Pipeline|Image|Wide
+ROUNDS ?= 5
+
 bench: all
 	scripts/deps --test
-	$(GO) test ./test -run '^$$' -bench . -benchtime 5x
+	$(GO) test ./test -run '^$$' -bench '$(BENCH)' -benchtime $(ROUNDS)x -timeout 3h
 
 # An image from files in the repository, from a registry on loopback, all the
 # way to a published root filesystem. Needs no network.

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"testing"
+)
+
+// BenchmarkMkext4Image is the suite's image, with layers more of the same
+// Debian, until it holds at least 1.5 GB in 70,000 entries.
+func BenchmarkMkext4Image(b *testing.B) {
+	need(b, "time", "umoci", "mkfs.ext4")
+	u := newUser(b, uint32(os.Getuid()))
+	w := u.grown(b, scaled(70_000), scaled[int64](1_500_000_000))
+	size := w.size(b, u)
+	c := append(contest{w.banger(), w.mkfs(size)}, w.tar2ext4(b)...)
+	floor := w.copy("-a")
+	floor.keep = true
+	c = append(c, floor)
+	for b.Loop() {
+		c.round(b, u)
+	}
+	var made record
+	fromJSON(b, read(b, filepath.Join(w.bundle, "image.json")), &made)
+	b.Logf("%d entries, %.2f GB", made.Entries, float64(made.ContentBytes)/1e9)
+	report(b, c)
+}
+
+// grown is the workload of the suite's image and, above it, as many copies of
+// its lowest layer as hold so many entries and bytes.
+func (u user) grown(b *testing.B, entries int, size int64) (w workload) {
+	b.Helper()
+	i := image{filepath.Join(u.home, "grown"), debian(b).tag}
+	output(b, exec.Command("cp", "-a", debian(b).dir, i.dir))
+	base, layer := bootstrap(b), filepath.Join(u.home, "layer.tar")
+	for n := 0; entries > 0 || size > 0; n++ {
+		writeTar(b, layer, func(to *tar.Writer) error {
+			have, held, err := copyTar(to, base, fmt.Sprintf("srv/copy-%d", n))
+			entries, size = entries-have, size-held
+			return err
+		})
+		output(b, exec.Command("umoci", "raw", "add-layer", "--image", i.String(), layer))
+	}
+	w = workload{bundle: filepath.Join(u.home, "grown.bundle"), tar: filepath.Join(u.home, "grown.tar")}
+	output(b, u.command("banger-flatten", "-o", w.bundle, i.String()))
+	w.tree = filepath.Join(w.bundle, "rootfs")
+	if os.Getuid() == 0 {
+		u.unpack(b, i, filepath.Join(u.home, "umoci"))
+		w.tree = filepath.Join(u.home, "umoci/rootfs")
+	}
+	// Only the times that ext4 is to have.
+	output(b, u.command("tar", "-C", w.tree, "--format=posix", "--pax-option=delete=atime,delete=ctime", "--numeric-owner",
+		"--xattrs", "--xattrs-include=*", "--sort=name", "-cf", w.tar, "."))
+	return w
+}
+
+// copyTar writes the archive at base once more, all of it below dir, and says
+// how many entries and bytes of files that were.
+func copyTar(w *tar.Writer, base, dir string) (entries int, size int64, err error) {
+	f, err := os.Open(base)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	for r := tar.NewReader(f); ; entries++ {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return entries, size, nil
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		h.Name = path.Join(dir, h.Name)
+		switch h.Typeflag {
+		case tar.TypeDir:
+			h.Name += "/"
+		case tar.TypeLink:
+			h.Linkname = path.Join(dir, h.Linkname)
+		}
+		h.Format = tar.FormatPAX
+		if err := w.WriteHeader(h); err != nil {
+			return 0, 0, err
+		}
+		n, err := io.Copy(w, r)
+		if err != nil {
+			return 0, 0, err
+		}
+		size += n
+	}
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// BenchmarkMkext4Many is a million small files, a hundred in a directory, and a
+// tenth of them: whether the cost of a file grows with their number, and how
+// much memory each takes.
+func BenchmarkMkext4Many(b *testing.B) {
+	need(b, "time", "umoci", "mkfs.ext4")
+	u := newUser(b, uint32(os.Getuid()))
+	dirs := [2]int{scaled(1_000), scaled(10_000)}
+	var contests [2]contest
+	for i, n := range dirs {
+		w := small(b, u, n, 100)
+		w.size(b, u)
+		contests[i] = append(contest{w.banger()}, w.tar2ext4(b)...)
+		for _, e := range contests[i] {
+			e.name += fmt.Sprintf(", %d files", n*100)
+		}
+	}
+	for b.Loop() {
+		for _, c := range contests {
+			c.round(b, u)
+		}
+	}
+	report(b, contests[:]...)
+	few, many := contests[0][0], contests[1][0]
+	times := float64(dirs[1]) / float64(dirs[0])
+	linear := median(ratios(many, few, wall)) / times
+	bytes := many.median(peak) * (1 << 20) / float64(dirs[1]*101)
+	b.ReportMetric(linear, "linear-x")
+	b.ReportMetric(bytes, "B/entry")
+	b.Logf("a file of the many costs %.2f times as much time and %.2f times as much CPU; peak is %.0f bytes an entry",
+		linear, median(ratios(many, few, cpu))/times, bytes)
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+)
+
+// BenchmarkMkext4Wide is all files in one directory. mkfs.ext4 -d takes the
+// square of their number: it runs once, and not at all with 100,000, which would
+// be minutes.
+func BenchmarkMkext4Wide(b *testing.B) {
+	need(b, "time", "umoci", "mkfs.ext4")
+	for _, files := range []int{20_000, 100_000} {
+		b.Run(strconv.Itoa(files), func(b *testing.B) {
+			u := newUser(b, uint32(os.Getuid()))
+			w := small(b, u, 1, scaled(files))
+			size := w.size(b, u)
+			c := append(contest{w.banger()}, w.tar2ext4(b)...)
+			if files <= 20_000 {
+				plain := w.mkfs(size)
+				plain.once = true
+				c = append(c, plain)
+			}
+			for b.Loop() {
+				c.round(b, u)
+			}
+			report(b, c)
+		})
+	}
+}

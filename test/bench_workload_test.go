@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"archive/tar"
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// scaled is n, or a hundredth of it with -short, which tries the benchmarks
+// themselves out.
+func scaled[N int | int64](n N) N {
+	if testing.Short() {
+		return n / 100
+	}
+	return n
+}
+
+// small is a workload of so many files in each of so many directories, a
+// hundred of which share a parent. Files have up to a KiB.
+func small(b *testing.B, u user, dirs, files int) workload {
+	b.Helper()
+	path := filepath.Join(u.home, fmt.Sprintf("small-%d-%d", dirs, files))
+	w := workload{tar: path + ".tar", bundle: path + ".bundle"}
+	w.tree = filepath.Join(w.bundle, "rootfs")
+	writeTar(b, w.tar, func(to *tar.Writer) error { return writeSmall(to, dirs, files) })
+	i := makeImage(b, path, "small", w.tar)
+	output(b, u.command("banger-flatten", "-o", w.bundle, i.String()))
+	if err := os.RemoveAll(i.dir); err != nil {
+		b.Fatal(err)
+	}
+	return w
+}
+
+func writeSmall(w *tar.Writer, dirs, files int) error {
+	noise := smallNoise(1, 2048)
+	for d := range dirs {
+		name := fmt.Sprintf("%03d/", d/100)
+		if d%100 == 0 {
+			if err := writeEntry(w, tar.TypeDir, name, nil); err != nil {
+				return err
+			}
+		}
+		name += fmt.Sprintf("%02d/", d%100)
+		if err := writeEntry(w, tar.TypeDir, name, nil); err != nil {
+			return err
+		}
+		for f := range files {
+			size := (d + f) * 37 % 1024
+			if err := writeEntry(w, tar.TypeReg, fmt.Sprintf("%sfile-%06d", name, f), noise[f%1024:][:size]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeEntry writes the shortest header that will do: tar2ext4 has to read it.
+func writeEntry(w *tar.Writer, kind byte, name string, data []byte) error {
+	mode := int64(0o644)
+	if kind == tar.TypeDir {
+		mode = 0o755
+	}
+	h := &tar.Header{Typeflag: kind, Name: name, Mode: mode, Size: int64(len(data)), ModTime: time.Unix(1_700_000_000, 0)}
+	if err := w.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err := w.Write(data)
+	return err
+}
+
+// writeTar makes an archive at path of what fill writes to it.
+func writeTar(t testing.TB, path string, fill func(*tar.Writer) error) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	buffer := bufio.NewWriterSize(f, 1<<20)
+	w := tar.NewWriter(buffer)
+	if err := fill(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := buffer.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
