@@ -31,3 +31,32 @@ func encodeACL(value string) (string, error) {
 	}
 	return string(out), nil
 }
+
+// decodeACL turns an ACL of ext4's form into the system calls'.
+func decodeACL(value string) (string, error) {
+	v := []byte(value)
+	if len(v) < 4 || le.Uint32(v) != ext4Version {
+		return "", errACL
+	}
+	out := le.AppendUint32(nil, aclVersion)
+	for e := v[4:]; len(e) > 0; {
+		if len(e) < 4 {
+			return "", errACL
+		}
+		size := 4
+		if tag := le.Uint16(e); tag == aclUser || tag == aclGroup {
+			size = 8
+		}
+		if len(e) < size {
+			return "", errACL
+		}
+		out = append(out, e[:4]...)
+		if size == 8 {
+			out = append(out, e[4:8]...)
+		} else {
+			out = le.AppendUint32(out, 0xffffffff) // ACL_UNDEFINED_ID
+		}
+		e = e[size:]
+	}
+	return string(out), nil
+}

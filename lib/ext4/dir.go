@@ -51,7 +51,7 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit func(dirent) error) (changed bool, err error) {
 	generation := le.Uint32(inode[inGeneration:])
 	tail := block[blockSize-tailSize:]
-	if le.Uint32(tail) != 0 || le.Uint16(tail[deRecLen:]) != tailSize || tail[deType] != tailType {
+	if le.Uint32(tail) != 0 || le.Uint16(tail[deRecLen:]) != tailSize || tail[deNameLen] != 0 || tail[deType] != tailType {
 		if le.Uint32(inode[inFlags:])&flagIndex == 0 {
 			return false, errDir
 		}
@@ -60,8 +60,11 @@ func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit f
 	if le.Uint32(tail[8:]) != m.dirChecksum(ino, generation, block) {
 		return false, errors.New("a block does not match its checksum")
 	}
-	for at := 0; at < blockSize-tailSize; {
-		rec := block[at : blockSize-tailSize]
+	for at := 0; at < dirRoom; {
+		rec := block[at:dirRoom]
+		if len(rec) < deName {
+			return false, errDir
+		}
 		size := int(le.Uint16(rec[deRecLen:]))
 		nameEnd := deName + int(rec[deNameLen])
 		if size < deName || size > len(rec) || size%4 != 0 || nameEnd > size {

@@ -28,6 +28,11 @@ func (m *Image) Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.file(ino, raw)
+}
+
+// file returns the file that an inode is.
+func (m *Image) file(ino uint32, raw []byte) (*File, error) {
 	t, known := typeOf(raw)
 	if !known {
 		return nil, fmt.Errorf("inode %d: unknown type of file", ino)
@@ -39,7 +44,7 @@ func (m *Image) Open(path string) (*File, error) {
 	if f.Size < 0 {
 		return nil, fmt.Errorf("inode %d: a size of %d bytes", ino, f.Size)
 	}
-	err = m.extents(ino, raw, func(e extent) error {
+	err := m.extents(ino, raw, func(e extent) error {
 		f.extents = append(f.extents, e)
 		return nil
 	})

@@ -25,7 +25,7 @@ func (w *filler) inode(p *part) error {
 			return err
 		}
 	}
-	setBlocks(raw, w.blocks)
+	setBlocks(raw, w.blocks+where.valueBlocks())
 	if err := w.table.put(n.Ino, raw, n.Type == tree.Dir); err != nil {
 		return err
 	}

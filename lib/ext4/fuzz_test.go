@@ -2,99 +2,177 @@
 
 package ext4
 
-import "testing"
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
 
-// FuzzOpen writes something anywhere into the structures of a small image,
-// checksums mended if seal says so, and looks paths up in it. Whatever comes
-// of it, it comes to an end.
-func FuzzOpen(f *testing.F) {
-	m := paths(f).image(small)
-	root, many, long := uint32(rootIno), m.child(f, "many"), m.child(f, "long")
-	places := []int64{sbOffset, blockSize, m.inodeAt(root), m.inodeAt(many), m.inodeAt(long), m.firstBlock(f, root), m.firstBlock(f, long)}
-	for place := range places {
-		f.Add(uint8(place), uint16(inBlock), []byte{0xff, 0xff, 0xff, 0x7f}, place%2 == 0)
+	"banger/lib/tree"
+)
+
+// rich is a tree that needs every structure there is: an index, extents outside
+// the inode, attributes in the inode, in a block and in an inode of their own.
+func rich(t testing.TB) *source {
+	s := newSource(t)
+	s.direct = true
+	s.add("many", tree.Inode{Type: tree.Dir, Mode: 0o755}, "")
+	for i := range 60 {
+		s.add(fmt.Sprintf("many/%03d%s", i, strings.Repeat("n", 100)), tree.Inode{}, "")
 	}
-	f.Add(uint8(4), uint16(inSizeHi), []byte{0, 0, 0, 0x80}, true)
-	f.Add(uint8(3), uint16(inBlock+2), []byte{0xff, 0}, true)
-	f.Add(uint8(5), uint16(4), []byte{0, 0}, true)
-	f.Fuzz(func(t *testing.T, place uint8, off uint16, value []byte, seal bool) {
-		at := places[int(place)%len(places)] + int64(off%blockSize)
-		value = value[:min(len(value), 64)]
-		undo := make([]byte, 2*blockSize)
-		start := at / blockSize * blockSize
-		if _, err := m.f.ReadAt(undo, start); err != nil {
-			t.Fatal(err)
-		}
-		defer m.f.WriteAt(undo, start)
-		if _, err := m.f.WriteAt(value, at); err != nil {
-			t.Fatal(err)
-		}
-		if seal {
-			m.seal(int(place)%len(places), places[5], []uint32{root, many, long})
-		}
-		damaged, err := Open(m.f.Name())
+	s.add("runs", tree.Inode{}, strings.Repeat(strings.Repeat("x", blockSize)+strings.Repeat("\x00", blockSize), 6))
+	s.add("block", tree.Inode{Xattrs: []tree.Xattr{{Name: "user.a", Value: "1"}, {Name: "user.b", Value: strings.Repeat("v", 100)}}}, "")
+	s.add("large", tree.Inode{Xattrs: []tree.Xattr{{Name: "user.c", Value: strings.Repeat("v", 9000)}}}, "1")
+	s.add("link", tree.Inode{Type: tree.Symlink, Target: strings.Repeat("./", 50) + "many"}, "")
+	s.add("null", tree.Inode{Type: tree.Char, Major: 1, Minor: 3}, "")
+	return s
+}
+
+// A spot is a structure of an image, which seal seals with its checksum.
+type spot struct {
+	at   int64
+	size int
+	seal func(raw []byte)
+}
+
+// spots are where the structures of rich are.
+func spots(t testing.TB, m *Image) []spot {
+	found := []spot{
+		{sbOffset, sbSize, sealSuper},
+		{blockSize, gdSize, func([]byte) {}},
+	}
+	dirSeal := func(ino uint32) func([]byte) {
+		return func(raw []byte) { le.PutUint32(raw[blockSize-4:], m.dirChecksum(ino, 0, raw)) }
+	}
+	found = append(found, spot{m.firstBlock(t, rootIno), blockSize, dirSeal(rootIno)})
+	for _, name := range []string{".", "many", "runs", "block", "large", "link", "null", "lost+found"} {
+		ino, raw, err := m.find(name)
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		defer damaged.Close()
-		for _, path := range []string{"/usr/lib/init", "/many/000", "/long/init", "/lost+found"} {
-			if f, err := damaged.Open(path); err == nil {
-				f.ReadAt(make([]byte, 3*blockSize), 0)
-			}
-			damaged.Names(path)
+		g, index := m.groupOf(ino)
+		found = append(found, spot{m.inodeTable(g) + int64(index)*inodeSize, inodeSize, func(raw []byte) { m.sealInode(ino, raw) }})
+		switch name {
+		case "many":
+			first := m.firstBlock(t, ino)
+			found = append(found, spot{first, blockSize, func(raw []byte) {
+				if le.Uint16(raw[rootEntries+2:]) <= rootLimit {
+					m.sealIndex(ino, raw, rootEntries)
+				}
+			}},
+				spot{first + blockSize, blockSize, dirSeal(ino)})
+		case "runs":
+			node := int64(le.Uint32(raw[inBlock+extentSize+4:]))
+			found = append(found, spot{node * blockSize, blockSize, func(raw []byte) {
+				le.PutUint32(raw[extentTail:], m.extentChecksum(ino, 0, raw))
+			}})
+		case "block", "large":
+			block := int64(le.Uint32(raw[inXattrBlock:]))
+			found = append(found, spot{block * blockSize, blockSize, func(raw []byte) {
+				le.PutUint32(raw[xbChecksum:], m.xattrChecksum(block, raw))
+			}})
 		}
-	})
-}
-
-// child is the inode of a name in the root.
-func (m *Image) child(f *testing.F, name string) uint32 {
-	raw, err := m.readInode(rootIno)
-	if err != nil {
-		f.Fatal(err)
 	}
-	ino, err := m.entry(rootIno, raw, name)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return ino
+	return found
 }
-
-// inodeAt is the byte at which an inode of the first group is.
-func (m *Image) inodeAt(ino uint32) int64 { return m.inodeTable(0) + int64(ino-1)*inodeSize }
 
 // firstBlock is the byte at which an inode's content starts.
-func (m *Image) firstBlock(f *testing.F, ino uint32) int64 {
+func (m *Image) firstBlock(t testing.TB, ino uint32) int64 {
 	raw, err := m.readInode(ino)
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	first := int64(0)
 	m.extents(ino, raw, func(e extent) error {
 		if first == 0 {
-			first = e.physical
+			first = e.physical * blockSize
 		}
 		return nil
 	})
-	return first * blockSize
+	return first
 }
 
-// seal mends the checksum of what FuzzOpen has written into, if it has one.
-func (m *Image) seal(place int, rootBlock int64, inodes []uint32) {
-	switch place {
-	case 0:
-		sb := make([]byte, sbSize)
-		m.f.ReadAt(sb, sbOffset)
-		sealSuper(sb)
-		m.f.WriteAt(sb, sbOffset)
-	case 2, 3, 4:
-		raw := make([]byte, inodeSize)
-		m.f.ReadAt(raw, m.inodeAt(inodes[place-2]))
-		m.sealInode(inodes[place-2], raw)
-		m.f.WriteAt(raw, m.inodeAt(inodes[place-2]))
-	case 5:
-		block := make([]byte, blockSize)
-		m.f.ReadAt(block, rootBlock)
-		le.PutUint32(block[blockSize-4:], m.dirChecksum(rootIno, 0, block))
-		m.f.WriteAt(block, rootBlock)
+// FuzzRead writes something anywhere into the structures of an image, seals them
+// if seal says so, and reads all there is. Whatever comes of it, it comes to an
+// end.
+func FuzzRead(f *testing.F) {
+	m := rich(f).image(small)
+	all := spots(f, m)
+	for i, p := range all {
+		for off := 0; off < min(p.size, inodeSize); off += 4 {
+			f.Add(uint8(i), uint16(off), []byte{0xff, 0xff, 0xff, 0x7f}, i%2 == 0)
+			f.Add(uint8(i), uint16(off), []byte{0, 0, 0, 0x80}, true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint8, off uint16, value []byte, seal bool) {
+		p := all[int(i)%len(all)]
+		before := make([]byte, p.size)
+		if _, err := m.f.ReadAt(before, p.at); err != nil {
+			t.Fatal(err)
+		}
+		defer m.f.WriteAt(before, p.at)
+		raw := append([]byte(nil), before...)
+		copy(raw[int(off)%p.size:], value)
+		if seal {
+			p.seal(raw)
+		}
+		if _, err := m.f.WriteAt(raw, p.at); err != nil {
+			t.Fatal(err)
+		}
+		readAll(m.f.Name())
+	})
+}
+
+// readAll reads all that it can of an image.
+func readAll(name string) error {
+	m, err := Open(name)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	for _, path := range []string{"/link/000" + strings.Repeat("n", 100), "/runs", "/lost+found/none"} {
+		m.Open(path)
+	}
+	t, err := m.ReadTree(context.Background())
+	if err != nil {
+		return err
+	}
+	return t.Walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
+		if n.Type != tree.File {
+			return nil
+		}
+		f, err := m.Content(n)
+		if err == nil {
+			_, err = f.ReadAt(make([]byte, min(n.Size, 1<<20)), 0)
+		}
+		return err
+	})
+}
+
+// Whatever byte of a structure is not as it was, reading all says so. What is
+// unused of an index has no checksum, and descriptors one that reading files has
+// no need of.
+func TestDamaged(t *testing.T) {
+	m := rich(t).image(small)
+	if err := readAll(m.f.Name()); err != nil {
+		t.Fatal(err)
+	}
+	index := m.firstBlock(t, m.mustEntry(t, "many"))
+	block := make([]byte, blockSize)
+	if _, err := m.f.ReadAt(block, index); err != nil {
+		t.Fatal(err)
+	}
+	unused := index + rootEntries + indexEntrySize*int64(le.Uint16(block[rootEntries+2:]))
+	for i, p := range spots(t, m)[2:] {
+		for at := p.at; at < p.at+int64(p.size); at++ {
+			if at >= unused && at < index+blockSize-indexTailSize {
+				continue
+			}
+			damage(t, m, at, func() {
+				if readAll(m.f.Name()) == nil {
+					t.Errorf("spot %d, byte %#x", i+2, at-p.at)
+				}
+			})
+		}
 	}
 }

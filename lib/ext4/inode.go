@@ -43,6 +43,27 @@ func setMeta(raw []byte, n *tree.Inode) {
 	}
 }
 
+// metaOf reads what setMeta writes; of the times, the mtime.
+func metaOf(raw []byte) *tree.Inode {
+	extra := le.Uint32(raw[inMtimeExtra:])
+	return &tree.Inode{
+		Mode: le.Uint16(raw[inMode:]) & 0o7777,
+		UID:  uint32(le.Uint16(raw[inUID:])) | uint32(le.Uint16(raw[inUIDHi:]))<<16,
+		GID:  uint32(le.Uint16(raw[inGID:])) | uint32(le.Uint16(raw[inGIDHi:]))<<16,
+		Sec:  int64(int32(le.Uint32(raw[inMtime:]))) + int64(extra&3)<<32,
+		Nsec: extra >> 2,
+	}
+}
+
+// deviceOf reads what setDevice writes.
+func deviceOf(raw []byte) (major, minor uint32) {
+	if old := le.Uint32(raw[inBlock:]); old != 0 {
+		return old >> 8 & 0xff, old & 0xff
+	}
+	dev := le.Uint32(raw[inBlock+4:])
+	return dev >> 8 & 0xfff, dev&0xff | dev>>12&0xfff00
+}
+
 func setSize(raw []byte, size int64) {
 	le.PutUint32(raw[inSizeLo:], uint32(size))
 	le.PutUint32(raw[inSizeHi:], uint32(size>>32))

@@ -222,9 +222,6 @@ func (p *plan) demandOfXattrs(n *tree.Inode, d *demand) error {
 	if err != nil || len(where.large) == 0 {
 		return err
 	}
-	d.blocks++
-	for _, a := range where.large {
-		d.blocks += roundUp(int64(len(a.value)), blockSize) / blockSize
-	}
+	d.blocks += 1 + where.valueBlocks()
 	return nil
 }

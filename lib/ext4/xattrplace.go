@@ -38,3 +38,12 @@ func place(all []attribute, next uint32) (p placement, err error) {
 	}
 	return p, nil
 }
+
+// valueBlocks is how many blocks the inodes of large values have; they count as
+// the owner's too.
+func (p placement) valueBlocks() (blocks int64) {
+	for _, a := range p.large {
+		blocks += blocksOf(int64(len(a.value)))
+	}
+	return blocks
+}

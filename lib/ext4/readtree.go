@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"banger/lib/mtree"
+	"banger/lib/tree"
+)
+
+// ReadTree reads every name of an image, with all that its inode says: what a
+// manifest says of the tree that it was made of, and lost+found. Contents are
+// left to Content.
+func (m *Image) ReadTree(ctx context.Context) (*tree.Tree, error) {
+	root, err := m.inode(rootIno)
+	if err != nil {
+		return nil, err
+	}
+	if root.Type != tree.Dir {
+		return nil, errors.New("the root is no directory")
+	}
+	r := treeReader{Image: m, ctx: ctx, inodes: map[uint32]*tree.Inode{}}
+	t := tree.New(*root)
+	r.inodes[rootIno] = t.Root
+	return t, r.readDir(t.Root)
+}
+
+// Content returns the content of a file that ReadTree has read.
+func (m *Image) Content(n *tree.Inode) (*File, error) {
+	raw, err := m.readInode(n.Ino)
+	if err != nil {
+		return nil, err
+	}
+	return m.file(n.Ino, raw)
+}
+
+type treeReader struct {
+	*Image
+	ctx    context.Context
+	inodes map[uint32]*tree.Inode
+}
+
+// readDir reads a directory, and those in it. A directory has one name: a tree
+// that leads in circles is an error, and ends.
+func (r *treeReader) readDir(dir *tree.Inode) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	raw, err := r.readInode(dir.Ino)
+	if err != nil {
+		return err
+	}
+	return r.dir(dir.Ino, raw, func(e dirent) error {
+		if err := r.entry(dir, e); err != nil {
+			return fmt.Errorf("./%s: %w", mtree.Escape(dir.Join(e.name)), err)
+		}
+		return nil
+	})
+}
+
+// entry enters a name, and what is below it.
+func (r *treeReader) entry(dir *tree.Inode, e dirent) (err error) {
+	if dir.Lookup(e.name) != nil {
+		return errors.New("a second entry of this name")
+	}
+	if err := tree.CheckNames([]string{e.name}); err != nil {
+		return err
+	}
+	n := r.inodes[e.ino]
+	if n != nil {
+		return dir.Link(e.name, n, nil)
+	}
+	if n, err = r.inode(e.ino); err != nil {
+		return err
+	}
+	r.inodes[e.ino] = n
+	dir.Put(e.name, n, nil)
+	if n.Type != tree.Dir {
+		return nil
+	}
+	return r.readDir(n)
+}
+
+// inode reads an inode, but for how many names it has.
+func (m *Image) inode(ino uint32) (*tree.Inode, error) {
+	raw, err := m.readInode(ino)
+	if err != nil {
+		return nil, err
+	}
+	n := metaOf(raw)
+	n.Ino = ino
+	var known bool
+	if n.Type, known = typeOf(raw); !known {
+		return nil, errors.New("unknown type of file")
+	}
+	switch {
+	case n.Type.Device():
+		n.Major, n.Minor = deviceOf(raw)
+	case n.Type == tree.Symlink:
+		n.Target, err = m.readlink(ino)
+	case n.Type == tree.File:
+		err = m.countFile(n, raw)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n.Xattrs, err = m.xattrs(raw)
+	return n, err
+}
+
+// countFile counts the blocks of a file.
+func (m *Image) countFile(n *tree.Inode, raw []byte) error {
+	f, err := m.file(n.Ino, raw)
+	if err != nil {
+		return err
+	}
+	n.Size = f.Size
+	end := int64(-1)
+	for _, e := range f.extents {
+		if e.logical != end {
+			n.Runs++
+		}
+		n.Blocks, end = n.Blocks+e.count, e.logical+e.count
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"banger/lib/tree"
+)
+
+var errXattr = errors.New("damaged xattrs")
+
+// xattrs reads the extended attributes of an inode, sorted by name.
+func (m *Image) xattrs(raw []byte) ([]tree.Xattr, error) {
+	var all []attribute
+	if body := raw[inXattrs:inodeSize]; le.Uint32(body) == xattrMagic {
+		var err error
+		if all, err = m.attributesIn(body[4:], 0); err != nil {
+			return nil, err
+		}
+	}
+	physical := int64(le.Uint32(raw[inXattrBlock:])) | int64(le.Uint16(raw[inXattrHi:]))<<32
+	if physical != 0 {
+		more, err := m.readXattrBlock(physical)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	var xattrs []tree.Xattr
+	for _, a := range all {
+		x, err := fromAttribute(a)
+		if err != nil {
+			return nil, err
+		}
+		xattrs = append(xattrs, x)
+	}
+	slices.SortFunc(xattrs, func(a, b tree.Xattr) int { return cmp.Compare(a.Name, b.Name) })
+	return xattrs, nil
+}
+
+// readXattrBlock reads the attributes in a block.
+func (m *Image) readXattrBlock(physical int64) ([]attribute, error) {
+	if physical >= m.Blocks() {
+		return nil, errXattr
+	}
+	block := make([]byte, blockSize)
+	if _, err := m.f.ReadAt(block, physical*blockSize); err != nil {
+		return nil, short(err)
+	}
+	if le.Uint32(block) != xattrMagic {
+		return nil, errXattr
+	}
+	if le.Uint32(block[xbChecksum:]) != m.xattrChecksum(physical, block) {
+		return nil, errors.New("a block of xattrs does not match its checksum")
+	}
+	return m.attributesIn(block, xbEntries)
+}
+
+// attributesIn reads the entries in an area, from a byte on, up to four zeros.
+func (m *Image) attributesIn(area []byte, at int) (all []attribute, err error) {
+	for {
+		if at+4 > len(area) {
+			return nil, errXattr
+		}
+		if le.Uint32(area[at:]) == 0 {
+			return all, nil
+		}
+		e := area[at:]
+		if len(e) < xeName || len(e) < xeName+int(e[0]) {
+			return nil, errXattr
+		}
+		a := attribute{index: e[xeIndex], name: string(e[xeName:][:e[0]]), inode: le.Uint32(e[xeInode:])}
+		if a.value, err = m.valueOf(area, e, a); err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+		at += xeName + pad4(int(e[0]))
+	}
+}
+
+// valueOf reads the value of an entry, from the area or from its inode.
+func (m *Image) valueOf(area, e []byte, a attribute) (string, error) {
+	size, offset := int64(le.Uint32(e[xeValueSize:])), int64(le.Uint16(e[xeOffset:]))
+	if size > tree.MaxXattr {
+		return "", errXattr
+	}
+	if a.inode != 0 {
+		return m.valueIn(a.inode, size)
+	}
+	if size > 0 && offset+size > int64(len(area)) {
+		return "", errXattr
+	}
+	if size == 0 {
+		return "", nil
+	}
+	return string(area[offset : offset+size]), nil
+}
+
+// valueIn reads a value that has an inode.
+func (m *Image) valueIn(ino uint32, size int64) (string, error) {
+	raw, err := m.readInode(ino)
+	if err != nil {
+		return "", err
+	}
+	f, err := m.file(ino, raw)
+	if err != nil {
+		return "", err
+	}
+	if f.Type != tree.File || le.Uint32(raw[inFlags:])&flagEAInode == 0 || f.Size != size {
+		return "", errXattr
+	}
+	value := make([]byte, size)
+	if _, err := f.ReadAt(value, 0); err != nil {
+		return "", short(err)
+	}
+	if m.valueHash(string(value)) != le.Uint32(raw[inAtime:]) {
+		return "", fmt.Errorf("the value in inode %d does not match its hash", ino)
+	}
+	return string(value), nil
+}
+
+// fromAttribute turns an attribute into what getxattr(2) returns.
+func fromAttribute(a attribute) (tree.Xattr, error) {
+	for _, space := range namespaces {
+		if space.index != a.index {
+			continue
+		}
+		x := tree.Xattr{Name: space.prefix + a.name, Value: a.value}
+		var err error
+		if space.prefix == tree.ACLAccess || space.prefix == tree.ACLDefault {
+			x.Value, err = decodeACL(a.value)
+		}
+		return x, err
+	}
+	return tree.Xattr{}, fmt.Errorf("xattr %q: namespace %d is unknown", a.name, a.index)
+}
