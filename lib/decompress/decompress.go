@@ -13,7 +13,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/klauspost/readahead"
-	"github.com/pierrec/lz4/v4"
 	"github.com/therootcompany/xz"
 )
 
@@ -88,17 +87,6 @@ var xzFormat = format{starts("\xfd7zXZ\x00"), func(r *bufio.Reader) (io.ReadClos
 	x, err := xz.NewReader(r, maxWindow)
 	return io.NopCloser(x), err
 }}
-
-// lz4Format is lz4's frame, or the older form without an end that kernels
-// still have.
-var lz4Format = format{isLZ4, func(r *bufio.Reader) (io.ReadCloser, error) {
-	// Read alone: its WriteTo ends with io.EOF, which is no error.
-	return io.NopCloser(struct{ io.Reader }{lz4.NewReader(r)}), nil
-}}
-
-func isLZ4(magic []byte) bool {
-	return starts("\x04\x22\x4d\x18")(magic) || starts("\x02\x21\x4c\x18")(magic)
-}
 
 var bzip2Format = format{starts("BZh"), func(r *bufio.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(bzip2.NewReader(r)), nil

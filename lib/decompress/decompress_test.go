@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 	"math/rand"
@@ -175,6 +176,22 @@ func TestPrograms(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Frames of nothing, joined, are read. That many of them that the decoder would
+// run out of stack are not, wherever they start.
+func TestLZ4Joined(t *testing.T) {
+	a := noise(100 << 10)
+	frame, modern := compress(t, a, "lz4", "-l"), compress(t, a, "lz4")
+	few, many := strings.Repeat(legacyMagic, 100), strings.Repeat(legacyMagic, 10<<20)
+	if got, err := read(All, cat([]byte(few), frame, []byte(few), frame)); err != nil || !bytes.Equal(got, cat(a, a)) {
+		t.Errorf("few: %d bytes, %v", len(got), err)
+	}
+	for name, before := range map[string][]byte{"alone": nil, "behind a frame": frame, "behind a newer one": modern} {
+		if _, err := read(All, cat(before, []byte(many))); !errors.Is(err, errJoined) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
