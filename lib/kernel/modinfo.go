@@ -3,9 +3,6 @@
 package kernel
 
 import (
-	"bytes"
-	"debug/elf"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -23,15 +20,7 @@ type info struct {
 }
 
 func readInfo(module []byte) (in info, err error) {
-	f, err := elf.NewFile(bytes.NewReader(module))
-	if err != nil {
-		return in, err
-	}
-	section := f.Section(".modinfo")
-	if section == nil {
-		return in, errors.New("no .modinfo section in it")
-	}
-	data, err := section.Data()
+	data, err := section(module, ".modinfo")
 	if err != nil {
 		return in, err
 	}

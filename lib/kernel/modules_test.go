@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"bytes"
+	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
 	"os"
@@ -17,8 +18,9 @@ import (
 )
 
 // module is one, as far as its .modinfo section goes.
-func module(fields ...string) []byte {
-	info := strings.Join(fields, "\x00") + "\x00"
+func module(fields ...string) []byte { return moduleOf(strings.Join(fields, "\x00")+"\x00", 0) }
+
+func moduleOf(info string, flags elf.SectionFlag) []byte {
 	names := "\x00.modinfo\x00.shstrtab\x00"
 	const header, section = 64, 64
 	infoAt, namesAt := uint64(header), uint64(header+len(info))
@@ -31,7 +33,7 @@ func module(fields ...string) []byte {
 	b.WriteString(info + names)
 	for _, s := range []elf.Section64{
 		{},
-		{Name: 1, Type: uint32(elf.SHT_PROGBITS), Off: infoAt, Size: uint64(len(info))},
+		{Name: 1, Type: uint32(elf.SHT_PROGBITS), Flags: uint64(flags), Off: infoAt, Size: uint64(len(info))},
 		{Name: 10, Type: uint32(elf.SHT_STRTAB), Off: namesAt, Size: uint64(len(names))},
 	} {
 		binary.Write(&b, binary.LittleEndian, s)
@@ -109,6 +111,37 @@ func TestNoModule(t *testing.T) {
 	for _, name := range []string{"none", "ext4"} { // ext4 asks who is called crc32c
 		if _, err := m.Order(name); status.Of(err) != status.Bad || !strings.Contains(err.Error(), "none") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a module says of itself is taken from it as it is, within bounds.
+func TestHostileModule(t *testing.T) {
+	var deflated bytes.Buffer
+	binary.Write(&deflated, binary.LittleEndian, elf.Chdr64{Type: uint32(elf.COMPRESS_ZLIB), Size: 64 << 20, Addralign: 1})
+	z := zlib.NewWriter(&deflated)
+	z.Write(make([]byte, 64<<20))
+	z.Close()
+	good := module("depends=")
+	changed := func(at int, to byte) []byte { b := bytes.Clone(good); b[at] = to; return b }
+	for name, c := range map[string]struct {
+		module []byte
+		words  string
+	}{
+		"compressed":     {moduleOf(deflated.String(), elf.SHF_COMPRESSED), "is compressed"},
+		"long":           {module(strings.Repeat("x", maxSection)), "more than 1048576"},
+		"cut":            {good[:len(good)-1], "cut"},
+		"a part outside": {changed(len(good)-2*64+36, 1), "cut"},
+		"names outside":  {changed(len(good)-64+36, 1), "cut"},
+		"no names":       {changed(62, 3), "without sections"},
+		"headers beyond": {changed(47, 0xff), "cut"},
+		"of 32 bits":     {changed(elf.EI_CLASS, byte(elf.ELFCLASS32)), "no module"},
+		"another's":      {bytes.Replace(good, []byte(".modinfo"), []byte(".MODINFO"), 1), "no .modinfo section"},
+		"a header":       {good[:64], "cut"},
+		"less":           {good[:63], "no module"},
+	} {
+		if in, err := readInfo(c.module); err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %+v, %v", name, in, err)
 		}
 	}
 }
