@@ -17,6 +17,7 @@ type info struct {
 	wishes  []string // modules or aliases that had better be: softdep, pre
 	aliases []string
 	release string // of the kernel it was built for: the first word of vermagic
+	size    int    // bytes of the section
 }
 
 func readInfo(module []byte) (in info, err error) {
@@ -24,6 +25,7 @@ func readInfo(module []byte) (in info, err error) {
 	if err != nil {
 		return in, err
 	}
+	in.size = len(data)
 	for field := range strings.SplitSeq(string(data), "\x00") {
 		in.add(field)
 	}
@@ -49,6 +51,10 @@ func (in *info) add(field string) {
 	}
 }
 
+// maxSaid bounds what all modules say of themselves, in bytes: those of a
+// distribution say some 5,000,000. As strings it may take ten times as much.
+const maxSaid = 32 << 20
+
 // info reads what a module says of itself, once.
 func (m *Modules) info(name string) (info, error) {
 	if in, done := m.infos[name]; done {
@@ -61,6 +67,9 @@ func (m *Modules) info(name string) (info, error) {
 	in, err := readInfo(data)
 	if err != nil {
 		return in, status.Errorf(status.Bad, "module %s: %w", name, err)
+	}
+	if m.said += in.size; m.said > maxSaid {
+		return in, status.Errorf(status.Bad, "modules with more than %d bytes of .modinfo", maxSaid)
 	}
 	m.infos[name] = in
 	return in, nil

@@ -21,6 +21,7 @@ type Modules struct {
 	builtin map[string]bool   // and what goes by these names needs no file
 	listed  bool              // there is a modules.builtin
 	infos   map[string]info   // those read so far
+	said    int               // bytes that they say
 }
 
 // OpenModules reads which modules there are, and which are built in:
@@ -58,12 +59,23 @@ func (m *Modules) readBuiltin() error {
 	return err
 }
 
+// maxList bounds a list, in bytes; they have some 200,000.
+const maxList = 16 << 20
+
 // readList reads a list of the modules' directory, nil if it is not there.
 func readList(dir fs.FS, name string) ([]byte, error) {
 	if !isFile(dir, name) {
 		return nil, nil
 	}
-	list, err := fs.ReadFile(dir, name)
+	f, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list, err := io.ReadAll(io.LimitReader(f, maxList+1))
+	if err == nil && len(list) > maxList {
+		err = status.Errorf(status.Bad, "%s: more than %d bytes", name, maxList)
+	}
 	return append([]byte{}, list...), err
 }
 
@@ -100,74 +112,6 @@ func (m *Modules) Has(name string) bool { return m != nil && m.files[name] != ""
 type Module struct {
 	Name string
 	Data []byte
-}
-
-// Order returns modules and all that they need, each behind what it needs, as
-// modules.dep would have them. What is built in is left out.
-func (m *Modules) Order(names ...string) ([]Module, error) {
-	o := &order{Modules: m, seen: map[string]bool{}}
-	for _, name := range names {
-		if err := o.need(name); err != nil {
-			return nil, err
-		}
-	}
-	return o.done, nil
-}
-
-// An order is a list of modules being made.
-type order struct {
-	*Modules
-	seen map[string]bool
-	done []Module
-}
-
-// need adds a module that must be there, behind what it needs itself.
-func (o *order) need(name string) error {
-	if o.seen[name] || o.Builtin(name) {
-		return nil
-	}
-	o.seen[name] = true
-	if !o.Has(name) {
-		return status.Errorf(status.Bad, "module %s: neither built in nor among the modules", name)
-	}
-	data, err := o.read(name)
-	if err != nil {
-		return err
-	}
-	in, err := readInfo(data)
-	if err != nil {
-		return status.Errorf(status.Bad, "module %s: %w", name, err)
-	}
-	for _, dependency := range in.depends {
-		if err := o.need(dependency); err != nil {
-			return err
-		}
-	}
-	for _, wish := range in.wishes {
-		if err := o.want(wish); err != nil {
-			return err
-		}
-	}
-	o.done = append(o.done, Module{name, data})
-	return nil
-}
-
-// want adds what a module would like to be there before it (MODULE_SOFTDEP):
-// a module, or all that go by an alias. It may also not be there.
-func (o *order) want(name string) error {
-	switch {
-	case o.Builtin(name):
-		return nil
-	case o.Has(name):
-		return o.need(name)
-	}
-	goBy, err := o.aliased(name)
-	for _, name := range goBy {
-		if err == nil {
-			err = o.need(name)
-		}
-	}
-	return err
 }
 
 // maxModule is how long a module may be, in bytes, once it is decompressed.
