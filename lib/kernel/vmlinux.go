@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"banger/lib/decompress"
+	"banger/lib/program"
 	"banger/lib/status"
 )
 
@@ -126,7 +127,7 @@ func (f *File) HasPVH() (bool, error) {
 	if f.Format != ELF {
 		return false, nil
 	}
-	e, err := elf.NewFile(f.raw)
+	e, err := program.Open(f.raw)
 	if err != nil {
 		return false, status.Errorf(status.Bad, "%w", err)
 	}

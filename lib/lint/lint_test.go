@@ -55,13 +55,21 @@ const (
 
 var (
 	vmlinux = elfOf(elf.EM_X86_64, "", true, "Linux version "+release+" (test) #1 SMP\n\x00")
-	program = elfOf(elf.EM_X86_64, "", false, "")
+	runs    = elfOf(elf.EM_X86_64, "", false, "")
 )
+
+// sectioned is a program that says it has sections, far behind its end.
+func sectioned(program string) string {
+	b := []byte(program)
+	binary.LittleEndian.PutUint64(b[40:], 1<<40)
+	binary.LittleEndian.PutUint16(b[60:], 1000)
+	return string(b)
+}
 
 // good is an image that boots, and its kernel.
 func good() (image, boot map[string]string) {
 	image = map[string]string{
-		"sbin/init": program, "bin/sh": program, "dev/": "", "proc/": "", "sys/": "", "run/": "", "tmp/": "",
+		"sbin/init": runs, "bin/sh": runs, "dev/": "", "proc/": "", "sys/": "", "run/": "", "tmp/": "",
 	}
 	return image, map[string]string{"vmlinux": vmlinux, "vmlinux.config": full}
 }
@@ -167,8 +175,9 @@ func TestCheck(t *testing.T) {
 	}{
 		{name: "nothing"},
 		{"a script for an init", map[string]string{"sbin/init": "#!/bin/sh -e\n"}, nil, ""},
-		{"through symlinks", map[string]string{"sbin/init": "->../lib/systemd/systemd", "lib": "->usr/lib", "usr/lib/systemd/systemd": program}, nil, ""},
-		{"a loader", map[string]string{"sbin/init": elfOf(elf.EM_X86_64, loader, false, ""), loader[1:]: program}, nil, ""},
+		{"through symlinks", map[string]string{"sbin/init": "->../lib/systemd/systemd", "lib": "->usr/lib", "usr/lib/systemd/systemd": runs}, nil, ""},
+		{"sections that are not there", map[string]string{"sbin/init": sectioned(runs)}, map[string]string{"vmlinux": sectioned(vmlinux)}, ""},
+		{"a loader", map[string]string{"sbin/init": elfOf(elf.EM_X86_64, loader, false, ""), loader[1:]: runs}, nil, ""},
 
 		{"no kernel", nil, map[string]string{"vmlinux": "-"}, "error kernel: no kernel"},
 		{"text for a kernel", nil, map[string]string{"vmlinux": "text"}, "error kernel: vmlinux is not a Linux kernel"},

@@ -7,12 +7,12 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 
 	"banger/lib/ext4"
+	"banger/lib/program"
 	"banger/lib/tree"
 )
 
@@ -120,7 +120,7 @@ func (c *checker) checkFile(path string, f *ext4.File) (needs string, err error)
 		}
 		return "", nil
 	}
-	e, err := elf.NewFile(io.NewSectionReader(f, 0, f.Size))
+	e, err := program.Open(f)
 	if err != nil {
 		c.find(Error, "arch", "another image", "%s is neither a program nor a script", path)
 		return "", nil
