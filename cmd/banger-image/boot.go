@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,12 +20,12 @@ import (
 
 // check prints what keeps an image from booting, or may; it is an error if it
 // does.
-func check(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
+func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 	i, err := s.Image(name)
 	if err != nil {
 		return err
 	}
-	findings, err := lint.Check(i)
+	findings, err := lint.Check(ctx, i)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -45,7 +46,7 @@ func check(tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 }
 
 // writeInitrd writes an initial ramdisk for an image to standard output.
-func writeInitrd(tool *filter.Tool, s *store.Store, name string, command []string) error {
+func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name string, command []string) error {
 	if f, is := tool.Stdout.(*os.File); is && term.IsTerminal(int(f.Fd())) {
 		return filter.Usagef("initrd writes an archive, and standard output is a terminal")
 	}
@@ -54,5 +55,5 @@ func writeInitrd(tool *filter.Tool, s *store.Store, name string, command []strin
 		return err
 	}
 	w := bufio.NewWriterSize(tool.Stdout, 1<<20)
-	return errors.Join(i.WriteInitrd(w, command, guest.Program), w.Flush())
+	return errors.Join(i.WriteInitrd(ctx, w, command, guest.Program), w.Flush())
 }

@@ -36,7 +36,7 @@ one.
 func main() {
 	tool := filter.New("banger-image", help)
 	asJSON := tool.Flags.Bool("json", false, "print one JSON object a line")
-	os.Exit(tool.Run(func(_ context.Context, args []string) error {
+	os.Exit(tool.Run(func(ctx context.Context, args []string) error {
 		state, err := xdg.State(os.Getenv)
 		if err != nil {
 			return err
@@ -54,13 +54,13 @@ func main() {
 			return filter.Usagef("--json goes with list, show and lint")
 		}
 		if args[0] == "initrd" {
-			return writeInitrd(tool, s, args[1], args[2:])
+			return writeInitrd(ctx, tool, s, args[1], args[2:])
 		}
 		act := map[string]func(string) error{
 			"show": func(name string) error { return show(tool, s, name, *asJSON) },
 			"path": func(name string) error { return path(tool, s, name) },
 			"rm":   s.Remove,
-			"lint": func(name string) error { return check(tool, s, name, *asJSON) },
+			"lint": func(name string) error { return check(ctx, tool, s, name, *asJSON) },
 		}[args[0]]
 		if act == nil {
 			return filter.Usagef("%s: no such command", args[0])

@@ -53,15 +53,15 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		advise(tool, image)
+		advise(ctx, tool, image)
 		return image.Dir, nil
 	}))
 }
 
 // advise says what keeps the image from booting, or may.
-func advise(tool *filter.Tool, image *store.Image) {
-	findings, err := lint.Check(image)
-	if err != nil {
+func advise(ctx context.Context, tool *filter.Tool, image *store.Image) {
+	findings, err := lint.Check(ctx, image)
+	if err != nil && ctx.Err() == nil {
 		tool.Warn(image.Name + ": " + err.Error())
 	}
 	for _, f := range findings {

@@ -41,7 +41,7 @@ func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files,
 		return nil, err
 	}
 	defer f.Close()
-	if k, err := kernel.OpenFile(f); err == nil {
+	if k, err := kernel.OpenFile(ctx, f); err == nil {
 		return one(scratch, string(k.Format), f, filepath.Base(path))
 	} else if !errors.Is(err, kernel.ErrNotKernel) {
 		return nil, fmt.Errorf("%s: %w", path, err)

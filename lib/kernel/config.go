@@ -4,6 +4,8 @@ package kernel
 
 import (
 	"bufio"
+	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -13,6 +15,26 @@ import (
 
 // maxConfig bounds a configuration, in bytes; they have some 250,000.
 const maxConfig = 16 << 20
+
+// Config returns the configuration that a kernel has inside (CONFIG_IKCONFIG,
+// kernel/configs.c), nil if it has none.
+func (f *File) Config(ctx context.Context) (config []byte, err error) {
+	const mark = "IKCFG_ST"
+	first := func([]byte) bool { return true }
+	err = f.scan(ctx, mark+"\x1f\x8b", first, func(r *bufio.Reader) error {
+		r.Discard(len(mark))
+		z, err := gzip.NewReader(r)
+		if err == nil {
+			z.Multistream(false)
+			config, err = io.ReadAll(io.LimitReader(z, maxConfig))
+		}
+		if err != nil {
+			err = status.Errorf(status.Bad, "the configuration inside the kernel: %w", err)
+		}
+		return err
+	})
+	return config, err
+}
 
 // A Config is how a kernel was configured: by the names of the options without
 // CONFIG_, "y", "m" or another value. What is not set is not in it.

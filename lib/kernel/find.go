@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,20 +34,17 @@ var places = []string{".", "boot", "lib/modules/*", "usr/lib/modules/*", "arch/x
 // Find finds the parts of the one kernel that a tree of files holds: a
 // package's, an image's, a build's or one of banger's archives. Several
 // kernels, or none, are an error.
-func Find(files fs.FS) (*Parts, error) {
-	found, err := images(files)
-	if err != nil {
+func Find(ctx context.Context, files fs.FS) (*Parts, error) {
+	in := finder{ctx: ctx, files: files}
+	if err := in.images(); err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	if len(in.found) == 0 {
 		return nil, status.Hint(status.Errorf(status.Bad, "no kernel in it"),
 			"vmlinuz, bzImage or vmlinux is looked for at the top, in boot/ and lib/modules/*/")
 	}
-	p := &Parts{Release: found[0].release, Arch: found[0].arch}
-	for _, i := range found {
-		if i.release != p.Release || i.arch != p.Arch {
-			return nil, severalKernels(found)
-		}
+	p := &Parts{Release: in.found[0].release, Arch: in.found[0].arch}
+	for _, i := range in.found {
 		if i.format == BzImage && p.BzImage == "" {
 			p.BzImage = i.path
 		} else if i.format != BzImage && p.Vmlinux == "" {
@@ -66,56 +64,65 @@ type image struct {
 	format              Format
 }
 
-func severalKernels(found []image) error {
-	var paths []string
-	for _, i := range found {
-		paths = append(paths, i.path+" ("+i.release+")")
-	}
-	return status.Hint(status.Errorf(status.Bad, "several kernels in it: %s", strings.Join(paths, ", ")),
-		"give one of them, a file, or its own package")
+// A finder looks through a tree of files for the images of one kernel.
+type finder struct {
+	ctx   context.Context
+	files fs.FS
+	found []image
 }
 
 // images opens all that is called as a kernel is, and is one. Symlinks lead to
 // what is found under its own name.
-func images(files fs.FS) (found []image, err error) {
+func (f *finder) images() error {
 	for _, place := range places {
-		dirs, err := fs.Glob(files, place)
+		dirs, err := fs.Glob(f.files, place)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, dir := range dirs {
-			in, err := imagesIn(files, dir)
-			if err != nil {
-				return nil, err
+			if err := f.imagesIn(dir); err != nil {
+				return err
 			}
-			found = append(found, in...)
 		}
 	}
-	return found, nil
+	return nil
 }
 
-func imagesIn(files fs.FS, dir string) (found []image, err error) {
-	if throughLink(files, dir) {
-		return nil, nil
+func (f *finder) imagesIn(dir string) error {
+	if throughLink(f.files, dir) {
+		return nil
 	}
-	entries, err := fs.ReadDir(files, dir)
+	entries, err := fs.ReadDir(f.files, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, e := range entries {
 		if !e.Type().IsRegular() || !kernelName(e.Name()) {
 			continue
 		}
-		i, err := openImage(files, path.Join(dir, e.Name()))
+		i, err := openImage(f.ctx, f.files, path.Join(dir, e.Name()))
 		if errors.Is(err, ErrNotKernel) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path.Join(dir, e.Name()), err)
+			return fmt.Errorf("%s: %w", path.Join(dir, e.Name()), err)
 		}
-		found = append(found, i)
+		if err := f.add(i); err != nil {
+			return err
+		}
 	}
-	return found, nil
+	return nil
+}
+
+// add refuses a second kernel, without a look at what else there is: each may
+// take long to read.
+func (f *finder) add(i image) error {
+	f.found = append(f.found, i)
+	if first := f.found[0]; i.release != first.release || i.arch != first.arch {
+		return status.Hint(status.Errorf(status.Bad, "several kernels in it: %s (%s), %s (%s)", first.path, first.release, i.path, i.release),
+			"give one of them, a file, or its own package")
+	}
+	return nil
 }
 
 // throughLink reports whether a directory is reached through a symlink, as
@@ -137,23 +144,23 @@ func kernelName(base string) bool {
 	})
 }
 
-func openImage(files fs.FS, file string) (i image, err error) {
+func openImage(ctx context.Context, files fs.FS, file string) (i image, err error) {
 	f, err := files.Open(file)
 	if err != nil {
 		return i, err
 	}
 	defer f.Close()
-	k, err := OpenFile(f)
+	k, err := OpenFile(ctx, f)
 	if err != nil {
 		return i, err
 	}
 	i = image{path: file, format: k.Format, arch: k.Arch}
-	i.release, err = k.Release()
+	i.release, err = k.Release(ctx)
 	return i, err
 }
 
 // OpenFile opens a kernel's file, which must stay open as long as it is used.
-func OpenFile(f fs.File) (*File, error) {
+func OpenFile(ctx context.Context, f fs.File) (*File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -162,7 +169,7 @@ func OpenFile(f fs.File) (*File, error) {
 	if !is || !info.Mode().IsRegular() {
 		return nil, ErrNotKernel
 	}
-	return Open(r, info.Size())
+	return Open(ctx, r, info.Size())
 }
 
 // first returns the first of some paths that is there.

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"encoding/binary"
 	"os"
@@ -101,11 +102,13 @@ func compress(t testing.TB, content []byte, program ...string) []byte {
 	return nil
 }
 
-func openBytes(b []byte) (*File, error) { return Open(bytes.NewReader(b), int64(len(b))) }
+func openBytes(b []byte) (*File, error) {
+	return Open(context.Background(), bytes.NewReader(b), int64(len(b)))
+}
 
 // unpacked is the kernel in a file, uncompressed.
 func unpacked(f *File) ([]byte, error) {
 	var b bytes.Buffer
-	err := f.WriteVmlinux(&b)
+	err := f.WriteVmlinux(context.Background(), &b)
 	return b.Bytes(), err
 }

@@ -5,6 +5,7 @@
 package kernel
 
 import (
+	"context"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -44,7 +45,7 @@ var le = binary.LittleEndian
 // (Documentation/arch/arm64/booting.rst), which may be compressed by gzip or as
 // EFI's zboot has it (drivers/firmware/efi/libstub/zboot-header.S). r must stay
 // open as long as the File is used.
-func Open(r io.ReaderAt, size int64) (*File, error) {
+func Open(ctx context.Context, r io.ReaderAt, size int64) (*File, error) {
 	f := &File{raw: io.NewSectionReader(r, 0, size)}
 	var head [1024]byte
 	if n, err := f.raw.ReadAt(head[:], 0); err != nil && (err != io.EOF || n < 64) {
@@ -57,15 +58,15 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	case string(head[0x202:0x206]) == "HdrS":
 		return f, f.openBzImage(head[:])
 	case string(head[:4]) == elf.ELFMAG:
-		return f, f.openELF(head[:])
+		return f, f.openELF(ctx, head[:])
 	case isArm64Image(head[:]):
 		f.Format, f.Arch = Image, "arm64"
 		return f, nil
 	case string(head[:2]) == "MZ" && string(head[4:8]) == "zimg":
-		return f, f.openZboot(head[:])
+		return f, f.openZboot(ctx, head[:])
 	case head[0] == 0x1f && head[1] == 0x8b:
 		f.payload = &payload{at: 0, size: size}
-		return f, f.openGzip()
+		return f, f.openGzip(ctx)
 	}
 	return nil, ErrNotKernel
 }
@@ -74,13 +75,13 @@ func isArm64Image(head []byte) bool { return string(head[0x38:0x3c]) == "ARM\x64
 
 // openELF looks for which machine an ELF file is. That it is a kernel, its
 // banner tells.
-func (f *File) openELF(head []byte) error {
+func (f *File) openELF(ctx context.Context, head []byte) error {
 	machine := elf.Machine(le.Uint16(head[18:]))
 	if head[elf.EI_CLASS] != byte(elf.ELFCLASS64) || machine != elf.EM_X86_64 {
 		return fmt.Errorf("%w, but ELF of %v", ErrNotKernel, machine)
 	}
 	f.Format, f.Arch = ELF, "amd64"
-	_, err := f.Banner()
+	_, err := f.Banner(ctx)
 	return err
 }
 
@@ -104,22 +105,22 @@ func (f *File) openBzImage(head []byte) error {
 }
 
 // openZboot finds the compressed Image in an EFI program.
-func (f *File) openZboot(head []byte) error {
+func (f *File) openZboot(ctx context.Context, head []byte) error {
 	f.Format, f.Arch = Image, "arm64"
 	if err := f.setPayload(int64(le.Uint32(head[8:])), int64(le.Uint32(head[12:]))); err != nil {
 		return err
 	}
-	return f.checkImage()
+	return f.checkImage(ctx)
 }
 
-func (f *File) openGzip() error {
+func (f *File) openGzip(ctx context.Context) error {
 	f.Format, f.Arch = Image, "arm64"
-	return f.checkImage()
+	return f.checkImage(ctx)
 }
 
 // checkImage looks whether what is compressed is arm64's.
-func (f *File) checkImage() error {
-	r, err := f.open()
+func (f *File) checkImage(ctx context.Context) error {
+	r, err := f.open(ctx)
 	if err != nil {
 		return ErrNotKernel
 	}

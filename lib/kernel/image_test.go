@@ -4,11 +4,15 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"banger/lib/status"
 )
@@ -34,7 +38,7 @@ func TestBzImage(t *testing.T) {
 			if f.Format != BzImage || f.Arch != "amd64" {
 				t.Errorf("%s for %s", f.Format, f.Arch)
 			}
-			if release, err := f.Release(); release != testRelease || err != nil {
+			if release, err := f.Release(t.Context()); release != testRelease || err != nil {
 				t.Errorf("release %q, %v", release, err)
 			}
 			if got, err := unpacked(f); err != nil || !bytes.Equal(got, vmlinux()) {
@@ -65,7 +69,7 @@ func TestImages(t *testing.T) {
 			if f.Format != c.format || f.Arch != c.arch {
 				t.Errorf("%s for %s", f.Format, f.Arch)
 			}
-			if release, err := f.Release(); release != testRelease || err != nil {
+			if release, err := f.Release(t.Context()); release != testRelease || err != nil {
 				t.Errorf("release %q, %v", release, err)
 			}
 			if got, err := unpacked(f); err != nil || !bytes.Equal(got, c.kernel) {
@@ -129,7 +133,7 @@ func TestRelease(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := f.Release(); status.Of(err) != status.Bad {
+		if got, err := f.Release(t.Context()); status.Of(err) != status.Bad {
 			t.Errorf("%q: %q, %v", release, got, err)
 		}
 	}
@@ -142,8 +146,46 @@ func TestBannerAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatalf("at %d: %v", at, err)
 		}
-		if got, err := f.Banner(); err != nil || got != strings.TrimRight(testBanner, "\n\x00") {
+		if got, err := f.Banner(t.Context()); err != nil || got != strings.TrimRight(testBanner, "\n\x00") {
 			t.Errorf("at %d: %q, %v", at, got, err)
+		}
+	}
+}
+
+// What starts like a banner and is none takes no time: 40 MB of it took minutes
+// once. If it is all there is, it is no kernel.
+func TestBannerRejected(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	none := bytes.Repeat([]byte(bannerStart), 40_000_000/len(bannerStart))
+	file := slices.Concat(elfOf(elf.EM_X86_64, nil, ""), none, make([]byte, maxText), []byte(testBanner))
+	f, err := Open(ctx, bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Banner(ctx); err != nil || got != strings.TrimRight(testBanner, "\n\x00") {
+		t.Errorf("%.80q, %v", got, err)
+	}
+	if _, err := openBytes(elfOf(elf.EM_X86_64, nil, bannerStart+"%s (%s)\x00")); !errors.Is(err, ErrNotKernel) {
+		t.Errorf("a format: %v", err)
+	}
+}
+
+// Whatever reads a kernel to its end stops when it is told to.
+func TestInterrupted(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	f, err := openBytes(vmlinux())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, open := Open(done, bytes.NewReader(vmlinux()), int64(len(vmlinux())))
+	_, find := Find(done, fstest.MapFS{"vmlinux": file(vmlinux())})
+	_, banner := f.Banner(done)
+	_, config := f.Config(done)
+	for what, err := range map[string]error{"open": open, "find": find, "banner": banner, "config": config, "write": f.WriteVmlinux(done, io.Discard)} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
@@ -180,7 +222,7 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := f.Config(); string(got) != text || err != nil {
+	if got, err := f.Config(t.Context()); string(got) != text || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	c, err := ParseConfig(strings.NewReader(text))
@@ -192,7 +234,7 @@ func TestConfig(t *testing.T) {
 	}
 	if f, err := openBytes(vmlinux()); err != nil {
 		t.Error(err)
-	} else if got, err := f.Config(); got != nil || err != nil {
+	} else if got, err := f.Config(t.Context()); got != nil || err != nil {
 		t.Errorf("none inside: %q, %v", got, err)
 	}
 }
@@ -209,9 +251,9 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		k.Release()
+		k.Release(t.Context())
 		k.HasPVH()
-		k.Config()
+		k.Config(t.Context())
 		unpacked(k)
 	})
 }

@@ -246,7 +246,7 @@ func TestFind(t *testing.T) {
 		{"beside what is none", fstest.MapFS{"vmlinuz": text, "vmlinux-5": elf, "vmlinuxes": other}, Parts{Vmlinux: "vmlinux-5"}},
 	} {
 		c.want.Release, c.want.Arch = r, "amd64"
-		if got, err := Find(c.tree); err != nil || *got != c.want {
+		if got, err := Find(t.Context(), c.tree); err != nil || *got != c.want {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
 	}
@@ -256,10 +256,11 @@ func TestFind(t *testing.T) {
 	}{
 		"none":                {fstest.MapFS{"vmlinuz": text}, "no kernel"},
 		"two":                 {fstest.MapFS{"boot/vmlinuz-1": bz, "boot/vmlinuz-2": other}, "several kernels in it: boot/vmlinuz-1 (" + r + "), boot/vmlinuz-2 (6.2.0-test)"},
+		"two, and more":       {fstest.MapFS{"vmlinuz-1": bz, "vmlinuz-2": other, "vmlinuz-3": file(bz.Data[:1700])}, "several kernels in it: vmlinuz-1"},
 		"another's modules":   {fstest.MapFS{"vmlinux": other, "modules/a.ko": mod}, "modules of " + r + ", the kernel is 6.2.0-test"},
 		"one that is damaged": {fstest.MapFS{"vmlinuz": file(bz.Data[:1700])}, "vmlinuz: "},
 	} {
-		if p, err := Find(c.tree); status.Of(err) != status.Bad || !strings.Contains(err.Error(), c.words) {
+		if p, err := Find(t.Context(), c.tree); status.Of(err) != status.Bad || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -29,10 +30,11 @@ var unsupported = []struct{ magic, name string }{
 	{"\x5d\x00\x00", "lzma"}, {"\x89LZO", "lzo"},
 }
 
-// open returns the kernel, uncompressed.
-func (f *File) open() (io.ReadCloser, error) {
+// open returns the kernel, uncompressed, to be read as long as the context is
+// not done.
+func (f *File) open(ctx context.Context) (io.ReadCloser, error) {
 	if f.payload == nil {
-		return io.NopCloser(io.NewSectionReader(f.raw, 0, f.raw.Size())), nil
+		return interruptible{ctx, io.NopCloser(io.NewSectionReader(f.raw, 0, f.raw.Size()))}, nil
 	}
 	magic := make([]byte, sizeField)
 	if _, err := f.raw.ReadAt(magic, f.payload.at); err != nil {
@@ -48,20 +50,26 @@ func (f *File) open() (io.ReadCloser, error) {
 		size -= sizeField
 	}
 	r, err := decompress.All.Reader(io.NewSectionReader(f.raw, f.payload.at, size))
-	return r, status.With(status.Bad, err)
+	if err != nil {
+		return nil, status.With(status.Bad, err)
+	}
+	return interruptible{ctx, r}, nil
 }
 
 func isGzip(magic []byte) bool { return bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) }
 
 // WriteVmlinux writes the kernel uncompressed, as a VMM loads it: an ELF
 // executable for amd64, an Image for arm64.
-func (f *File) WriteVmlinux(w io.Writer) error {
-	r, err := f.open()
+func (f *File) WriteVmlinux(ctx context.Context, w io.Writer) error {
+	r, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	n, err := io.Copy(w, io.LimitReader(&headed{r: r, arch: f.Arch}, maxVmlinux+1))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err == nil && n > maxVmlinux {
 		err = fmt.Errorf("more than %d bytes", maxVmlinux)
 	}

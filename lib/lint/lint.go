@@ -5,6 +5,7 @@
 package lint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,14 +48,17 @@ func Bootable(findings []Finding) bool {
 
 // Check looks at a published image. Its findings come in the order in which a
 // boot would run into them.
-func Check(i *store.Image) ([]Finding, error) {
+func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	root, err := ext4.Open(filepath.Join(i.Dir, bundle.Ext4File))
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
 	c := &checker{Image: i, root: root}
-	for _, check := range []func() error{c.openKernel, c.checkKernel, c.checkRoot, c.checkGuest, c.checkModules, c.checkInit, c.checkMounts} {
+	if err := c.openKernel(ctx); err != nil {
+		return nil, err
+	}
+	for _, check := range []func() error{c.checkKernel, c.checkRoot, c.checkGuest, c.checkModules, c.checkInit, c.checkMounts} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -87,7 +91,7 @@ func (c *checker) withKernel() string {
 }
 
 // openKernel reads what the other checks want to know of the kernel.
-func (c *checker) openKernel() error {
+func (c *checker) openKernel(ctx context.Context) error {
 	if c.Kernel == nil {
 		return nil
 	}
@@ -96,7 +100,7 @@ func (c *checker) openKernel() error {
 		return err
 	}
 	defer f.Close()
-	k, err := kernel.OpenFile(f)
+	k, err := kernel.OpenFile(ctx, f)
 	if errors.Is(err, kernel.ErrNotKernel) {
 		return nil
 	}

@@ -241,7 +241,7 @@ func over(files, more map[string]string) {
 
 func compare(t *testing.T, i *store.Image, want string) {
 	t.Helper()
-	findings, err := Check(i)
+	findings, err := Check(t.Context(), i)
 	if err != nil {
 		t.Fatal(err)
 	}

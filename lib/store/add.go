@@ -40,7 +40,7 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 		return nil, err
 	}
 	defer st.Discard()
-	parts, err := kernel.Find(a.Files)
+	parts, err := kernel.Find(ctx, a.Files)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (m *making) make(ctx context.Context) error {
 			return err
 		}
 	}
-	banner, err := m.vmlinux()
+	banner, err := m.vmlinux(ctx)
 	if err != nil {
 		return err
 	}
@@ -119,12 +119,12 @@ func (m *making) make(ctx context.Context) error {
 
 // vmlinux writes the kernel as a VMM loads it, and its configuration if it
 // came with none but has one inside. It returns what the kernel says at boot.
-func (m *making) vmlinux() (banner string, err error) {
+func (m *making) vmlinux(ctx context.Context) (banner string, err error) {
 	from := m.Vmlinux
 	if from == "" {
 		from = m.BzImage
 	}
-	if err := m.extract(from); err != nil {
+	if err := m.extract(ctx, from); err != nil {
 		return "", fmt.Errorf("%s: %w", from, err)
 	}
 	f, err := os.Open(m.path(vmlinuxPart))
@@ -132,26 +132,26 @@ func (m *making) vmlinux() (banner string, err error) {
 		return "", err
 	}
 	defer f.Close()
-	k, err := kernel.OpenFile(f)
+	k, err := kernel.OpenFile(ctx, f)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", from, err)
 	}
 	if m.Config == "" {
-		if err := keepConfig(k, m.dir, new(string)); err != nil {
+		if err := keepConfig(ctx, k, m.dir, new(string)); err != nil {
 			return "", err
 		}
 	}
-	return k.Banner()
+	return k.Banner(ctx)
 }
 
 // extract writes the kernel in a file as a VMM loads it.
-func (m *making) extract(from string) error {
+func (m *making) extract(ctx context.Context, from string) error {
 	in, err := m.Files.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	k, err := kernel.OpenFile(in)
+	k, err := kernel.OpenFile(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (m *making) extract(from string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(k.WriteVmlinux(out), out.Close())
+	return errors.Join(k.WriteVmlinux(ctx, out), out.Close())
 }
 
 // initrd makes an initial ramdisk, if the kernel needs one.

@@ -123,14 +123,14 @@ func (b *Boot) identify(ctx context.Context, dir string, r *bundle.Kernel) error
 		return err
 	}
 	defer f.Close()
-	k, err := kernel.OpenFile(f)
+	k, err := kernel.OpenFile(ctx, f)
 	if errors.Is(err, kernel.ErrNotKernel) {
 		return nil // lint says so
 	}
 	if err != nil {
 		return err
 	}
-	if r.Release, err = k.Release(); err != nil {
+	if r.Release, err = k.Release(ctx); err != nil {
 		return err
 	}
 	if enters, err := k.HasPVH(); k.Format == kernel.ELF && !enters && err == nil {
@@ -141,15 +141,15 @@ func (b *Boot) identify(ctx context.Context, dir string, r *bundle.Kernel) error
 		}
 	}
 	if r.Config == "" {
-		return keepConfig(k, dir, &r.Config)
+		return keepConfig(ctx, k, dir, &r.Config)
 	}
 	return nil
 }
 
 // keepConfig writes down the configuration that a kernel brings in itself, if
 // it does.
-func keepConfig(k *kernel.File, dir string, name *string) error {
-	config, err := k.Config()
+func keepConfig(ctx context.Context, k *kernel.File, dir string, name *string) error {
+	config, err := k.Config(ctx)
 	if err != nil || config == nil {
 		return err
 	}

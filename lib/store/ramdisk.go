@@ -53,7 +53,7 @@ func (r ramdisk) write(w io.Writer, run *guest.Run) (err error) {
 // banger-init, which runs a command in place of the image's own init, with the
 // environment and in the directory that the image's config says. Without a
 // command, it starts the init, or else a shell.
-func (i *Image) WriteInitrd(w io.Writer, command []string, init func(arch string) ([]byte, error)) error {
+func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, init func(arch string) ([]byte, error)) error {
 	if i.Kernel == nil {
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
 			"banger register -f --name %s --kernel-ref NAME %s", i.Name, filepath.Join(i.Dir, bundle.Ext4File))
@@ -63,7 +63,7 @@ func (i *Image) WriteInitrd(w io.Writer, command []string, init func(arch string
 		return err
 	}
 	defer f.Close()
-	k, err := kernel.OpenFile(f)
+	k, err := kernel.OpenFile(ctx, f)
 	if err != nil {
 		return status.With(status.Bad, err)
 	}
