@@ -11,6 +11,9 @@ import (
 	"banger/lib/tree"
 )
 
+// ErrLoop says that a path leads through more symlinks than the kernel follows.
+var ErrLoop = errors.New("too many symlinks")
+
 // errFound ends a directory's visit early.
 var errFound = errors.New("found")
 
@@ -52,7 +55,7 @@ func (m *Image) lookup(path string) (uint32, error) {
 			continue
 		}
 		if links++; links > 40 {
-			return 0, fmt.Errorf("%s: too many symlinks", path)
+			return 0, fmt.Errorf("%s: %w", path, ErrLoop)
 		}
 		if target[0] == '/' {
 			at = at[:1]

@@ -161,8 +161,14 @@ func (c *checker) checkKernel() error {
 // exists tells whether a path is in the image.
 func (c *checker) exists(path string) (bool, error) {
 	_, err := c.root.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing(err) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// missing tells what is not there, or only as symlinks that lead nowhere, from
+// what cannot be read.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ext4.ErrLoop)
 }

@@ -7,7 +7,6 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 
@@ -88,7 +87,7 @@ func (c *checker) checkProgram(path string) error {
 	for range 4 { // interpreters of interpreters: BINPRM_MAX_RECURSION
 		f, err := c.root.Open(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case missing(err):
 			c.find(Error, "init", c.boot(" -- PROGRAM"), "%s is not in the image", path)
 			return nil
 		case err != nil:
@@ -130,7 +129,10 @@ func (c *checker) checkFile(path string, f *ext4.File) (needs string, err error)
 			"%s is for %s, the kernel is for %s", path, arch, c.arch)
 		return "", nil
 	}
-	return loader(e)
+	if needs, err = loader(e); err != nil {
+		c.find(Error, "arch", "another image", "%s is damaged: its loader cannot be read: %v", path, err)
+	}
+	return needs, nil
 }
 
 // archOf calls a machine as OCI does, as far as it has kernels here.
@@ -144,17 +146,25 @@ func archOf(m elf.Machine) string {
 	return strings.ToLower(strings.TrimPrefix(m.String(), "EM_"))
 }
 
-// loader returns the program that an ELF file asks to be loaded by.
+// loader returns the program that an ELF file asks to be loaded by, "" for none.
+// What is an error here is one to the kernel too (fs/binfmt_elf.c).
 func loader(e *elf.File) (string, error) {
 	for _, p := range e.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > tree.MaxTarget {
+		if p.Type != elf.PT_INTERP {
 			continue
+		}
+		if p.Filesz < 2 || p.Filesz > tree.MaxTarget+1 {
+			return "", fmt.Errorf("a name of %d bytes", p.Filesz)
 		}
 		name := make([]byte, p.Filesz)
 		if _, err := p.ReadAt(name, 0); err != nil {
 			return "", err
 		}
-		return strings.TrimRight(string(name), "\x00"), nil
+		text, _, ends := strings.Cut(string(name), "\x00")
+		if text == "" || !ends {
+			return "", errors.New("no name")
+		}
+		return text, nil
 	}
 	return "", nil
 }
@@ -181,7 +191,7 @@ func (c *checker) checkMounts() error {
 // names lists a directory of the image, none if it is not there.
 func (c *checker) names(path string) ([]string, error) {
 	all, err := c.root.Names(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing(err) {
 		return nil, nil
 	}
 	return all, err
