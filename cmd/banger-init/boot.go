@@ -98,13 +98,19 @@ func readRun(path string) (*guest.Run, error) {
 // line names, else the first that the kernel would look for (init/main.c). It
 // returns without an error if there is none.
 func becomeInit(line cmdline) error {
-	inits := []string{"/sbin/init", "/etc/init", "/bin/init"}
 	if said, is := line["init"]; is {
-		inits = []string{said}
+		return execFirst([]string{said}, said != "")
 	}
+	return execFirst([]string{"/sbin/init", "/etc/init", "/bin/init"}, false)
+}
+
+// execFirst becomes the first of some programs that is there; if must, it is an
+// error that none is. Symlinks that lead nowhere, or round in a circle, are not
+// there.
+func execFirst(inits []string, must bool) error {
 	for _, path := range inits {
 		err := unix.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ())
-		if line["init"] != "" || !errors.Is(err, fs.ErrNotExist) {
+		if must || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ELOOP) {
 			return fmt.Errorf("%s: %w", path, explainExec(path, err))
 		}
 		if exists(path) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -50,6 +51,21 @@ func TestLookup(t *testing.T) {
 		if got != c.want || status != c.status || (err == nil) != (c.status == 0) {
 			t.Errorf("%s in %q: %q, %d, %v", c.command, c.in, got, status, err)
 		}
+	}
+}
+
+// What leads nowhere is no init: there may be another, or a shell.
+func TestExecFirst(t *testing.T) {
+	dir := t.TempDir()
+	circle, dangling, text := dir+"/circle", dir+"/dangling", dir+"/text"
+	if err := errors.Join(os.Symlink("circle", circle), os.Symlink("none", dangling), os.WriteFile(text, []byte("text"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if err := execFirst([]string{circle, dangling, dir + "/none"}, false); err != nil {
+		t.Error(err)
+	}
+	if execFirst([]string{circle}, true) == nil || execFirst([]string{circle, text}, false) == nil {
+		t.Error("no error for the init that is asked for, or for one that cannot be run")
 	}
 }
 
