@@ -4,6 +4,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"banger/lib/kernel"
@@ -81,11 +82,28 @@ func (c *checker) checkGuest() error {
 		{kernel.Console, "the serial console stays silent"},
 		{kernel.Vsock, "the host cannot speak to it over vsock"},
 	} {
-		if c.reach(f.Feature) == kernel.Absent {
+		switch c.reach(f.Feature) {
+		case kernel.Absent:
 			c.find(Warning, "guest", fmt.Sprintf("a kernel with CONFIG_%s; then %s", f.Option, c.withKernel()),
 				"the kernel has no %s: %s", f.Name, f.without)
+		case kernel.Loadable:
+			if err := c.checkLoadable(f.Feature, f.without); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// checkLoadable is about a feature in a module that no initrd loads: the guest
+// can, if it has its kernel's modules.
+func (c *checker) checkLoadable(f kernel.Feature, without string) error {
+	there, err := c.hasModules()
+	if there || err != nil {
+		return err
+	}
+	c.find(Warning, "guest", "banger kernel add KERNEL of a package that has its modules; then "+c.withKernel(),
+		"%s is a module, neither in an initrd nor in the image or beside it: %s", f.Name, without)
 	return nil
 }
 
@@ -95,22 +113,17 @@ func (c *checker) checkModules() error {
 		return nil
 	}
 	release := c.Kernel.Release
-	if beside, err := c.modules.Release(); err != nil {
-		return err
-	} else if beside != "" && beside != release {
+	beside, err := c.modules.Release()
+	if err == nil && beside != "" && beside != release {
 		c.find(Warning, "modules", c.withKernel(), "%s is of %s, the kernel is %s", c.Kernel.Modules, beside, release)
 		return nil
-	} else if beside != "" {
-		return nil
+	}
+	if has, err := c.hasModules(); has || err != nil {
+		return err
 	}
 	there, err := c.names("/lib/modules")
 	if err != nil {
 		return err
-	}
-	for _, r := range there {
-		if r == release {
-			return nil
-		}
 	}
 	if len(there) == 0 {
 		there = []string{"none"}
@@ -118,4 +131,15 @@ func (c *checker) checkModules() error {
 	c.find(Warning, "modules", "banger kernel add KERNEL of a package that has them; then "+c.withKernel(),
 		"no modules of %s, neither in the image (%s) nor beside it: the guest can load none", release, strings.Join(there, ", "))
 	return nil
+}
+
+// hasModules tells whether there are modules of the kernel's release, beside
+// the image or in it.
+func (c *checker) hasModules() (bool, error) {
+	beside, err := c.modules.Release()
+	if err != nil || beside != "" && beside == c.Kernel.Release {
+		return err == nil, err
+	}
+	there, err := c.names("/lib/modules")
+	return slices.Contains(there, c.Kernel.Release), err
 }

@@ -201,6 +201,11 @@ func TestCheck(t *testing.T) {
 		{"no devtmpfs, console, vsock", nil, map[string]string{"vmlinux.config": without("DEVTMPFS", "SERIAL_8250_CONSOLE", "VIRTIO_VSOCKETS")},
 			"warning guest: no devtmpfs\nwarning guest: no 8250 console\nwarning guest: no vsock"},
 
+		{"vsock in a module of nowhere", nil, map[string]string{"vmlinux.config": as("VIRTIO_VSOCKETS")}, "warning guest: vsock is a module, neither in an initrd nor in the image or beside it"},
+		{"the same, no others", nil, map[string]string{"vmlinux.config": as("VIRTIO_VSOCKETS") + "CONFIG_MODULES=y\n"}, "warning guest: vsock is a module\nwarning modules: no modules of"},
+		{"vsock in an initrd", nil, map[string]string{"vmlinux.config": as("VIRTIO_VSOCKETS"), "initrd.img": ramdisk(t, "vmw_vsock_virtio_transport")}, ""},
+		{"vsock in the image's modules", map[string]string{"lib/modules/" + release + "/": ""}, map[string]string{"vmlinux.config": as("VIRTIO_VSOCKETS")}, ""},
+
 		{"no modules", nil, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, "warning modules: no modules of " + release + ", neither in the image (none)"},
 		{"others' modules", map[string]string{"lib/modules/5.10/": ""}, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, "warning modules: (5.10)"},
 		{"modules in the image", map[string]string{"lib": "->usr/lib", "usr/lib/modules/" + release + "/": ""}, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, ""},
