@@ -37,7 +37,7 @@ func fakeVmlinux(t testing.TB, release string, size int) []byte {
 	t.Helper()
 	var config bytes.Buffer
 	z := gzip.NewWriter(&config)
-	for _, option := range []string{"EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI", "DEVTMPFS", "SERIAL_8250_CONSOLE", "VIRTIO_VSOCKETS"} {
+	for _, option := range []string{"EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI", "BLK_DEV_INITRD", "DEVTMPFS", "SERIAL_8250_CONSOLE", "VIRTIO_VSOCKETS"} {
 		fmt.Fprintf(z, "CONFIG_%s=y\n", option)
 	}
 	if err := z.Close(); err != nil {

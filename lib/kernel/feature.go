@@ -19,6 +19,7 @@ var (
 
 // What else a guest looks for.
 var (
+	Ramdisk  = Feature{"initial ramdisk", "BLK_DEV_INITRD", ""}
 	Devtmpfs = Feature{"devtmpfs", "DEVTMPFS", ""}
 	Console  = Feature{"8250 console", "SERIAL_8250_CONSOLE", ""}
 	Vsock    = Feature{"vsock", "VIRTIO_VSOCKETS", "vmw_vsock_virtio_transport"}

@@ -10,6 +10,29 @@ import (
 	"banger/lib/kernel"
 )
 
+// checkRamdisk is about the initial ramdisk. A kernel that knows of none mounts
+// its root by itself, and starts the init there: that boots an image that has
+// one, but banger-init and what else is in the ramdisk do not run.
+func (c *checker) checkRamdisk() error {
+	if c.state(kernel.Ramdisk) != kernel.Absent {
+		return nil
+	}
+	starts, err := c.first(append(inits, "/bin/sh")...)
+	if err != nil {
+		return err
+	}
+	level, without := Warning, "banger boot starts its init, whatever command it is given"
+	switch {
+	case c.Kernel.Initrd != "":
+		level, without = Error, c.Kernel.Initrd+" is not looked at"
+	case starts == "":
+		level, without = Error, "it takes one to run a command, and there is neither an init nor a shell"
+	}
+	c.find(level, "kernel", fmt.Sprintf("a kernel with CONFIG_%s; then %s", kernel.Ramdisk.Option, c.withKernel()),
+		"the kernel knows no initial ramdisk: %s", without)
+	return nil
+}
+
 // checkRoot is about what it takes to mount the root filesystem.
 func (c *checker) checkRoot() error {
 	if c.arch == "" {
@@ -76,15 +99,16 @@ func (c *checker) checkGuest() error {
 	}
 	for _, f := range []struct {
 		kernel.Feature
+		level   Level
 		without string
 	}{
-		{kernel.Devtmpfs, "nobody makes device nodes"},
-		{kernel.Console, "the serial console stays silent"},
-		{kernel.Vsock, "the host cannot speak to it over vsock"},
+		{kernel.Devtmpfs, Error, "banger-init, by which banger boot starts any image, ends without it"},
+		{kernel.Console, Warning, "the serial console stays silent"},
+		{kernel.Vsock, Warning, "the host cannot speak to it over vsock"},
 	} {
 		switch c.reach(f.Feature) {
 		case kernel.Absent:
-			c.find(Warning, "guest", fmt.Sprintf("a kernel with CONFIG_%s; then %s", f.Option, c.withKernel()),
+			c.find(f.level, "guest", fmt.Sprintf("a kernel with CONFIG_%s; then %s", f.Option, c.withKernel()),
 				"the kernel has no %s: %s", f.Name, f.without)
 		case kernel.Loadable:
 			if err := c.checkLoadable(f.Feature, f.without); err != nil {

@@ -49,7 +49,7 @@ func elfOf(machine elf.Machine, loader string, pvh bool, text string) string {
 
 const (
 	release = "6.1.0-test"
-	full    = "CONFIG_MODULES=n\nCONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_VIRTIO_MMIO=y\nCONFIG_VIRTIO_PCI=y\n" +
+	full    = "CONFIG_MODULES=n\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_VIRTIO_MMIO=y\nCONFIG_VIRTIO_PCI=y\n" +
 		"CONFIG_DEVTMPFS=y\nCONFIG_SERIAL_8250_CONSOLE=y\nCONFIG_VIRTIO_VSOCKETS=y\n"
 )
 
@@ -185,6 +185,11 @@ func TestCheck(t *testing.T) {
 			"warning kernel: no PVH entry: Firecracker boots it, QEMU does not"},
 		{"no initrd that can be read", nil, map[string]string{"initrd.img": "text"}, "error kernel: initrd.img cannot be read"},
 
+		{"no ramdisk", nil, map[string]string{"vmlinux.config": without("BLK_DEV_INITRD")}, "warning kernel: no initial ramdisk: banger boot starts its init"},
+		{"no ramdisk for an initrd", nil, map[string]string{"vmlinux.config": without("BLK_DEV_INITRD"), "initrd.img": ramdisk(t, "ext4")}, "error kernel: no initial ramdisk: initrd.img is not looked at"},
+		{"no ramdisk for a command", map[string]string{"sbin/init": "-", "bin/sh": "-"}, map[string]string{"vmlinux.config": without("BLK_DEV_INITRD")},
+			"error kernel: no initial ramdisk: it takes one to run a command\nerror init: neither an init nor a shell"},
+
 		{"no ext4", nil, map[string]string{"vmlinux.config": without("EXT4_FS")}, "error root: no ext4"},
 		{"no virtio_blk", nil, map[string]string{"vmlinux.config": without("VIRTIO_BLK")}, "error root: no virtio_blk"},
 		{"no virtio_mmio", nil, map[string]string{"vmlinux.config": without("VIRTIO_MMIO")}, "warning root: no virtio_mmio: Firecracker"},
@@ -199,7 +204,7 @@ func TestCheck(t *testing.T) {
 			"warning root: how the kernel was configured is not known\nwarning modules: no modules of " + release},
 
 		{"no devtmpfs, console, vsock", nil, map[string]string{"vmlinux.config": without("DEVTMPFS", "SERIAL_8250_CONSOLE", "VIRTIO_VSOCKETS")},
-			"warning guest: no devtmpfs\nwarning guest: no 8250 console\nwarning guest: no vsock"},
+			"error guest: no devtmpfs\nwarning guest: no 8250 console\nwarning guest: no vsock"},
 
 		{"vsock in a module of nowhere", nil, map[string]string{"vmlinux.config": as("VIRTIO_VSOCKETS")}, "warning guest: vsock is a module, neither in an initrd nor in the image or beside it"},
 		{"the same, no others", nil, map[string]string{"vmlinux.config": as("VIRTIO_VSOCKETS") + "CONFIG_MODULES=y\n"}, "warning guest: vsock is a module\nwarning modules: no modules of"},
