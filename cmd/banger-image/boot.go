@@ -25,10 +25,7 @@ func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, 
 	if err != nil {
 		return err
 	}
-	findings, err := lint.Check(ctx, i)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
+	findings, failed := lint.Check(ctx, i)
 	for _, f := range findings {
 		if asJSON {
 			err = tool.PrintJSON(f)
@@ -38,6 +35,9 @@ func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, 
 		if err != nil {
 			return err
 		}
+	}
+	if failed != nil {
+		return fmt.Errorf("%s: %w", name, failed)
 	}
 	if !lint.Bootable(findings) {
 		return status.Errorf(status.Bad, "%s: will not boot", name)

@@ -47,7 +47,7 @@ func Bootable(findings []Finding) bool {
 }
 
 // Check looks at a published image. Its findings come in the order in which a
-// boot would run into them.
+// boot would run into them; with an error they are those so far.
 func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	root, err := ext4.Open(filepath.Join(i.Dir, bundle.Ext4File))
 	if err != nil {
@@ -60,7 +60,7 @@ func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	}
 	for _, check := range []func() error{c.checkKernel, c.checkRamdisk, c.checkRoot, c.checkGuest, c.checkModules, c.checkInit, c.checkMounts} {
 		if err := check(); err != nil {
-			return nil, err
+			return c.findings, err
 		}
 	}
 	return c.findings, nil
@@ -109,7 +109,8 @@ func (c *checker) openKernel(ctx context.Context) error {
 	}
 	c.format, c.arch = k.Format, k.Arch
 	if c.pvh, err = k.HasPVH(); err != nil {
-		return err
+		c.find(Error, "kernel", c.withKernel(), "%s is damaged: %v", c.Kernel.Vmlinux, err)
+		c.pvh = true // of which nothing more is to be said
 	}
 	if c.config, c.modules, err = c.Configuration(); err != nil {
 		return err

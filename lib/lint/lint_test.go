@@ -19,6 +19,7 @@ import (
 	"banger/lib/ext4"
 	"banger/lib/initrd"
 	"banger/lib/kernel"
+	"banger/lib/status"
 	"banger/lib/store"
 )
 
@@ -63,6 +64,13 @@ func sectioned(program string) string {
 	b := []byte(program)
 	binary.LittleEndian.PutUint64(b[40:], 1<<40)
 	binary.LittleEndian.PutUint16(b[60:], 1000)
+	return string(b)
+}
+
+// beyond is a program whose second segment lies behind its end.
+func beyond(program string) string {
+	b := []byte(program)
+	binary.LittleEndian.PutUint64(b[64+56+8:], 1<<40)
 	return string(b)
 }
 
@@ -183,6 +191,7 @@ func TestCheck(t *testing.T) {
 		{"text for a kernel", nil, map[string]string{"vmlinux": "text"}, "error kernel: vmlinux is not a Linux kernel"},
 		{"no PVH", nil, map[string]string{"vmlinux": elfOf(elf.EM_X86_64, "", false, "Linux version "+release+" (x)\x00")},
 			"warning kernel: no PVH entry: Firecracker boots it, QEMU does not"},
+		{"notes beyond the kernel", nil, map[string]string{"vmlinux": beyond(vmlinux)}, "error kernel: vmlinux is damaged: notes: EOF"},
 		{"no initrd that can be read", nil, map[string]string{"initrd.img": "text"}, "error kernel: initrd.img cannot be read"},
 
 		{"no ramdisk", nil, map[string]string{"vmlinux.config": without("BLK_DEV_INITRD")}, "warning kernel: no initial ramdisk: banger boot starts its init"},
@@ -244,6 +253,17 @@ func TestCheck(t *testing.T) {
 			}
 			compare(t, published(t, image, boot), c.want)
 		})
+	}
+}
+
+// What is found stays found if something cannot be looked at.
+func TestCheckSoFar(t *testing.T) {
+	image, boot := good()
+	boot["vmlinux.config"] = without("EXT4_FS") + "CONFIG_MODULES=y\n"
+	boot["modules/a.ko"] = "text"
+	findings, err := Check(t.Context(), published(t, image, boot))
+	if len(findings) != 1 || status.Of(err) != status.Bad {
+		t.Errorf("%v, %v", findings, err)
 	}
 }
 
