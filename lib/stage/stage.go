@@ -169,8 +169,16 @@ func SyncPath(path string) error {
 }
 
 // Remove removes a file or directory that has its name: the name goes first,
-// in one step; the rest, while somebody holds it, with the next sweep.
+// in one step; the rest, while somebody holds it, with the next sweep. Of a
+// symlink there is no rest: what it leads to is somebody's own.
 func Remove(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() == fs.ModeSymlink {
+		return os.Remove(path)
+	}
 	dir, base := filepath.Split(path)
 	gone := filepath.Join(dir, temporary(base))
 	if err := os.Rename(path, gone); err != nil {

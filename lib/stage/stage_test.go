@@ -191,6 +191,23 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Of a symlink that somebody has put there only the name goes, and nothing is
+// left of it.
+func TestRemoveLink(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "there/x"))
+	for _, to := range []string{"there", "nowhere"} {
+		link := filepath.Join(dir, "link")
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := Remove(link); err != nil || names(t, dir) != "there" || names(t, filepath.Join(dir, "there")) != "x" {
+			t.Errorf("to %s: %v, left %s", to, err, names(t, dir))
+		}
+		os.Remove(link)
+	}
+}
+
 func TestIsTemporary(t *testing.T) {
 	if name := temporary("x y"); !IsTemporary(name) {
 		t.Error(name)

@@ -321,3 +321,26 @@ func TestRemoveNotDirectory(t *testing.T) {
 		}
 	}
 }
+
+// What a symlink leads to from among the images or kernels stays when it is
+// removed.
+func TestRemoveLink(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	s := Open(dir)
+	write(t, filepath.Join(elsewhere, "image.json"), `{"version":1,"ext4":{}}`)
+	write(t, filepath.Join(elsewhere, "kernel.json"), `{"version":1}`)
+	for kind, remove := range map[string]func(string) error{"images": s.Remove, "kernels": s.RemoveKernel} {
+		if err := os.MkdirAll(filepath.Join(dir, kind), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(elsewhere, filepath.Join(dir, kind, "a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := remove("a"); err != nil || names(t, filepath.Join(dir, kind)) != "" {
+			t.Errorf("%s: %v, left %s", kind, err, names(t, filepath.Join(dir, kind)))
+		}
+	}
+	if got := names(t, elsewhere); got != "image.json kernel.json" {
+		t.Errorf("where it leads: %s", got)
+	}
+}
