@@ -4,9 +4,11 @@ package initrd
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,7 +23,7 @@ var contents = Contents{
 	Run:     &guest.Run{Args: []string{"/bin/sh", "-c", "echo \"a b\"\n"}, Env: []string{"A=b"}, Dir: "/srv"},
 }
 
-const listed = "dev modules proc root sys init modules/00-virtio.ko modules/01-virtio_blk.ko run.json"
+const listed = "dev modules proc root sys init modules/000-virtio.ko modules/001-virtio_blk.ko run.json"
 
 func write(t testing.TB, c Contents) []byte {
 	t.Helper()
@@ -58,7 +60,7 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	pipe(t, dir, archive, "busybox", "cpio", "-i")
 	for name, want := range map[string]string{
-		"init": "a program", "modules/00-virtio.ko": "one", "modules/01-virtio_blk.ko": "two!",
+		"init": "a program", "modules/000-virtio.ko": "one", "modules/001-virtio_blk.ko": "two!",
 		"run.json": `{"args":["/bin/sh","-c","echo \"a b\"\n"],"env":["A=b"],"dir":"/srv"}`,
 	} {
 		if got, err := os.ReadFile(dir + "/" + name); err != nil || string(got) != want {
@@ -70,6 +72,29 @@ func TestWrite(t *testing.T) {
 	}
 	if got := string(pipe(t, dir, archive, "busybox", "cpio", "-t")); strings.Join(strings.Fields(got), " ") != listed {
 		t.Errorf("listed: %q", got)
+	}
+}
+
+// However many modules there are, the order of their names, in which they are
+// loaded, is the one they are given in.
+func TestWriteOrder(t *testing.T) {
+	modules := make([]kernel.Module, 999)
+	for i := range modules {
+		modules[i].Name = strconv.Itoa(len(modules) - i)
+	}
+	all, err := Names(bytes.NewReader(write(t, Contents{Modules: modules})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = all[len(all)-len(modules):]
+	slices.Sort(all)
+	for i, file := range all {
+		if name, _ := ModuleName(file); name != modules[i].Name {
+			t.Fatalf("the one at %d is %s, not %s", i, file, modules[i].Name)
+		}
+	}
+	if err := Write(io.Discard, Contents{Modules: append(modules, modules[0])}); status.Of(err) != status.Bad {
+		t.Errorf("one more: %v", err)
 	}
 }
 
@@ -119,7 +144,7 @@ func TestNamesDamaged(t *testing.T) {
 
 func TestModuleName(t *testing.T) {
 	for file, want := range map[string]string{
-		"modules/07-virtio_blk.ko": "virtio_blk", "usr/lib/modules/6.1/kernel/drivers/block/virtio_blk.ko.zst": "virtio_blk",
+		"modules/007-virtio_blk.ko": "virtio_blk", "modules/07-virtio_blk.ko": "virtio_blk", "usr/lib/modules/6.1/kernel/drivers/block/virtio_blk.ko.zst": "virtio_blk",
 		"lib/modules/6.1/kernel/drivers/char/hw_random/virtio-rng.ko.xz": "virtio_rng", "lib/modules/6.1/modules.dep": "", "init": "",
 	} {
 		if got, is := ModuleName(file); got != want || is != (want != "") {

@@ -13,7 +13,12 @@ import (
 
 	"banger/lib/guest"
 	"banger/lib/kernel"
+	"banger/lib/status"
 )
+
+// maxModules is how many there may be: banger-init loads them in the order of
+// their names, which begin with three digits.
+const maxModules = 999
 
 // Contents are what banger's own initial ramdisk is made of.
 type Contents struct {
@@ -25,6 +30,9 @@ type Contents struct {
 // Write writes an initial ramdisk, the same bytes each time. It is not
 // compressed: that works with every kernel, and takes no time to undo.
 func Write(w io.Writer, c Contents) error {
+	if len(c.Modules) > maxModules {
+		return status.Errorf(status.Bad, "%d modules to load at boot: %d are the most", len(c.Modules), maxModules)
+	}
 	a := cpio.NewWriter(w)
 	for _, dir := range []string{"dev", guest.ModulesDir, "proc", "root", "sys"} {
 		if err := a.WriteHeader(&cpio.Header{Name: dir, Mode: cpio.TypeDir | 0o755, Links: 2}); err != nil {
@@ -35,7 +43,7 @@ func Write(w io.Writer, c Contents) error {
 		return err
 	}
 	for i, m := range c.Modules {
-		if err := add(a, fmt.Sprintf("%s/%02d-%s.ko", guest.ModulesDir, i, m.Name), 0o644, m.Data); err != nil {
+		if err := add(a, fmt.Sprintf("%s/%03d-%s.ko", guest.ModulesDir, i, m.Name), 0o644, m.Data); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,7 @@ func ramdiskOf(t *testing.T, k *Kernel) (inside string, raw []byte) {
 	return strings.Join(all, " "), raw
 }
 
-const modularInitrd = "dev modules proc root sys init modules/00-virtio_blk.ko modules/01-jbd2.ko modules/02-ext4.ko"
+const modularInitrd = "dev modules proc root sys init modules/000-virtio_blk.ko modules/001-jbd2.ko modules/002-ext4.ko"
 
 // A kernel whose drivers are modules gets an initial ramdisk that has them.
 func TestInitrdMade(t *testing.T) {
