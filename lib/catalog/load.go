@@ -70,10 +70,12 @@ func (s Set) find(name string) (*Catalog, *Entry, error) {
 // offered tells which kernels there are, as far as a line holds them.
 func offered(names []string) string {
 	const most = 8
-	if len(names) == 0 {
+	switch n := len(names); {
+	case n == 0:
 		return "banger kernel add NAME of a distribution's package"
-	}
-	if len(names) > most {
+	case n == 1:
+		return names[0] + " is; banger kernel list --available"
+	case n > most:
 		return strings.Join(names[:most], ", ") + " are; banger kernel list --available tells of all"
 	}
 	return strings.Join(names, ", ") + " are; banger kernel list --available"

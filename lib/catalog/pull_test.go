@@ -195,7 +195,7 @@ func TestPullUnknown(t *testing.T) {
 			t.Errorf("%s: %v", where, err)
 		}
 	}
-	if _, err := u.pull(); !errors.Is(err, ErrNotOffered) || !strings.HasPrefix(status.HintOf(err), "other are") {
+	if _, err := u.pull(); !errors.Is(err, ErrNotOffered) || !strings.HasPrefix(status.HintOf(err), "other is; ") {
 		t.Errorf("%v, hint %q", err, status.HintOf(err))
 	}
 	if got := u.kernels(t); got != "" {
