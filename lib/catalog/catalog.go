@@ -32,8 +32,8 @@ type Catalog struct {
 type Entry struct {
 	Name          string `json:"name"`
 	Distro        string `json:"distro,omitempty"`
-	Arch          string `json:"arch"` // amd64, arm64
-	KernelVersion string `json:"kernel_version"`
+	Arch          string `json:"arch"`                 // amd64, arm64
+	KernelVersion string `json:"kernel_version"`       // the release, or the beginning of it: 6.1 of 6.1.0-x
 	SizeBytes     int64  `json:"size_bytes,omitempty"` // of the tarball
 	Description   string `json:"description,omitempty"`
 	TarballURL    string `json:"tarball_url,omitempty"` // may be relative to the catalog

@@ -96,7 +96,7 @@ func (p *Puller) add(ctx context.Context, dir, from string, e *Entry) (*store.Ke
 	}
 	defer root.Close()
 	return p.store.AddKernel(ctx, store.Addition{
-		Name: e.Name, Files: root.FS(), Source: from, Distro: e.Distro, Arch: e.Arch,
+		Name: e.Name, Files: root.FS(), Source: from, Distro: e.Distro, Arch: e.Arch, Release: e.KernelVersion,
 		Replace: p.Replace, Now: time.Now(), Init: guest.Program,
 	})
 }

@@ -82,6 +82,7 @@ func TestPullFails(t *testing.T) {
 		"other bytes": {func(e *Entry) { e.TarballSHA256 = strings.Repeat("0", 64) }, serve(packed),
 			status.Bad, "its SHA-256 is not the one"},
 		"for another arch":    {func(e *Entry) { e.Arch = "arm64" }, serve(packed), status.Bad, "a kernel for amd64, not arm64"},
+		"another kernel":      {func(e *Entry) { e.KernelVersion = "9.9" }, serve(packed), status.Bad, "a kernel of release 6.1.0-test, not 9.9"},
 		"a damaged entry":     {func(e *Entry) { e.KernelVersion = "" }, serve(packed), status.Bad, "no kernel_version"},
 		"nobody on that port": {func(e *Entry) { e.TarballURL = "http://127.0.0.1:1/k.tar" }, serve(packed), status.Temporary, "127.0.0.1:1"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"banger/lib/bundle"
@@ -24,6 +25,7 @@ type Addition struct {
 	Source  string // what the record says it was taken from
 	Distro  string // "" for what the kernel says of itself
 	Arch    string // refuse a kernel of another architecture; "" for any
+	Release string // refuse a kernel whose release does not begin so; "" for any
 	Replace bool   // a kernel that has the name
 	Now     time.Time
 	// Init returns banger-init for an architecture; it is asked for if the
@@ -44,8 +46,8 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Arch != "" && a.Arch != parts.Arch {
-		return nil, status.Errorf(status.Bad, "a kernel for %s, not %s", parts.Arch, a.Arch)
+	if err := a.expect(parts); err != nil {
+		return nil, err
 	}
 	m := making{Addition: a, Parts: parts, dir: st.Path}
 	if err := m.make(ctx); err != nil {
@@ -58,6 +60,24 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 		return nil, err
 	}
 	return s.Kernel(a.Name)
+}
+
+// expect refuses a kernel that is not the one that was to be added.
+func (a *Addition) expect(parts *kernel.Parts) error {
+	if a.Arch != "" && a.Arch != parts.Arch {
+		return status.Errorf(status.Bad, "a kernel for %s, not %s", parts.Arch, a.Arch)
+	}
+	if !begins(parts.Release, a.Release) {
+		return status.Errorf(status.Bad, "a kernel of release %s, not %s", parts.Release, a.Release)
+	}
+	return nil
+}
+
+// begins reports whether a release begins with whole words of another:
+// 6.1.0-56-cloud with 6.1 and 6.1.0-56, but not with 6.1.0-5.
+func begins(release, with string) bool {
+	rest, is := strings.CutPrefix(release, with)
+	return is && (with == "" || rest == "" || strings.Contains(".-_+~", rest[:1]))
 }
 
 // Scratch makes a directory among the kernels, for what one is made from. It
@@ -107,7 +127,7 @@ func (m *making) make(ctx context.Context) error {
 		return err
 	}
 	if m.Distro == "" {
-		m.Distro = distroOf(m.Release, banner)
+		m.Distro = distroOf(m.Parts.Release, banner)
 	}
 	if m.Initrd == "" {
 		if err := m.initrd(); err != nil {
@@ -172,7 +192,7 @@ func (m *making) initrd() error {
 	if err != nil {
 		return err
 	}
-	r := ramdisk{arch: m.Parts.Arch, release: m.Release, config: config, modules: modules, init: m.Init}
+	r := ramdisk{arch: m.Parts.Arch, release: m.Parts.Release, config: config, modules: modules, init: m.Init}
 	return errors.Join(r.write(out, nil), out.Close())
 }
 
@@ -183,7 +203,7 @@ func (m *making) record(ctx context.Context) error {
 		return err
 	}
 	return bundle.WriteJSON(m.path(kernelFile), &KernelRecord{
-		Version: 1, Distro: m.Distro, Arch: m.Parts.Arch, Release: m.Release, Source: m.Source,
+		Version: 1, Distro: m.Distro, Arch: m.Parts.Arch, Release: m.Parts.Release, Source: m.Source,
 		SHA256: digests, Added: m.Now.UTC(),
 	})
 }

@@ -38,6 +38,21 @@ func TestSums(t *testing.T) {
 	}
 }
 
+// Who asks for a release, or for the beginning of one, is given no other.
+func TestAddKernelOfRelease(t *testing.T) {
+	s := Open(t.TempDir())
+	a := Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux("6.1.0-56-cloud")}, Replace: true, Now: now}
+	for want, code := range map[string]status.Code{
+		"": status.OK, "6": status.OK, "6.1": status.OK, "6.1.0-56": status.OK, "6.1.0-56-cloud": status.OK,
+		"6.1.0-5": status.Bad, "6.1.0-56-cloud-amd64": status.Bad, "6.12": status.Bad, "1.0": status.Bad,
+	} {
+		a.Release = want
+		if _, err := s.AddKernel(context.Background(), a); status.Of(err) != code {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
 // Only a kernel is replaced, and only by one that is whole.
 func TestAddKernelOver(t *testing.T) {
 	s := Open(t.TempDir())
