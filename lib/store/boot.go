@@ -5,7 +5,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,7 +76,7 @@ func (s *Store) Boot(name string) (*Boot, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", held.Fd()))
+	root, err := os.OpenRoot(opened(held))
 	if err != nil {
 		held.Close()
 		return nil, err

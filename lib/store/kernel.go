@@ -3,6 +3,8 @@
 package store
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -48,7 +50,7 @@ func (s *Store) Kernel(name string) (*Kernel, error) {
 	k := &Kernel{name, filepath.Join(s.kernels(), name), new(KernelRecord)}
 	err := bundle.ReadJSON(filepath.Join(k.Dir, kernelFile), k.KernelRecord)
 	switch {
-	case absent(err) && exists(filepath.Join(k.Dir, vmlinuxPart)):
+	case absent(err) && isUnrecorded(k.Dir):
 		return nil, status.Hint(status.Errorf(status.Bad, "%s: no %s in it", k.Dir, kernelFile),
 			"mv it elsewhere, and banger kernel add %s from there", name)
 	case absent(err):
@@ -84,3 +86,18 @@ func noKernel(name string) error {
 }
 
 func isKernel(dir string) bool { return exists(filepath.Join(dir, kernelFile)) }
+
+// isUnrecorded tells a kernel that has no record from one that came or went
+// while it was looked for: what is held does neither.
+func isUnrecorded(dir string) bool {
+	held, err := stage.Hold(dir)
+	if err != nil {
+		return false
+	}
+	defer held.Close()
+	dir = opened(held)
+	return !isKernel(dir) && exists(filepath.Join(dir, vmlinuxPart))
+}
+
+// opened is a path of an open file, wherever its name has gone.
+func opened(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
