@@ -50,7 +50,8 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 		return nil, err
 	}
 	m := making{Addition: a, Parts: parts, dir: st.Path}
-	if err := m.make(ctx); err != nil {
+	record, err := m.make(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if err := syncFilesystem(st.Path); err != nil {
@@ -59,7 +60,8 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 	if err := st.Sync(); err != nil {
 		return nil, err
 	}
-	return s.Kernel(a.Name)
+	// What has the name by now may be another's.
+	return &Kernel{a.Name, filepath.Join(s.kernels(), a.Name), record}, nil
 }
 
 // expect refuses a kernel that is not the one that was to be added.
@@ -111,7 +113,8 @@ type making struct {
 
 func (m *making) path(part string) string { return filepath.Join(m.dir, part) }
 
-func (m *making) make(ctx context.Context) error {
+// make fills the directory, and returns the record of it.
+func (m *making) make(ctx context.Context) (*KernelRecord, error) {
 	for from, part := range map[string]string{
 		m.BzImage: bzImagePart, m.Config: configPart, m.Initrd: initrdPart, m.Modules: modulesPart,
 	} {
@@ -119,19 +122,19 @@ func (m *making) make(ctx context.Context) error {
 			continue
 		}
 		if err := copyPart(ctx, m.path(part), m.Files, from); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	banner, err := m.vmlinux(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.Distro == "" {
 		m.Distro = distroOf(m.Parts.Release, banner)
 	}
 	if m.Initrd == "" {
 		if err := m.initrd(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	return m.record(ctx)
@@ -197,13 +200,14 @@ func (m *making) initrd() error {
 }
 
 // record writes kernel.json.
-func (m *making) record(ctx context.Context) error {
+func (m *making) record(ctx context.Context) (*KernelRecord, error) {
 	digests, err := sums(ctx, m.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return bundle.WriteJSON(m.path(kernelFile), &KernelRecord{
+	r := &KernelRecord{
 		Version: 1, Distro: m.Distro, Arch: m.Parts.Arch, Release: m.Parts.Release, Source: m.Source,
 		SHA256: digests, Added: m.Now.UTC(),
-	})
+	}
+	return r, bundle.WriteJSON(m.path(kernelFile), r)
 }

@@ -59,7 +59,8 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if err := st.Sync(); err != nil {
 		return nil, err
 	}
-	return s.Image(p.Name)
+	// What has the name by now may be another's.
+	return &Image{p.Name, filepath.Join(s.images(), p.Name), docs.Record}, nil
 }
 
 // documents are what lies beside an ext4 file.
@@ -134,7 +135,8 @@ func (s *Store) isStaging(dir string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(a, b) && stage.IsTemporary(filepath.Base(dir))
 }
 
-// complete stages the kernel, writes the record and sees all to the disk.
+// complete stages the kernel, completes the record, writes it and sees all to
+// the disk.
 func (p Publication) complete(ctx context.Context, dir string, d documents) (err error) {
 	r, before := d.Record, d.Record.Ext4
 	rootfs := filepath.Join(dir, bundle.Ext4File)

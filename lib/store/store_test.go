@@ -4,10 +4,13 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"banger/lib/bundle"
@@ -342,5 +345,70 @@ func TestRemoveLink(t *testing.T) {
 	}
 	if got := names(t, elsewhere); got != "image.json kernel.json" {
 		t.Errorf("where it leads: %s", got)
+	}
+}
+
+// What was published or added stays said, whoever removes it at once.
+func TestMadeThenRemoved(t *testing.T) {
+	dir := t.TempDir()
+	s := Open(dir)
+	rootfs := rootfs(t, filepath.Join(dir, "x"), "")
+	for kind, c := range map[string]struct {
+		remove func(string) error
+		make   func() (path string, err error)
+	}{
+		"kernels": {s.RemoveKernel, func() (string, error) {
+			k, err := add(t, s, "a", fstest.MapFS{"vmlinux": vmlinux("6.1")})
+			if err != nil {
+				return "", err
+			}
+			return k.Dir, nil
+		}},
+		"images": {s.Remove, func() (string, error) {
+			image, err := s.Publish(context.Background(), Publication{Rootfs: rootfs, Name: "a", Now: now})
+			if err != nil {
+				return "", err
+			}
+			return image.Dir, nil
+		}},
+	} {
+		for round := range 20 {
+			removed := make(chan bool)
+			go func() {
+				for status.Of(c.remove("a")) == status.NoInput {
+				}
+				close(removed)
+			}()
+			path, err := c.make()
+			if err != nil || path != filepath.Join(dir, kind, "a") {
+				t.Fatalf("%s, round %d: %q, %v", kind, round, path, err)
+			}
+			<-removed
+		}
+	}
+}
+
+// Of two that replace each other, each is told of its own.
+func TestMadeThenReplaced(t *testing.T) {
+	s := Open(t.TempDir())
+	done := make(chan error)
+	for _, release := range []string{"6.1", "6.2"} {
+		go func() {
+			a := Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux(release)}, Replace: true, Now: now}
+			for range 20 {
+				k, err := s.AddKernel(context.Background(), a)
+				if err == nil && k.Release != release {
+					err = fmt.Errorf("%s added, %s said", release, k.Release)
+				}
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	if err := errors.Join(<-done, <-done); err != nil {
+		t.Error(err)
 	}
 }
