@@ -15,17 +15,11 @@ import (
 
 	"banger/lib/bundle"
 	"banger/lib/decompress"
+	"banger/lib/kernel"
 	"banger/lib/layer"
 	"banger/lib/sparse"
 	"banger/lib/status"
 	"banger/lib/tree"
-)
-
-// What an archive may unpack to: more than a kernel with all that belongs to
-// it is long.
-const (
-	maxSize    = 16 << 30 // bytes of files
-	maxEntries = 1 << 18
 )
 
 // Unpack lays out what r holds, a tar or a Debian package, below a directory
@@ -70,7 +64,7 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 		return nil, nil, err
 	}
 	n := &numbered{layer.NewContents(ctx, f), f, path}
-	reader := &layer.Reader{Contents: n.Contents, MaxSize: maxSize, MaxEntries: maxEntries, Warn: warn}
+	reader := &layer.Reader{Contents: n.Contents, MaxSize: kernel.MaxSize, MaxEntries: kernel.MaxEntries, Warn: warn}
 	l, err := reader.Read(ctx, "archive", endless{data})
 	if e := n.Wait(); err == nil {
 		err = e

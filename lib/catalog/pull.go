@@ -16,6 +16,7 @@ import (
 	"banger/lib/archive"
 	"banger/lib/bundle"
 	"banger/lib/guest"
+	"banger/lib/kernel"
 	"banger/lib/layout"
 	"banger/lib/registry"
 	"banger/lib/store"
@@ -101,12 +102,6 @@ func (p *Puller) add(ctx context.Context, dir, from string, e *Entry) (*store.Ke
 	})
 }
 
-// The bounds of what an image of a kernel may unpack to.
-const (
-	maxSize    = 16 << 30 // bytes
-	maxEntries = 1 << 20
-)
-
 // tarball unpacks an archive while it arrives.
 func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Entry) (string, error) {
 	where, err := c.Location(e)
@@ -154,7 +149,7 @@ func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry
 	}
 	dst := filepath.Join(scratch, "image")
 	o := bundle.Options{
-		Reference: e.Ref, Layout: ref.Dir, MaxSize: maxSize, MaxEntries: maxEntries,
+		Reference: e.Ref, Layout: ref.Dir, MaxSize: kernel.MaxSize, MaxEntries: kernel.MaxEntries,
 		Warn: p.Warn, Progress: func(int64, int64) {},
 	}
 	return filepath.Join(dst, bundle.TreeDir), bundle.Create(ctx, dst, image, o)

@@ -15,6 +15,12 @@ import (
 	"banger/lib/status"
 )
 
+// What a kernel with all that belongs to it may come to.
+const (
+	MaxSize    = 16 << 30 // bytes of its files
+	MaxEntries = 1 << 18
+)
+
 // Parts are where in a tree of files the parts of one kernel are; "" for what
 // is not there.
 type Parts struct {

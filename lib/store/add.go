@@ -115,13 +115,14 @@ func (m *making) path(part string) string { return filepath.Join(m.dir, part) }
 
 // make fills the directory, and returns the record of it.
 func (m *making) make(ctx context.Context) (*KernelRecord, error) {
+	parts := newCopier(m.Files)
 	for from, part := range map[string]string{
 		m.BzImage: bzImagePart, m.Config: configPart, m.Initrd: initrdPart, m.Modules: modulesPart,
 	} {
 		if from == "" {
 			continue
 		}
-		if err := copyPart(ctx, m.path(part), m.Files, from); err != nil {
+		if err := parts.part(ctx, m.path(part), from); err != nil {
 			return nil, err
 		}
 	}

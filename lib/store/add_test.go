@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,6 +118,30 @@ func TestAddKernelStaysInside(t *testing.T) {
 		if got := names(t, s.kernels()); got != "" {
 			t.Errorf("%s: left %s", name, got)
 		}
+	}
+}
+
+// However many names a file has, no more is copied than an archive may hold.
+func TestAddKernelMultiplied(t *testing.T) {
+	source := t.TempDir()
+	write(t, filepath.Join(source, "vmlinux"), string(vmlinux("6.1").Data))
+	write(t, filepath.Join(source, "modules/0"), "")
+	if err := os.Truncate(filepath.Join(source, "modules/0"), 1<<30); err != nil { // a hole
+		t.Fatal(err)
+	}
+	for i := range 16 {
+		if err := os.Symlink("0", filepath.Join(source, "modules", fmt.Sprint("link", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	s := Open(t.TempDir())
+	if _, err := add(t, s, "k", root.FS()); status.Of(err) != status.Bad || names(t, s.kernels()) != "" {
+		t.Errorf("%v, left %s", err, names(t, s.kernels()))
 	}
 }
 

@@ -95,11 +95,11 @@ func (b *Boot) Close() error {
 // stageInto copies the parts into an image's directory and returns its record
 // of them.
 func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
-	r := &bundle.Kernel{Ref: b.ref}
+	r, parts := &bundle.Kernel{Ref: b.ref}, newCopier(b.files)
 	for part, name := range map[string]*string{
 		vmlinuxPart: &r.Vmlinux, configPart: &r.Config, initrdPart: &r.Initrd, modulesPart: &r.Modules,
 	} {
-		err := copyPart(ctx, filepath.Join(dir, part), b.files, part)
+		err := parts.part(ctx, filepath.Join(dir, part), part)
 		if errors.Is(err, fs.ErrNotExist) && part != vmlinuxPart {
 			continue
 		}
@@ -133,7 +133,7 @@ func (b *Boot) identify(ctx context.Context, dir string, r *bundle.Kernel) error
 		return err
 	}
 	if enters, err := k.HasPVH(); k.Format == kernel.ELF && !enters && err == nil {
-		if err := copyPart(ctx, filepath.Join(dir, bzImagePart), b.files, bzImagePart); err == nil {
+		if err := newCopier(b.files).part(ctx, filepath.Join(dir, bzImagePart), bzImagePart); err == nil {
 			r.BzImage = bzImagePart
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"banger/lib/kernel"
 	"banger/lib/sparse"
 	"banger/lib/status"
 )
@@ -44,10 +45,19 @@ func copyOpen(ctx context.Context, dst string, from fs.File, name string) error 
 	return errors.Join(err, to.Close())
 }
 
-// copyPart copies what a name stands for in a tree of files, a directory with
-// all that is in it. Nothing is synced.
-func copyPart(ctx context.Context, dst string, files fs.FS, src string) error {
-	return fs.WalkDir(files, src, func(name string, d fs.DirEntry, err error) error {
+// A copier copies the parts of one kernel. Each name of a file is a copy, a
+// symlink one of what it leads to: all together are no more than a kernel may be.
+type copier struct {
+	files fs.FS
+	left  int64 // bytes
+}
+
+func newCopier(files fs.FS) *copier { return &copier{files, kernel.MaxSize} }
+
+// part copies what a name stands for, a directory with all that is in it.
+// Nothing is synced.
+func (c *copier) part(ctx context.Context, dst, src string) error {
+	return fs.WalkDir(c.files, src, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -61,7 +71,7 @@ func copyPart(ctx context.Context, dst string, files fs.FS, src string) error {
 		case d.Type() == fs.ModeSymlink && toSources(name):
 			return nil
 		default:
-			return copyOne(ctx, to, files, name)
+			return c.file(ctx, to, name)
 		}
 	})
 }
@@ -72,15 +82,18 @@ func toSources(name string) bool {
 	return base == "build" || base == "source"
 }
 
-func copyOne(ctx context.Context, dst string, files fs.FS, src string) error {
-	info, err := fs.Stat(files, src)
-	if err == nil && !info.Mode().IsRegular() { // to open a fifo would take for ever
-		err = status.Errorf(status.Bad, "%s: neither a file nor a directory", src)
-	}
-	if err != nil {
+func (c *copier) file(ctx context.Context, dst, src string) error {
+	info, err := fs.Stat(c.files, src)
+	switch {
+	case err != nil:
 		return err
+	case !info.Mode().IsRegular(): // to open a fifo would take for ever
+		return status.Errorf(status.Bad, "%s: neither a file nor a directory", src)
 	}
-	from, err := files.Open(src)
+	if c.left -= info.Size(); c.left < 0 {
+		return status.Errorf(status.Bad, "%s: more than %d bytes with all before it", src, int64(kernel.MaxSize))
+	}
+	from, err := c.files.Open(src)
 	if err != nil {
 		return err
 	}
