@@ -121,6 +121,30 @@ func TestAddKernelStaysInside(t *testing.T) {
 	}
 }
 
+// A symlink in a source that leads nowhere, or out, is the source's fault.
+func TestAddKernelBadLink(t *testing.T) {
+	s := Open(t.TempDir())
+	for _, to := range []string{"nowhere", "/nowhere", "/etc/passwd", "../../../etc/passwd", "a.ko/x", "link"} {
+		source := t.TempDir()
+		write(t, filepath.Join(source, "vmlinux"), string(vmlinux("6.1").Data))
+		write(t, filepath.Join(source, "modules/a.ko"), string(module(t, "6.1", "").Data))
+		if err := os.Symlink(to, filepath.Join(source, "modules/link")); err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.OpenRoot(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		if _, err := add(t, s, "k", root.FS()); status.Of(err) != status.Bad || !strings.Contains(err.Error(), "modules/link") {
+			t.Errorf("to %s: status %d, %v", to, status.Of(err), err)
+		}
+		if got := names(t, s.kernels()); got != "" {
+			t.Errorf("to %s: left %s", to, got)
+		}
+	}
+}
+
 // However many names a file has, no more is copied than an archive may hold.
 func TestAddKernelMultiplied(t *testing.T) {
 	source := t.TempDir()

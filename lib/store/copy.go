@@ -71,7 +71,7 @@ func (c *copier) part(ctx context.Context, dst, src string) error {
 		case d.Type() == fs.ModeSymlink && toSources(name):
 			return nil
 		default:
-			return c.file(ctx, to, name)
+			return c.file(ctx, to, name, d.Type() == fs.ModeSymlink)
 		}
 	})
 }
@@ -82,9 +82,11 @@ func toSources(name string) bool {
 	return base == "build" || base == "source"
 }
 
-func (c *copier) file(ctx context.Context, dst, src string) error {
+func (c *copier) file(ctx context.Context, dst, src string, isLink bool) error {
 	info, err := fs.Stat(c.files, src)
 	switch {
+	case err != nil && isLink && !errors.Is(err, fs.ErrPermission):
+		return status.Errorf(status.Bad, "a symlink that leads nowhere, or out: %w", err)
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular(): // to open a fifo would take for ever
