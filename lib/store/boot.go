@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"banger/lib/bundle"
@@ -18,7 +20,8 @@ import (
 // Boot are the parts of a kernel that go into an image.
 type Boot struct {
 	ref   string
-	files fs.FS // by the names of the parts
+	files fs.FS    // by the names of the parts
+	parts []string // those that there are
 	close func() error
 }
 
@@ -32,7 +35,8 @@ func Files(vmlinux, initrd, modules string) *Boot {
 	if modules != "" {
 		parts[modulesPart] = modules
 	}
-	return &Boot{files: parts, close: func() error { return nil }}
+	// Each that was given has to be there.
+	return &Boot{files: parts, parts: slices.Collect(maps.Keys(parts)), close: func() error { return nil }}
 }
 
 // given is a tree of files that lie anywhere on the host, by their first name.
@@ -81,7 +85,27 @@ func (s *Store) Boot(name string) (*Boot, error) {
 		held.Close()
 		return nil, err
 	}
-	return &Boot{k.Name, root.FS(), func() error { return errors.Join(root.Close(), held.Close()) }}, nil
+	b := &Boot{ref: k.Name, files: root.FS(), close: func() error { return errors.Join(root.Close(), held.Close()) }}
+	if b.parts, err = partsIn(b.files); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// partsIn are the parts that a kernel of the store has. A symlink is one,
+// wherever it leads.
+func partsIn(files fs.FS) (found []string, err error) {
+	for _, part := range allParts {
+		_, err := fs.Lstat(files, part)
+		switch {
+		case err == nil, part == vmlinuxPart: // without which it is none
+			found = append(found, part)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // Close lets go of the parts. The nil Boot has none.
@@ -95,20 +119,21 @@ func (b *Boot) Close() error {
 // stageInto copies the parts into an image's directory and returns its record
 // of them.
 func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
-	r, parts := &bundle.Kernel{Ref: b.ref}, newCopier(b.files)
-	for part, name := range map[string]*string{
+	r, c := &bundle.Kernel{Ref: b.ref}, newCopier(b.files)
+	names := map[string]*string{
 		vmlinuxPart: &r.Vmlinux, configPart: &r.Config, initrdPart: &r.Initrd, modulesPart: &r.Modules,
-	} {
-		err := parts.part(ctx, filepath.Join(dir, part), part)
-		if errors.Is(err, fs.ErrNotExist) && part != vmlinuxPart {
-			continue
+	}
+	for _, part := range b.parts {
+		name, is := names[part]
+		if !is {
+			continue // only if it is needed
 		}
-		if err != nil {
+		if err := c.part(ctx, filepath.Join(dir, part), part); err != nil {
 			return nil, err
 		}
 		*name = part
 	}
-	if err := b.identify(ctx, dir, r); err != nil {
+	if err := b.identify(ctx, c, dir, r); err != nil {
 		return nil, err
 	}
 	return r, syncFilesystem(dir)
@@ -116,7 +141,7 @@ func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error
 
 // identify reads the release off the kernel, and keeps what QEMU needs if it
 // cannot enter it as it is.
-func (b *Boot) identify(ctx context.Context, dir string, r *bundle.Kernel) error {
+func (b *Boot) identify(ctx context.Context, c *copier, dir string, r *bundle.Kernel) error {
 	f, err := os.Open(filepath.Join(dir, vmlinuxPart))
 	if err != nil {
 		return err
@@ -132,12 +157,12 @@ func (b *Boot) identify(ctx context.Context, dir string, r *bundle.Kernel) error
 	if r.Release, err = k.Release(ctx); err != nil {
 		return err
 	}
-	if enters, err := k.HasPVH(); k.Format == kernel.ELF && !enters && err == nil {
-		if err := newCopier(b.files).part(ctx, filepath.Join(dir, bzImagePart), bzImagePart); err == nil {
-			r.BzImage = bzImagePart
-		} else if !errors.Is(err, fs.ErrNotExist) {
+	enters, err := k.HasPVH()
+	if err == nil && k.Format == kernel.ELF && !enters && slices.Contains(b.parts, bzImagePart) {
+		if err := c.part(ctx, filepath.Join(dir, bzImagePart), bzImagePart); err != nil {
 			return err
 		}
+		r.BzImage = bzImagePart
 	}
 	if r.Config == "" {
 		return keepConfig(ctx, k, dir, &r.Config)

@@ -24,6 +24,8 @@ const (
 	kernelFile = "kernel.json"
 )
 
+var allParts = []string{vmlinuxPart, bzImagePart, configPart, initrdPart, modulesPart}
+
 // A Kernel is one of the store. Its directory is named as it is.
 type Kernel struct {
 	Name string `json:"name"`

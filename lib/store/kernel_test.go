@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -128,6 +129,30 @@ func TestBootHeld(t *testing.T) {
 	scratch.Discard()
 	if got := names(t, filepath.Join(dir, "kernels")); got != "" {
 		t.Errorf("not swept away: %s", got)
+	}
+}
+
+// A part of the store's kernel that cannot be copied is not taken for none.
+func TestBootDamaged(t *testing.T) {
+	s := Open(t.TempDir())
+	for _, name := range []string{"modules/b.ko", "initrd.img"} {
+		k, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1"), "modules/a.ko": module(t, "6.1", "")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("nowhere", filepath.Join(k.Dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.Boot("k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := b.stageInto(context.Background(), t.TempDir()); err == nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if err := errors.Join(b.Close(), s.RemoveKernel("k")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -207,6 +207,48 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// What is given is taken, all of it, or is missed.
+func TestFilesMissing(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "linux"), "kernel")
+	for _, name := range []string{"a.ko", "z/z.ko"} {
+		write(t, filepath.Join(dir, "mods/6.1.0/kernel", name), "module")
+		write(t, filepath.Join(dir, "bad/6.1.0/kernel", name), "module")
+	}
+	if err := os.Symlink("/nowhere", filepath.Join(dir, "bad/6.1.0/kernel/b.ko")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		vmlinux, initrd, modules string
+		code                     status.Code
+		words                    string
+	}{
+		{"linux", "linux", "mods", status.OK, ""},
+		{"none", "", "", status.NoInput, "/none: "},
+		{"linux", "none", "", status.NoInput, "/none: "},
+		{"linux", "", "none", status.NoInput, "/none: "},
+		{"linux", "linux/none", "mods", status.Failed, "/none: "},
+		{"linux", "", "bad", status.Bad, "b.ko"},
+	} {
+		b := Files(filepath.Join(dir, c.vmlinux), inDir(dir, c.initrd), inDir(dir, c.modules))
+		into := t.TempDir()
+		r, err := b.stageInto(context.Background(), into)
+		if status.Of(err) != c.code || err != nil && !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%+v: status %d, %+v, %v", c, status.Of(err), r, err)
+		}
+		if err == nil && (r.Initrd == "" || names(t, filepath.Join(into, r.Modules, "6.1.0/kernel/z")) != "z.ko") {
+			t.Errorf("%+v: %+v", c, r)
+		}
+	}
+}
+
+func inDir(dir, name string) string {
+	if name == "" {
+		return ""
+	}
+	return filepath.Join(dir, name)
+}
+
 func TestListAndRemove(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)

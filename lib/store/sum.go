@@ -58,7 +58,7 @@ func sumTree(ctx context.Context, dir string) (string, error) {
 // sums are those of the parts in a kernel's directory.
 func sums(ctx context.Context, dir string) (map[string]string, error) {
 	all := map[string]string{}
-	for _, part := range []string{vmlinuxPart, bzImagePart, configPart, initrdPart, modulesPart} {
+	for _, part := range allParts {
 		path := filepath.Join(dir, part)
 		if !exists(path) {
 			continue
