@@ -24,6 +24,7 @@ type Stage struct {
 	dst     string
 	lock    *os.File
 	mine    func(path string) bool
+	instead *os.File
 	adopted bool // its maker removes it
 }
 
@@ -32,6 +33,9 @@ type Options struct {
 	// Replaces, when set, allows the destination to exist, if it holds for
 	// it: only what banger made is ever replaced.
 	Replaces func(path string) bool
+	// Instead, when set with Replaces, is what Hold returned for the
+	// destination: nothing else is replaced, and it must still be there.
+	Instead *os.File
 }
 
 // NewDir makes a directory, mode 0700, that is to become dst.
@@ -54,7 +58,7 @@ func NewFile(dst string, o Options) (*Stage, error) {
 // beside dst. As long as it is not committed, it stays theirs. If nobody holds
 // its lock, the stage does, so that no sweeper takes it away.
 func Adopt(path, dst string, o Options) (*Stage, error) {
-	s := &Stage{Path: path, dst: dst, mine: o.Replaces, adopted: true}
+	s := &Stage{Path: path, dst: dst, mine: o.Replaces, instead: o.Instead, adopted: true}
 	if err := s.free(); err != nil {
 		return nil, err
 	}
@@ -74,7 +78,7 @@ func create(dst string, o Options, make func(path string) error) (*Stage, error)
 	if strings.Contains(dst, "\n") {
 		return nil, status.Errorf(status.Usage, "%q: a path with a newline cannot be handed on", dst)
 	}
-	s := &Stage{dst: dst, mine: o.Replaces}
+	s := &Stage{dst: dst, mine: o.Replaces, instead: o.Instead}
 	Sweep(dir) // also if there is nothing to be made
 	if err := s.free(); err != nil {
 		return nil, err
@@ -100,12 +104,16 @@ func create(dst string, o Options, make func(path string) error) (*Stage, error)
 func (s *Stage) free() error {
 	info, err := os.Lstat(s.dst)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.instead != nil:
+		return status.Errorf(status.NoInput, "%s: removed meanwhile", s.dst)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return cannotCreate(s.dst, err)
 	case s.mine == nil:
 		return exists(s.dst)
+	case s.instead != nil && info.Mode().Type() != fs.ModeSymlink && !is(s.instead, s.dst, os.Lstat):
+		return status.Errorf(status.Temporary, "%s: replaced meanwhile", s.dst)
 	case info.Mode().Type() == fs.ModeSymlink || !s.mine(s.dst):
 		return status.Hint(status.Errorf(status.Create, "%s: not made by banger, not replaced", s.dst), "move it away")
 	}
@@ -127,15 +135,13 @@ func cannotCreate(dst string, err error) error {
 // Commit gives the destination its name, in one step. What is replaced is
 // gone when Commit returns, unless somebody holds it: then a sweep takes it.
 func (s *Stage) Commit() error {
-	err := s.rename(unix.RENAME_NOREPLACE)
+	err := s.place()
 	for errors.Is(err, unix.EEXIST) {
 		if err := s.free(); err != nil {
 			return err
 		}
-		if err = s.rename(unix.RENAME_EXCHANGE); err == nil {
-			reap(s.Path)
-		} else if errors.Is(err, unix.ENOENT) { // it has been removed since
-			err = s.rename(unix.RENAME_NOREPLACE)
+		if err = s.exchange(); errors.Is(err, unix.ENOENT) { // it has been removed since
+			err = s.place()
 		}
 	}
 	if err != nil {
@@ -144,6 +150,30 @@ func (s *Stage) Commit() error {
 	s.Path = ""
 	s.unlock()
 	return nil
+}
+
+// place takes the name that nothing has; EEXIST if something has it, or should.
+func (s *Stage) place() error {
+	if s.instead != nil {
+		return unix.EEXIST
+	}
+	return s.rename(unix.RENAME_NOREPLACE)
+}
+
+// exchange takes the name from what has it, which is removed.
+func (s *Stage) exchange() error {
+	if err := s.rename(unix.RENAME_EXCHANGE); err != nil {
+		return err
+	}
+	if s.instead == nil || is(s.instead, s.Path, os.Lstat) {
+		reap(s.Path)
+		return nil
+	}
+	// It was replaced at the last moment: the other has its name again.
+	if err := s.rename(unix.RENAME_EXCHANGE); err != nil {
+		return err
+	}
+	return unix.EEXIST
 }
 
 func (s *Stage) rename(flag uint) error {

@@ -150,6 +150,50 @@ func TestReplaceRace(t *testing.T) {
 	}
 }
 
+// Instead of what is held nothing else is replaced, nor is nothing: not even at
+// the last moment.
+func TestInstead(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(dst string)
+		code      status.Code
+		left      string // under its name
+	}{
+		"unchanged": {func(string) {}, status.OK, "new"},
+		"removed":   {func(dst string) { os.RemoveAll(dst) }, status.NoInput, ""},
+		"replaced": {func(dst string) {
+			os.Rename(dst, dst+".old")
+			os.MkdirAll(filepath.Join(dst, "theirs"), 0o777)
+		}, status.Temporary, "theirs"},
+	} {
+		for _, last := range []bool{false, true} {
+			dst := filepath.Join(t.TempDir(), "x")
+			write(t, filepath.Join(dst, "old"))
+			asked := 0
+			s := made(t, dst, Options{Instead: hold(t, dst), Replaces: func(string) bool {
+				if asked++; last && asked == 2 { // by Commit
+					c.meanwhile(dst)
+				}
+				return true
+			}})
+			if !last {
+				c.meanwhile(dst)
+			}
+			if err := s.Commit(); status.Of(err) != c.code {
+				t.Errorf("%s, at the last moment %v: status %d, %v", name, last, status.Of(err), err)
+			}
+			s.Discard()
+			Sweep(filepath.Dir(dst))
+			var left string
+			if _, err := os.Lstat(dst); err == nil {
+				left = names(t, dst)
+			}
+			if left != c.left {
+				t.Errorf("%s, at the last moment %v: left %q", name, last, left)
+			}
+		}
+	}
+}
+
 func TestCannotBeMade(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"))

@@ -31,13 +31,15 @@ type Addition struct {
 	// Init returns banger-init for an architecture; it is asked for if the
 	// kernel needs an initial ramdisk and brings none.
 	Init func(arch string) ([]byte, error)
+
+	instead *os.File // what is held of the kernel to be replaced, and of no other
 }
 
 // AddKernel takes a kernel from a tree of files: what its package, a build or
 // one of banger's archives holds. It is made under a temporary name, and has
 // its own once it is whole and on disk.
 func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
-	st, err := s.stageKernel(a.Name, a.Replace)
+	st, err := s.stageKernel(a.Name, a.Replace, a.instead)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +88,10 @@ func begins(release, with string) bool {
 // is never committed: Discard removes it, or the next run's sweep. A kernel that
 // has the name is an error, unless it is to be replaced.
 func (s *Store) Scratch(name string, replace bool) (*stage.Stage, error) {
-	return s.stageKernel(name, replace)
+	return s.stageKernel(name, replace, nil)
 }
 
-func (s *Store) stageKernel(name string, replace bool) (*stage.Stage, error) {
+func (s *Store) stageKernel(name string, replace bool, instead *os.File) (*stage.Stage, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func (s *Store) stageKernel(name string, replace bool) (*stage.Stage, error) {
 	if err := os.MkdirAll(s.kernels(), 0o777); err != nil {
 		return nil, status.With(status.Create, fmt.Errorf("%s: %w", dir, err))
 	}
-	var o stage.Options
+	o := stage.Options{Instead: instead}
 	if replace {
 		o.Replaces = isKernel
 	}

@@ -19,9 +19,11 @@ import (
 
 // Boot are the parts of a kernel that go into an image.
 type Boot struct {
-	ref   string
+	Kernel *Kernel // that they are of; nil if it is none of the store
+
 	files fs.FS    // by the names of the parts
 	parts []string // those that there are
+	held  *os.File // the kernel's directory
 	close func() error
 }
 
@@ -69,14 +71,17 @@ func (g given) path(name string) (string, error) {
 	return filepath.Join(host, rest), nil
 }
 
-// Boot opens the parts of a kernel. Until they are closed they stay what they
-// are, whoever removes or replaces the kernel.
+// Boot opens the parts of a kernel. Until they are closed they, and the record
+// of them, stay what they are, whoever removes or replaces the kernel.
 func (s *Store) Boot(name string) (*Boot, error) {
 	k, err := s.Kernel(name)
 	if err != nil {
 		return nil, err
 	}
 	held, err := stage.Hold(k.Dir)
+	if absent(err) { // removed since
+		return nil, noKernel(name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +90,21 @@ func (s *Store) Boot(name string) (*Boot, error) {
 		held.Close()
 		return nil, err
 	}
-	b := &Boot{ref: k.Name, files: root.FS(), close: func() error { return errors.Join(root.Close(), held.Close()) }}
-	if b.parts, err = partsIn(b.files); err != nil {
+	b := &Boot{Kernel: k, files: root.FS(), held: held, close: func() error { return errors.Join(root.Close(), held.Close()) }}
+	if err := b.read(); err != nil {
 		b.Close()
 		return nil, err
 	}
 	return b, nil
+}
+
+// read reads what kernel it is that is held: it may have come since its record
+// was looked at.
+func (b *Boot) read() (err error) {
+	if b.Kernel.KernelRecord, err = readKernel(opened(b.held)); err == nil {
+		b.parts, err = partsIn(b.files)
+	}
+	return err
 }
 
 // partsIn are the parts that a kernel of the store has. A symlink is one,
@@ -119,7 +133,10 @@ func (b *Boot) Close() error {
 // stageInto copies the parts into an image's directory and returns its record
 // of them.
 func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
-	r, c := &bundle.Kernel{Ref: b.ref}, newCopier(b.files)
+	r, c := new(bundle.Kernel), newCopier(b.files)
+	if b.Kernel != nil {
+		r.Ref = b.Kernel.Name
+	}
 	names := map[string]*string{
 		vmlinuxPart: &r.Vmlinux, configPart: &r.Config, initrdPart: &r.Initrd, modulesPart: &r.Modules,
 	}

@@ -49,18 +49,27 @@ func (s *Store) Kernel(name string) (*Kernel, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	k := &Kernel{name, filepath.Join(s.kernels(), name), new(KernelRecord)}
-	err := bundle.ReadJSON(filepath.Join(k.Dir, kernelFile), k.KernelRecord)
+	k := &Kernel{name, filepath.Join(s.kernels(), name), nil}
+	var err error
+	k.KernelRecord, err = readKernel(k.Dir)
 	switch {
 	case absent(err) && isUnrecorded(k.Dir):
 		return nil, status.Hint(status.Errorf(status.Bad, "%s: no %s in it", k.Dir, kernelFile),
 			"mv it elsewhere, and banger kernel add %s from there", name)
 	case absent(err):
 		return nil, noKernel(name)
-	case err == nil && k.Version != 1:
-		err = status.Errorf(status.Bad, "%s: version %d is unknown", filepath.Join(k.Dir, kernelFile), k.Version)
 	}
 	return k, err
+}
+
+// readKernel reads the record in a kernel's directory.
+func readKernel(dir string) (*KernelRecord, error) {
+	r, path := new(KernelRecord), filepath.Join(dir, kernelFile)
+	err := bundle.ReadJSON(path, r)
+	if err == nil && r.Version != 1 {
+		err = status.Errorf(status.Bad, "%s: version %d is unknown", path, r.Version)
+	}
+	return r, err
 }
 
 // Kernels lists the kernels, by name. What is in the directory and no kernel

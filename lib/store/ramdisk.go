@@ -101,12 +101,9 @@ func (i *Image) Config() (config v1.Image, err error) {
 }
 
 // RemakeInitrd makes the initial ramdisk of a kernel anew, whatever it had, and
-// returns its path; "" if the kernel needs none, and then it has none.
+// returns its path; "" if the kernel needs none, and then it has none. A kernel
+// that is removed or replaced meanwhile stays so: that is an error.
 func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch string) ([]byte, error), now time.Time) (string, error) {
-	old, err := s.Kernel(name)
-	if err != nil {
-		return "", err
-	}
 	b, err := s.Boot(name)
 	if err != nil {
 		return "", err
@@ -114,8 +111,8 @@ func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch st
 	defer stage.Sweep(s.kernels()) // what is replaced stays while it is held
 	defer b.Close()
 	k, err := s.AddKernel(ctx, Addition{
-		Name: name, Files: without{b.files, initrdPart}, Source: old.Source, Distro: old.Distro,
-		Replace: true, Now: now, Init: init,
+		Name: name, Files: without{b.files, initrdPart}, Source: b.Kernel.Source, Distro: b.Kernel.Distro,
+		Replace: true, Now: now, Init: init, instead: b.held,
 	})
 	if err != nil || k.SHA256[initrdPart] == "" {
 		return "", err

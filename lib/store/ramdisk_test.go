@@ -180,3 +180,36 @@ func TestRemakeInitrdHeld(t *testing.T) {
 		t.Errorf("another initrd, %v", err)
 	}
 }
+
+// What others do with the kernel meanwhile is not undone.
+func TestRemakeInitrdMeanwhile(t *testing.T) {
+	for what, c := range map[string]struct {
+		act  func(*Store) error
+		code status.Code
+		left string // release
+	}{
+		"removed": {func(s *Store) error { return s.RemoveKernel("k") }, status.NoInput, ""},
+		"replaced": {func(s *Store) error {
+			_, err := s.AddKernel(context.Background(), Addition{
+				Name: "k", Files: modular(t, "6.2"), Source: "other", Replace: true, Now: now, Init: program("other"),
+			})
+			return err
+		}, status.Temporary, "6.2"},
+	} {
+		s := Open(t.TempDir())
+		if _, err := add(t, s, "k", modular(t, "6.1")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.RemakeInitrd(context.Background(), "k", func(string) ([]byte, error) { return []byte("init"), c.act(s) }, now)
+		if status.Of(err) != c.code {
+			t.Errorf("%s: status %d, %v", what, status.Of(err), err)
+		}
+		left := ""
+		if k, err := s.Kernel("k"); err == nil {
+			left = k.Release
+		}
+		if left != c.left || strings.Contains(names(t, s.kernels()), ".") {
+			t.Errorf("%s: left %q, %s", what, left, names(t, s.kernels()))
+		}
+	}
+}
