@@ -61,10 +61,11 @@ func (c *command) initrd(ctx context.Context, name string) error {
 // pack writes a kernel's archive into the working directory and prints the
 // entry that makes a catalog offer it.
 func (c *command) pack(ctx context.Context, name string) error {
-	k, err := c.store.Kernel(name)
+	k, err := c.store.Boot(name)
 	if err != nil {
 		return err
 	}
+	defer k.Close()
 	var o stage.Options
 	if c.force {
 		o.Replaces = store.IsPack
@@ -76,9 +77,10 @@ func (c *command) pack(ctx context.Context, name string) error {
 	}
 	defer st.Discard()
 	e := catalog.Entry{
-		Name: name, Distro: k.Distro, Arch: k.Arch, KernelVersion: k.Release, Description: k.Source, TarballURL: file,
+		Name: name, Distro: k.Kernel.Distro, Arch: k.Kernel.Arch, KernelVersion: k.Kernel.Release,
+		Description: k.Kernel.Source, TarballURL: file,
 	}
-	if e.SizeBytes, e.TarballSHA256, err = c.store.PackFile(ctx, name, st.Path); err != nil {
+	if e.SizeBytes, e.TarballSHA256, err = k.PackFile(ctx, st.Path); err != nil {
 		return err
 	}
 	if err := st.Sync(); err != nil {

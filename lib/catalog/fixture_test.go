@@ -46,8 +46,13 @@ func pack(t *testing.T, release string) ([]byte, *store.Kernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held, err := s.Boot("packed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	var b bytes.Buffer
-	if err := s.Pack(context.Background(), "packed", &b); err != nil {
+	if err := held.Pack(context.Background(), &b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes(), k

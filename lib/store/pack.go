@@ -18,12 +18,7 @@ import (
 // Pack writes a kernel of the store as a tar that AddKernel takes, compressed
 // by zstd: its parts, with neither owners nor times, so that the same parts are
 // the same bytes.
-func (s *Store) Pack(ctx context.Context, name string, w io.Writer) error {
-	b, err := s.Boot(name)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
+func (b *Boot) Pack(ctx context.Context, w io.Writer) error {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
@@ -45,12 +40,12 @@ func (s *Store) Pack(ctx context.Context, name string, w io.Writer) error {
 
 // PackFile packs a kernel into a file that is empty yet, and returns how long
 // it is, in bytes, and its SHA-256.
-func (s *Store) PackFile(ctx context.Context, name, path string) (size int64, digest string, err error) {
+func (b *Boot) PackFile(ctx context.Context, path string) (size int64, digest string, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return 0, "", err
 	}
-	err = errors.Join(s.Pack(ctx, name, f), f.Sync(), f.Close())
+	err = errors.Join(b.Pack(ctx, f), f.Sync(), f.Close())
 	if err != nil {
 		return 0, "", err
 	}

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -26,11 +28,63 @@ func packed(t *testing.T, s *Store, name string) (path string, size int64, diges
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "k.tar.zst")
 	write(t, path, "")
-	size, digest, err := s.PackFile(context.Background(), name, path)
+	size, digest, err := boot(t, s, name).PackFile(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return path, size, digest
+}
+
+// boot opens a kernel until the test ends.
+func boot(t *testing.T, s *Store, name string) *Boot {
+	t.Helper()
+	b, err := s.Boot(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// What is said of a kernel that is opened is of the files that are packed,
+// whoever replaces it before or meanwhile.
+func TestPackHeld(t *testing.T) {
+	s := Open(t.TempDir())
+	replace := func(release string) error {
+		_, err := s.AddKernel(context.Background(), Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux(release)}, Replace: true, Now: now})
+		return err
+	}
+	if err := replace("6.0"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		var err error
+		for i := 0; i < 50 && err == nil; i++ {
+			err = replace(fmt.Sprint("6.", i))
+		}
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+		b, err := s.Boot("k")
+		if err != nil {
+			t.Error(err, <-done)
+			return
+		}
+		raw, err := fs.ReadFile(b.files, vmlinuxPart)
+		if release := b.Kernel.Release; err != nil || !bytes.Contains(raw, []byte("version "+release+" ")) {
+			t.Errorf("said to be %s: %q, %v", release, raw, err)
+		}
+		b.Close()
+	}
 }
 
 // What is packed is taken back as the same kernel, under any name.
@@ -122,16 +176,13 @@ func TestPackFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "none")
-	if _, _, err := s.PackFile(context.Background(), "k", path); status.Of(err) != status.NoInput {
+	b := boot(t, s, "k")
+	if _, _, err := b.PackFile(context.Background(), path); status.Of(err) != status.NoInput {
 		t.Errorf("into a file that is not there: %v", err)
-	}
-	write(t, path, "")
-	if _, _, err := s.PackFile(context.Background(), "none", path); status.Of(err) != status.NoInput {
-		t.Errorf("a kernel that is not there: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := s.Pack(ctx, "k", new(bytes.Buffer)); !errors.Is(err, context.Canceled) {
+	if err := b.Pack(ctx, new(bytes.Buffer)); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -139,7 +190,7 @@ func TestPackFails(t *testing.T) {
 		t.Skip(err)
 	}
 	defer full.Close()
-	if err := s.Pack(context.Background(), "k", full); status.Of(err) != status.Create {
+	if err := b.Pack(context.Background(), full); status.Of(err) != status.Create {
 		t.Errorf("onto a full disk: %v", err)
 	}
 }
