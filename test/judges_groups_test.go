@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A blockGroup is what dumpe2fs says of one.
+type blockGroup struct {
+	blocks                           int64 // that it has
+	freeBlocks, freeInodes           int64
+	directories                      int64
+	unusedInodes                     int64 // at the end of its table, never written
+	blocksUninit, inodesUninit, last bool
+}
+
+var groupLines = regexp.MustCompile(`(?m)^Group \d+: \(Blocks (\d+)-(\d+)\).*?(\[.*\])?\n(?: .*\n)*?` +
+	`  (\d+) free blocks, (\d+) free inodes, (\d+) directories(?:, (\d+) unused inodes)?$`)
+
+func blockGroups(t testing.TB, ext4 string) (all []blockGroup) {
+	t.Helper()
+	for _, found := range groupLines.FindAllStringSubmatch(output(t, exec.Command(which("dumpe2fs"), ext4)), -1) {
+		n := func(i int) int64 { v, _ := strconv.ParseInt(found[i], 10, 64); return v }
+		all = append(all, blockGroup{
+			blocks: n(2) - n(1) + 1, freeBlocks: n(4), freeInodes: n(5), directories: n(6), unusedInodes: n(7),
+			blocksUninit: strings.Contains(found[3], "BLOCK_UNINIT"), inodesUninit: strings.Contains(found[3], "INODE_UNINIT"),
+		})
+	}
+	if len(all) == 0 {
+		t.Fatal("dumpe2fs tells of no groups")
+	}
+	all[len(all)-1].last = true
+	return all
+}
+
+// counts: those of the groups add up to the superblock's, which are the
+// record's, and the directories are those that are there.
+func (r rich) counts(t *testing.T) {
+	var sum blockGroup
+	for _, g := range blockGroups(t, r.image) {
+		sum.blocks += g.blocks
+		sum.freeBlocks += g.freeBlocks
+		sum.freeInodes += g.freeInodes
+		sum.directories += g.directories
+	}
+	var record struct {
+		Size       int64
+		FreeBytes  int64 `json:"free_bytes"`
+		FreeInodes int64 `json:"free_inodes"`
+		SHA256     string
+	}
+	fromJSON(t, read(t, r.image+".json"), &record)
+	super := dumpe2fs(t, r.image)
+	inodes, directories, values := map[string]bool{}, int64(0), int64(0)
+	for _, f := range r.tree {
+		if f["type"] == "dir" {
+			directories++
+		}
+		if !inodes[f["names"]] {
+			values += largeValues(f)
+		}
+		inodes[f["names"]] = true
+	}
+	// Of the first ten, 2 is the root. Large attributes may be inodes.
+	least := int64(len(inodes)) + 9
+	if used := super.number(t, "Inode count") - sum.freeInodes; used < least || used > least+values {
+		t.Errorf("%d inodes used, want %d and at most %d for attributes", used, least, values)
+	}
+	for _, c := range []struct {
+		what      string
+		got, want int64
+	}{
+		{"blocks of groups", sum.blocks, super.number(t, "Block count")},
+		{"free blocks of groups", sum.freeBlocks, super.number(t, "Free blocks")},
+		{"free inodes of groups", sum.freeInodes, super.number(t, "Free inodes")},
+		{"directories of groups", sum.directories, directories},
+		{"size in the record", record.Size, sum.blocks * 4096},
+		{"free_bytes in the record", record.FreeBytes, sum.freeBlocks * 4096},
+		{"free_inodes in the record", record.FreeInodes, sum.freeInodes},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %d, want %d", c.what, c.got, c.want)
+		}
+	}
+	if sum := hash(t, r.image); judged.whole && record.SHA256 != sum {
+		t.Errorf("sha256 in the record: %s, is %s", record.SHA256, sum)
+	}
+}
+
+// largeValues counts the attributes that may not fit beside others in a block.
+func largeValues(f facts) (n int64) {
+	for fact, value := range f {
+		if strings.HasPrefix(fact, "xattr.") && len(value) > 2000 {
+			n++
+		}
+	}
+	return n
+}
+
+// unusedGroups: groups that hold nothing are still as mkfs.ext4 left them, to
+// be passed over by e2fsck and never to have been written.
+func (r rich) unusedGroups(t *testing.T) {
+	perGroup := dumpe2fs(t, r.image).number(t, "Inodes per group")
+	noBlocks, noInodes := 0, 0
+	for i, g := range blockGroups(t, r.image) {
+		if g.freeInodes == perGroup {
+			noInodes++
+			if !g.inodesUninit || g.unusedInodes != perGroup {
+				t.Errorf("group %d has no inode: INODE_UNINIT %v, %d unused", i, g.inodesUninit, g.unusedInodes)
+			}
+		}
+		if g.freeBlocks == g.blocks && !g.last { // mkfs.ext4 writes the last one's bitmap, always
+			noBlocks++
+			if !g.blocksUninit {
+				t.Errorf("group %d has no block and no BLOCK_UNINIT", i)
+			}
+		}
+		if g.unusedInodes < g.freeInodes-10 {
+			t.Errorf("group %d: %d free inodes, %d of them unused", i, g.freeInodes, g.unusedInodes)
+		}
+	}
+	if noBlocks == 0 || noInodes == 0 {
+		t.Errorf("%d groups without blocks, %d without inodes: the image is no test", noBlocks, noInodes)
+	}
+}
+
+var statFlags = regexp.MustCompile(`Inode: (\d+) +Type: directory .* Flags: 0x([0-9a-f]+)`)
+
+const indexFlag = 0x1000 // EXT4_INDEX_FL
+
+// indexed: a directory is one block as long as its names fit, and has an index
+// as soon as they do not. lost+found has four blocks as mke2fs makes it.
+func (r rich) indexed(t *testing.T) {
+	flags, inodes := r.flags(t)
+	for path, ino := range inodes {
+		room := int64(4096 - 12 - 2*12)
+		for _, name := range list(t, filepath.Join(r.root, path)) {
+			room -= int64(8+len(name)+3) &^ 3
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(r.root, path), &st); err != nil {
+			t.Fatal(err)
+		}
+		switch index := flags[ino]&indexFlag != 0; {
+		case path == "lost+found":
+		case room >= 0 && (index || st.Size != 4096):
+			t.Errorf("%q fits into a block: %d bytes, index %v", path, st.Size, index)
+		case room < 0 && index != judged.whole:
+			t.Errorf("%q is larger than a block: %d bytes, index %v", path, st.Size, index)
+		}
+	}
+}
+
+// flags are those of every directory, which debugfs is asked for by inode
+// number: there are names that it cannot be given.
+func (r rich) flags(t *testing.T) (flags map[uint64]uint64, inodes map[string]uint64) {
+	t.Helper()
+	inodes, flags = map[string]uint64{}, map[uint64]uint64{}
+	var commands strings.Builder
+	for path, f := range r.tree {
+		if f["type"] != "dir" {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(r.root, path), &st); err != nil {
+			t.Fatal(err)
+		}
+		inodes[path] = st.Ino
+		fmt.Fprintf(&commands, "stat <%d>\n", st.Ino)
+	}
+	script := filepath.Join(scratch(t), "debugfs")
+	if err := os.WriteFile(script, []byte(commands.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range statFlags.FindAllStringSubmatch(output(t, exec.Command(which("debugfs"), "-f", script, r.image)), -1) {
+		ino, _ := strconv.ParseUint(found[1], 10, 64)
+		flags[ino], _ = strconv.ParseUint(found[2], 16, 64)
+	}
+	if len(flags) != len(inodes) {
+		t.Fatalf("debugfs tells of %d directories of %d", len(flags), len(inodes))
+	}
+	return flags, inodes
+}
