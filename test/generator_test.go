@@ -164,15 +164,13 @@ func (g *grower) links(string) {
 // lostFound: mke2fs makes one; the tree may have none, or its own.
 func (g *grower) lostFound(root string, seed uint64) {
 	path := root + "/lost+found"
-	switch {
-	case seed%4 == 1:
+	switch seed % 3 {
+	case 1:
 		g.dir(path)
-	case seed%4 == 2:
+	case 2:
 		g.dir(path)
 		for i := range 500 { // more than fit in what mke2fs gives it
 			g.node(fmt.Sprintf("%s/%d-%s", path, i, strings.Repeat("x", 100)), unix.S_IFREG, 0)
 		}
-	case seed%4 == 3 && judged.whole:
-		g.node(path, unix.S_IFREG, 0)
 	}
 }

