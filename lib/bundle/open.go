@@ -149,7 +149,7 @@ func (c *comparer) entry(e entry) (*tree.Inode, error) {
 		return nil, mismatchf(e.dir, e.name, "another line says otherwise of the same file")
 	}
 	delete(c.m.Links, n)
-	return nil, e.dir.Link(e.name, same, nil)
+	return nil, e.link(same)
 }
 
 // is tells how a file on disk differs from what the manifest says it holds.

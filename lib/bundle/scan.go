@@ -39,7 +39,7 @@ type scanner struct {
 // entry enters one name on disk into the tree.
 func (s *scanner) entry(e entry) (*tree.Inode, error) {
 	if same := s.first[e.id()]; same != nil {
-		return nil, e.dir.Link(e.name, same, nil)
+		return nil, e.link(same)
 	}
 	// A path through the open directory: neither too long nor led astray.
 	n, err := s.inode(fmt.Sprintf("/proc/self/fd/%d/%s", e.in.Fd(), e.name), e.stat)

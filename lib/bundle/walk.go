@@ -16,6 +16,7 @@ import (
 
 	"banger/lib/mtree"
 	"banger/lib/sparse"
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
@@ -137,6 +138,14 @@ func (w *walker) entry(e entry) error {
 			return e.errorf(err)
 		}
 		w.count.Go(func() error { return w.countBlocks(e, n, f) })
+	}
+	return nil
+}
+
+// link makes the entry another name of an inode, as it is on disk.
+func (e entry) link(same *tree.Inode) error {
+	if err := e.dir.Link(e.name, same, nil); err != nil {
+		return status.With(status.Bad, e.errorf(err))
 	}
 	return nil
 }

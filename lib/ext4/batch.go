@@ -119,7 +119,7 @@ func (b *batch) fillDir(m *Image, plan *plan, p *part) error {
 	if err != nil {
 		return err
 	}
-	p.content, p.links, p.indexed = b.room(int64(l.blocks)*blockSize), 2+subdirs, l.indexed()
+	p.content, p.links, p.indexed = b.room(int64(l.blocks)*blockSize), 2+subdirs, l.indexed
 	clear(p.content)
 	parent := uint32(rootIno)
 	if p.dir != nil {

@@ -33,7 +33,8 @@ var errTooManyNames = errors.New("more names than an index of two levels holds")
 // A dirLayout says which entries go into which block.
 type dirLayout struct {
 	entries []dirEntry
-	leaves  []int // with an index: which entry each leaf starts with
+	starts  []int // which entry each block of entries, or leaf, starts with
+	indexed bool  // there is a root before the leaves
 	nodes   int   // of the index, below its root
 	blocks  int   // in all
 }
@@ -41,12 +42,7 @@ type dirLayout struct {
 // layOut lays a directory out as the kernel would have made it: entries in one
 // block have no index, any more have one.
 func layOut(entries []dirEntry, seed [4]uint32) (dirLayout, error) {
-	l := dirLayout{entries: entries, blocks: 1}
-	size := dots
-	for _, e := range entries {
-		size += recordSize(e.name)
-	}
-	if size <= dirRoom {
+	if l := layOutLinear(entries); l.blocks == 1 {
 		return l, nil
 	}
 	for i := range entries {
@@ -56,23 +52,30 @@ func layOut(entries []dirEntry, seed [4]uint32) (dirLayout, error) {
 	slices.SortFunc(entries, func(a, b dirEntry) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.name, b.name))
 	})
-	l.leaves = cutLeaves(entries, leafRoom)
-	if len(l.leaves) > rootLimit*nodeLimit {
-		l.leaves = cutLeaves(entries, dirRoom)
+	l := dirLayout{entries: entries, starts: cut(entries, 0, leafRoom), indexed: true}
+	if len(l.starts) > rootLimit*nodeLimit {
+		l.starts = cut(entries, 0, dirRoom)
 	}
-	if len(l.leaves) > rootLimit*nodeLimit {
+	if len(l.starts) > rootLimit*nodeLimit {
 		return l, errTooManyNames
 	}
-	if len(l.leaves) > rootLimit {
-		l.nodes = (len(l.leaves) + nodeLimit - 1) / nodeLimit
+	if len(l.starts) > rootLimit {
+		l.nodes = (len(l.starts) + nodeLimit - 1) / nodeLimit
 	}
-	l.blocks = 1 + l.nodes + len(l.leaves)
+	l.blocks = 1 + l.nodes + len(l.starts)
 	return l, nil
 }
 
-// cutLeaves returns where to cut entries so that no leaf is fuller than room.
-func cutLeaves(entries []dirEntry, room int) (starts []int) {
-	used := room // of a leaf before the first
+// layOutLinear lays a directory out without an index.
+func layOutLinear(entries []dirEntry) dirLayout {
+	starts := cut(entries, dots, dirRoom)
+	return dirLayout{entries: entries, starts: starts, blocks: len(starts)}
+}
+
+// cut returns where to cut entries so that no block is fuller than room, of
+// which some is used in the first.
+func cut(entries []dirEntry, used, room int) (starts []int) {
+	starts = []int{0}
 	for i, e := range entries {
 		size := recordSize(e.name)
 		if used += size; used > room {
@@ -82,92 +85,88 @@ func cutLeaves(entries []dirEntry, room int) (starts []int) {
 	return starts
 }
 
-// indexed reports whether there is an index.
-func (l dirLayout) indexed() bool { return l.leaves != nil }
-
-// write writes a directory's blocks, which are zeros: the root first, then the
-// nodes, then the leaves.
+// write writes a directory's blocks, which are zeros. With an index, the root is
+// the first, then come the nodes, then the leaves.
 func (l dirLayout) write(m *Image, blocks []byte, self, parent uint32) {
-	block := func(i int) []byte { return blocks[i*blockSize:][:blockSize] }
-	first := dirBlock{raw: block(0)}
+	first := dirBlock{raw: blocks[:blockSize]}
 	first.addDots(self, parent)
-	if !l.indexed() {
-		for _, e := range l.entries {
-			first.add(e)
-		}
-		first.close(m, self)
-		for i := 1; i < l.blocks; i++ { // lost+found's
-			(&dirBlock{raw: block(i)}).close(m, self)
-		}
-		return
+	if l.indexed {
+		l.writeLeaves(m, blocks[(1+l.nodes)*blockSize:], self, dirBlock{})
+		l.writeIndex(m, blocks, self)
+	} else {
+		l.writeLeaves(m, blocks, self, first)
 	}
-	for i := range l.leaves {
-		leaf := dirBlock{raw: block(1 + l.nodes + i)}
-		for _, e := range l.leaf(i) {
-			leaf.add(e)
+}
+
+// writeLeaves writes blocks of entries, the first of which may have some
+// already. Blocks behind them are empty: lost+found's.
+func (l dirLayout) writeLeaves(m *Image, blocks []byte, self uint32, leaf dirBlock) {
+	for i := 0; len(blocks) > 0; i++ {
+		leaf.raw, blocks = blocks[:blockSize], blocks[blockSize:]
+		if i < len(l.starts) {
+			for _, e := range l.leaf(i) {
+				leaf.add(e)
+			}
 		}
 		leaf.close(m, self)
+		leaf = dirBlock{}
 	}
-	l.writeIndex(m, self, block)
 }
 
 // leaf returns the entries of a leaf.
 func (l dirLayout) leaf(i int) []dirEntry {
-	if i+1 < len(l.leaves) {
-		return l.entries[l.leaves[i]:l.leaves[i+1]]
+	if i+1 < len(l.starts) {
+		return l.entries[l.starts[i]:l.starts[i+1]]
 	}
-	return l.entries[l.leaves[i]:]
+	return l.entries[l.starts[i]:]
 }
 
 // leafHash is the lowest hash in a leaf; its lowest bit says that the leaf
 // before ends with the same one.
 func (l dirLayout) leafHash(i int) uint32 {
 	hash := l.leaf(i)[0].hash
-	if at := l.leaves[i]; at > 0 && l.entries[at-1].hash == hash {
+	if at := l.starts[i]; at > 0 && l.entries[at-1].hash == hash {
 		hash |= 1
 	}
 	return hash
 }
 
 // writeIndex writes the root, and the nodes if it needs any.
-func (l dirLayout) writeIndex(m *Image, self uint32, block func(int) []byte) {
-	root := block(0)
+func (l dirLayout) writeIndex(m *Image, blocks []byte, self uint32) {
+	root, leaves := blocks[:blockSize], len(l.starts)
 	le.PutUint16(root[deName+4+deRecLen:], blockSize-deName-4) // ".." covers the rest
 	info := root[rootInfo:]
 	info[4], info[5] = hashHalfMD4, 8 // which is the size of this
-	first, levels := 1+l.nodes, 0
 	if l.nodes == 0 {
-		l.writeEntries(root, rootEntries, rootLimit, 0, len(l.leaves), func(i int) int { return first + i })
+		l.writeEntries(root, rootEntries, rootLimit, 0, leaves)
 	} else {
-		levels = 1
-		at := func(node int) int { return node * nodeLimit } // the leaf that a node starts with
-		for node := range l.nodes {
-			raw, from, to := block(1+node), at(node), min(at(node+1), len(l.leaves))
-			le.PutUint16(raw[deRecLen:], blockSize)
-			l.writeEntries(raw, nodeEntries, nodeLimit, from, to, func(i int) int { return first + i })
-			m.sealIndex(self, raw, nodeEntries)
-		}
-		l.writeNodes(root, at)
+		info[6] = 1
+		l.writeNodes(root)
 	}
-	info[6] = byte(levels)
+	for node := range l.nodes {
+		raw := blocks[(1+node)*blockSize:][:blockSize]
+		le.PutUint16(raw[deRecLen:], blockSize)
+		l.writeEntries(raw, nodeEntries, nodeLimit, node*nodeLimit, min((node+1)*nodeLimit, leaves))
+		m.sealIndex(self, raw, nodeEntries)
+	}
 	m.sealIndex(self, root, rootEntries)
 }
 
 // writeEntries writes index entries for leaves from one up to another.
-func (l dirLayout) writeEntries(raw []byte, offset, limit, from, to int, block func(leaf int) int) {
+func (l dirLayout) writeEntries(raw []byte, offset, limit, from, to int) {
 	for i := from; i < to; i++ {
 		e := raw[offset+(i-from)*indexEntrySize:]
 		le.PutUint32(e, l.leafHash(i))
-		le.PutUint32(e[4:], uint32(block(i)))
+		le.PutUint32(e[4:], uint32(1+l.nodes+i))
 	}
 	setCounts(raw[offset:], limit, to-from)
 }
 
 // writeNodes writes the root's entries for the nodes.
-func (l dirLayout) writeNodes(root []byte, firstLeaf func(node int) int) {
+func (l dirLayout) writeNodes(root []byte) {
 	for node := range l.nodes {
 		e := root[rootEntries+node*indexEntrySize:]
-		le.PutUint32(e, l.leafHash(firstLeaf(node)))
+		le.PutUint32(e, l.leafHash(node*nodeLimit))
 		le.PutUint32(e[4:], uint32(1+node))
 	}
 	setCounts(root[rootEntries:], rootLimit, l.nodes)

@@ -175,13 +175,15 @@ func (p *plan) entries(dir *tree.Inode) (all []dirEntry, subdirs int) {
 	return all, subdirs
 }
 
-// layOut lays a directory out.
+// layOut lays a directory out. lost+found has four blocks from the start, and
+// the kernel gives an index only to what grows out of its first.
 func (p *plan) layOut(dir *tree.Inode, entries []dirEntry) (dirLayout, error) {
-	l, err := layOut(entries, p.seed)
-	if dir == p.lostFound && !l.indexed() {
-		l.blocks = lostFoundBlocks
+	if dir != p.lostFound {
+		return layOut(entries, p.seed)
 	}
-	return l, err
+	l := layOutLinear(entries)
+	l.blocks = max(l.blocks, lostFoundBlocks)
+	return l, nil
 }
 
 // demand counts what the tree takes, going by what is known of the blocks of
