@@ -70,7 +70,7 @@ func (s stuck) release(t testing.TB) {
 // TestKillBeside runs banger-mkext4, and the script, again while the mkfs.ext4
 // of a killed one is still to write.
 func TestKillBeside(t *testing.T) {
-	for _, name := range []string{"mkext4", "pull"} {
+	for _, name := range []string{"mkext4-mkfs", "pull"} {
 		t.Run(name, func(t *testing.T) {
 			j := jobNamed(t, name)
 			whole, mkfs, place := j.undisturbed(t), newStuck(t, j.user), j.place(t)

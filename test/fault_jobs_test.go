@@ -78,7 +78,7 @@ func jobs(t testing.TB) []job {
 	output(t, u.command("banger-mkext4", "--size", diskSize, "-o", disk, bundle))
 	return []job{
 		fetchJob(u, ref), flattenJob(u, source), replaceJob(u, source, other),
-		mkext4Job(u, bundle), mkext4BesideJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))),
+		mkext4Job(u, bundle, "mkfs"), mkext4Job(u, bundle, "direct"), mkext4BesideJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))),
 		kernelJob(u, kernel(t, u.place(t))), pullJob(u, ref, kernel(t, u.place(t))),
 	}
 }
@@ -135,15 +135,15 @@ func replaceJob(u user, source, other string) job {
 }
 
 // mkext4Job works in a bundle, which is to be left as it is.
-func mkext4Job(u user, bundle string) job {
+func mkext4Job(u user, bundle, populate string) job {
 	name := filepath.Base(bundle)
 	return job{
-		name: "mkext4", user: u, tool: "banger-mkext4: ", subject: []string{name},
+		name: "mkext4-" + populate, user: u, tool: "banger-mkext4: ", subject: []string{name},
 		fill: func(t testing.TB, place string) {
 			output(t, u.command("cp", "-a", bundle, place))
 		},
 		command: func(place string) *exec.Cmd {
-			return u.command("banger-mkext4", "--size", diskSize, filepath.Join(place, name))
+			return u.command("banger-mkext4", "--populate", populate, "--size", diskSize, filepath.Join(place, name))
 		},
 		look: func(t testing.TB, place string) string {
 			return withFile(snapshot(t, place), name+"/rootfs.ext4", name+"/rootfs.ext4.json")

@@ -129,7 +129,7 @@ func (tr *trace) stopped(leader, pid int, status unix.WaitStatus) int {
 
 // changing are the system calls that change a file, or bring one to the disk.
 var changing = map[uint64]bool{
-	unix.SYS_WRITE: true, unix.SYS_PWRITE64: true, unix.SYS_WRITEV: true, unix.SYS_COPY_FILE_RANGE: true,
+	unix.SYS_WRITE: true, unix.SYS_PWRITE64: true, unix.SYS_WRITEV: true, unix.SYS_PWRITEV: true, unix.SYS_COPY_FILE_RANGE: true,
 	unix.SYS_FTRUNCATE: true, unix.SYS_FALLOCATE: true, unix.SYS_IOCTL: true, unix.SYS_SENDFILE: true,
 	unix.SYS_MKDIRAT: true, unix.SYS_LINKAT: true, unix.SYS_SYMLINKAT: true, unix.SYS_UNLINKAT: true,
 	unix.SYS_RENAMEAT: true, unix.SYS_RENAMEAT2: true, unix.SYS_FCHMOD: true, unix.SYS_FCHMODAT: true,
