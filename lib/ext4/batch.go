@@ -133,6 +133,9 @@ var errChanged = errors.New("not as long as it was: did the tree change meanwhil
 
 // read reads a part of a file.
 func (p *part) read() error {
+	if p.file != nil && p.last {
+		return p.checkSize()
+	}
 	if p.file != nil {
 		return p.readFrom(int(p.file.Fd()))
 	}
@@ -144,7 +147,16 @@ func (p *part) read() error {
 	return p.readFrom(fd)
 }
 
-// readFrom reads a part, which must be there, and with the last one nothing
+// checkSize is what is left of a file that came in several parts: its end.
+func (p *part) checkSize() error {
+	info, err := p.file.Stat()
+	if err == nil && info.Size() != p.n.Size {
+		err = errChanged
+	}
+	return err
+}
+
+// readFrom reads a part, which must be there, and if it is a whole file nothing
 // behind it. What is asked for is whole blocks, so that it shows at once where
 // most files end.
 func (p *part) readFrom(fd int) error {

@@ -29,10 +29,7 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 	// counted, which may be what an extent tree has no room for.
 	counted, more := false, int64(0)
 	for more < 8*sizeStep/blockSize {
-		d, err := p.demand()
-		if err != nil {
-			return err
-		}
+		d := p.demand
 		d.blocks += more
 		g, err := mk.size(ctx, path, o, d)
 		if err != nil {
@@ -44,8 +41,8 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 			return err
 		case w.recounted && counted:
 			return errChanged
-		case w.recounted && !p.stillFits(o, d, g):
-			counted, more = true, 0
+		case w.recounted && o.Size == 0 && (d.promise(o).size != g.size || p.promise(o).size != g.size):
+			counted, more = true, 0 // another size might be found
 		case err == nil && w.FreeBlocks() >= g.free:
 			return nil
 		case o.Size > 0:
@@ -55,13 +52,6 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 		}
 	}
 	return fmt.Errorf("%w, whatever its size", errNoRoom)
-}
-
-// stillFits tells whether a size that was found for a demand is also what would
-// be found for the one that came out.
-func (p *plan) stillFits(o Options, before demand, g geometry) bool {
-	after, err := p.demand()
-	return err == nil && (o.Size > 0 || before.promise(o).size == g.size && after.promise(o).size == g.size)
 }
 
 // fill fills the empty filesystem at path. The error is errNoRoom if it is too

@@ -21,6 +21,8 @@ type filler struct {
 	sweep sweep
 	table *table
 
+	shared map[blockKey]*sharedBlock
+
 	extents extentList // of the inode at hand
 	blocks  int64      // that it has so far, of all kinds
 	counted struct{ blocks, runs, end int64 }
@@ -38,7 +40,10 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &filler{Image: m, plan: p, table: t, space: space{m: m, released: map[int64]bool{}}, sweep: sweep{f: m.f}}
+	w := &filler{
+		Image: m, plan: p, table: t, space: space{m: m, released: map[int64]bool{}}, sweep: sweep{f: m.f},
+		shared: map[blockKey]*sharedBlock{},
+	}
 	// What mke2fs gave the root and lost+found is written anew, like any other.
 	for _, ino := range []uint32{rootIno, lostFoundIno} {
 		raw, err := m.readInode(ino)
@@ -138,7 +143,7 @@ func (w *filler) part(p *part) error {
 	}
 	if p.n.Type == tree.File {
 		w.recounted = w.recounted || p.n.Blocks != w.counted.blocks || p.n.Runs != w.counted.runs
-		p.n.Blocks, p.n.Runs = w.counted.blocks, w.counted.runs
+		w.plan.recount(p.n, w.counted.blocks, w.counted.runs)
 	}
 	err := error(nil)
 	if !w.full {

@@ -71,25 +71,42 @@ func dirLinks(links int) uint16 {
 	return uint16(links)
 }
 
+// A sharedBlock is the block of attributes that inodes share: how many more may
+// have it, and how many will have to share the next one.
+type sharedBlock struct {
+	physical   int64
+	free, left int
+}
+
 // setXattrBlock writes the attributes that an inode has no room for into a
 // block, or finds them in one that another inode has.
 func (w *filler) setXattrBlock(raw []byte, where placement) error {
 	if len(where.block) == 0 {
 		return nil
 	}
-	shared := &sharedBlock{inodes: 1}
-	if len(where.large) == 0 {
-		shared = w.plan.sharedBlocks[blockKey(where.block)]
-	}
-	if shared.free > 0 {
+	block := w.sharedBlock(where)
+	if block.free > 0 {
 		w.blocks++
-	} else if err := w.newXattrBlock(where.block, shared); err != nil {
+	} else if err := w.newXattrBlock(where.block, block); err != nil {
 		return err
 	}
-	shared.free--
-	le.PutUint32(raw[inXattrBlock:], uint32(shared.physical))
-	le.PutUint16(raw[inXattrHi:], uint16(shared.physical>>32))
+	block.free--
+	le.PutUint32(raw[inXattrBlock:], uint32(block.physical))
+	le.PutUint16(raw[inXattrHi:], uint16(block.physical>>32))
 	return nil
+}
+
+// sharedBlock finds the block that attributes are in. One that leads to inodes
+// of values is nobody else's.
+func (w *filler) sharedBlock(where placement) *sharedBlock {
+	if len(where.large) > 0 {
+		return &sharedBlock{left: 1}
+	}
+	key := keyOf(where.block)
+	if w.shared[key] == nil {
+		w.shared[key] = &sharedBlock{left: w.plan.sharers[key]}
+	}
+	return w.shared[key]
 }
 
 // newXattrBlock writes a block for as many of those that have these attributes
@@ -99,8 +116,8 @@ func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error)
 		return err
 	}
 	w.blocks++
-	shared.free = min(shared.inodes, maxXattrRefs)
-	shared.inodes -= shared.free
+	shared.free = min(shared.left, maxXattrRefs)
+	shared.left -= shared.free
 	block := w.xattrBlock(all)
 	le.PutUint32(block[xbRefcount:], uint32(shared.free))
 	le.PutUint32(block[xbChecksum:], w.xattrChecksum(shared.physical, block))

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"banger/lib/mtree"
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
@@ -18,24 +20,20 @@ const lostFoundBlocks = 4
 // before the directories in it, so that what is near in the tree is near on
 // disk.
 type plan struct {
+	demand
 	root, lostFound *tree.Inode
 	seed            [4]uint32 // of the hash of names
 	last            uint32    // the highest number
 	large           bool      // some attribute has an inode of its own
-	sharedBlocks    map[[sha256.Size]byte]*sharedBlock
+	sharers         map[blockKey]int
 }
 
-// A sharedBlock is a block of attributes and how many inodes have it; where the
-// last one lies, and how many more may have that.
-type sharedBlock struct {
-	inodes   int
-	physical int64
-	free     int
-}
+// A blockKey tells blocks of attributes apart.
+type blockKey [sha256.Size]byte
 
-// newPlan numbers the inodes of a tree, each under its first name.
+// newPlan numbers and counts the inodes of a tree, each under its first name.
 func newPlan(o Options) (*plan, error) {
-	p := &plan{root: o.Tree.Root, sharedBlocks: map[[sha256.Size]byte]*sharedBlock{}}
+	p := &plan{root: o.Tree.Root, sharers: map[blockKey]int{}}
 	for i := range p.seed {
 		p.seed[i] = le.Uint32(o.Seed[16+4*i:])
 	}
@@ -43,15 +41,20 @@ func newPlan(o Options) (*plan, error) {
 		p.lostFound = mkfsLostFound(o.Created)
 	}
 	p.last = lostFoundIno - 1
+	p.blocks = -1 - lostFoundBlocks // which mke2fs has taken already
 	err := p.walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
 		if n == p.root {
 			n.Ino = rootIno
-			return nil
+		} else {
+			p.last++
+			n.Ino = p.last
 		}
-		p.last++
-		n.Ino = p.last
+		if err := p.count(n); err != nil {
+			return err
+		}
 		return p.countXattrs(n)
 	}, nil)
+	p.inodes = int64(p.last - lostFoundIno)
 	return p, err
 }
 
@@ -60,24 +63,59 @@ func mkfsLostFound(created int64) *tree.Inode {
 	return &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: fakeTime(created)}
 }
 
-// countXattrs numbers the inodes of large values, and counts who shares a block.
+// count adds what an inode's content takes.
+func (p *plan) count(n *tree.Inode) error {
+	switch {
+	case n.Type == tree.File:
+		p.addFile(n, 1)
+	case n.Type == tree.Symlink && len(n.Target) >= fastSymlink:
+		p.blocks++
+	case n.Type == tree.Dir:
+		entries, _ := p.entries(n)
+		l, err := p.layOut(n, entries)
+		if err != nil {
+			return status.Errorf(status.Bad, "./%s/: %w", mtree.Escape(n.Path()), err)
+		}
+		p.blocks += int64(l.blocks)
+	}
+	return nil
+}
+
+// addFile adds what a file's content takes, going by what is known of it, or
+// with -1 takes it off again.
+func (p *plan) addFile(n *tree.Inode, times int64) {
+	p.content += times * n.Blocks
+	p.demand.blocks += times * (n.Blocks + extentBlocks(n.Runs+n.Blocks/maxExtentLen))
+}
+
+// recount corrects what is known of a file's content.
+func (p *plan) recount(n *tree.Inode, blocks, runs int64) {
+	p.addFile(n, -1)
+	n.Blocks, n.Runs = blocks, runs
+	p.addFile(n, 1)
+}
+
+// countXattrs numbers the inodes of large values, and adds what attributes
+// take outside the inode: identical blocks are shared.
 func (p *plan) countXattrs(n *tree.Inode) error {
 	if len(n.Xattrs) == 0 {
 		return nil
 	}
 	where, err := p.placeXattrs(n)
-	if err != nil {
+	if err != nil || len(where.block) == 0 {
 		return err
 	}
-	p.last += uint32(len(where.large))
-	p.large = p.large || len(where.large) > 0
-	if len(where.block) > 0 && len(where.large) == 0 {
-		key := blockKey(where.block)
-		if p.sharedBlocks[key] == nil {
-			p.sharedBlocks[key] = new(sharedBlock)
-		}
-		p.sharedBlocks[key].inodes++
+	if len(where.large) > 0 {
+		p.last += uint32(len(where.large))
+		p.large = true
+		p.blocks += 1 + where.valueBlocks()
+		return nil
 	}
+	key := keyOf(where.block)
+	if p.sharers[key]%maxXattrRefs == 0 {
+		p.blocks++
+	}
+	p.sharers[key]++
 	return nil
 }
 
@@ -90,8 +128,7 @@ func (p *plan) placeXattrs(n *tree.Inode) (placement, error) {
 	return place(all, n.Ino+1)
 }
 
-// blockKey tells blocks of attributes apart.
-func blockKey(all []attribute) (key [sha256.Size]byte) {
+func keyOf(all []attribute) (key blockKey) {
 	h := sha256.New()
 	for _, a := range all {
 		fmt.Fprintf(h, "%d %d %d %s%s", a.index, len(a.name), len(a.value), a.name, a.value)
@@ -184,46 +221,4 @@ func (p *plan) layOut(dir *tree.Inode, entries []dirEntry) (dirLayout, error) {
 	l := layOutLinear(entries)
 	l.blocks = max(l.blocks, lostFoundBlocks)
 	return l, nil
-}
-
-// demand counts what the tree takes, going by what is known of the blocks of
-// files: one more extent than those say is where a file goes on behind
-// something that lies in its way.
-func (p *plan) demand() (demand, error) {
-	// What mke2fs has made counts as taken already.
-	d := demand{blocks: -1 - lostFoundBlocks, inodes: int64(p.last - lostFoundIno)}
-	for _, shared := range p.sharedBlocks {
-		d.blocks += int64(shared.inodes+maxXattrRefs-1) / maxXattrRefs
-	}
-	err := p.walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
-		switch {
-		case n.Type == tree.File:
-			d.content += n.Blocks
-			d.blocks += n.Blocks + extentBlocks(n.Runs+n.Blocks/maxExtentLen)
-		case n.Type == tree.Symlink && len(n.Target) >= fastSymlink:
-			d.blocks++
-		case n.Type == tree.Dir:
-			entries, _ := p.entries(n)
-			l, err := p.layOut(n, entries)
-			if err != nil {
-				return fmt.Errorf("%s/: %w", n.Path(), err)
-			}
-			d.blocks += int64(l.blocks)
-		}
-		return p.demandOfXattrs(n, &d)
-	}, nil)
-	return d, err
-}
-
-// demandOfXattrs counts blocks that cannot be shared, and those of large values.
-func (p *plan) demandOfXattrs(n *tree.Inode, d *demand) error {
-	if !p.large || len(n.Xattrs) == 0 {
-		return nil
-	}
-	where, err := p.placeXattrs(n)
-	if err != nil || len(where.large) == 0 {
-		return err
-	}
-	d.blocks += 1 + where.valueBlocks()
-	return nil
 }
