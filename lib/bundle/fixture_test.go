@@ -29,7 +29,7 @@ type fixture struct {
 	config   v1.Image
 }
 
-func newFixture(t *testing.T, layer []byte) *fixture {
+func newFixture(t testing.TB, layer []byte) *fixture {
 	t.Helper()
 	f := &fixture{dir: t.TempDir(), layer: layer}
 	created := time.Unix(1600000000, 0).UTC()
@@ -41,7 +41,7 @@ func newFixture(t *testing.T, layer []byte) *fixture {
 }
 
 // put keeps a blob.
-func (f *fixture) put(t *testing.T, mediaType string, raw []byte) v1.Descriptor {
+func (f *fixture) put(t testing.TB, mediaType string, raw []byte) v1.Descriptor {
 	t.Helper()
 	d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
 	write(t, f.blob(d.Digest), string(raw))
@@ -53,7 +53,7 @@ func (f *fixture) blob(d digest.Digest) string {
 }
 
 // image writes the documents and reads the image.
-func (f *fixture) image(t *testing.T) *layout.Image {
+func (f *fixture) image(t testing.TB) *layout.Image {
 	t.Helper()
 	f.manifest.Config = f.put(t, v1.MediaTypeImageConfig, marshalled(t, f.config))
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
@@ -72,7 +72,7 @@ func (f *fixture) image(t *testing.T) *layout.Image {
 }
 
 // create makes a bundle in a directory of its own.
-func (f *fixture) create(t *testing.T, image *layout.Image) (bundle string, err error) {
+func (f *fixture) create(t testing.TB, image *layout.Image) (bundle string, err error) {
 	t.Helper()
 	bundle = filepath.Join(t.TempDir(), "x.bundle")
 	return bundle, Create(context.Background(), bundle, image, options())
@@ -83,7 +83,7 @@ func options() Options {
 		Warn: func(string) {}, Progress: func(_, _ int64) {}}
 }
 
-func marshalled(t *testing.T, v any) []byte {
+func marshalled(t testing.TB, v any) []byte {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -92,7 +92,7 @@ func marshalled(t *testing.T, v any) []byte {
 	return raw
 }
 
-func write(t *testing.T, path, content string) {
+func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func write(t *testing.T, path, content string) {
 
 // archive packs headers, each file with its Linkname's or its own name as its
 // content: enough to tell them apart.
-func archive(t *testing.T, headers ...tar.Header) []byte {
+func archive(t testing.TB, headers ...tar.Header) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -129,7 +129,7 @@ func archive(t *testing.T, headers ...tar.Header) []byte {
 }
 
 // sample has one of each kind of file.
-func sample(t *testing.T) []byte {
+func sample(t testing.TB) []byte {
 	return archive(t,
 		tar.Header{Typeflag: tar.TypeDir, Name: "dir", Mode: 0o555},
 		tar.Header{Typeflag: tar.TypeReg, Name: "dir/shadow", Mode: 0, Gid: 42},
