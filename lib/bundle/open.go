@@ -28,8 +28,7 @@ type Source struct {
 // a plain directory with the metadata it has on disk.
 //
 // The blocks of files are counted, for which these are read; unless estimate
-// says that what the host keeps as holes will do for a bundle, as flatten has
-// made a hole of every block of zeros.
+// says that what the host keeps as holes will do.
 func Open(ctx context.Context, dir string, estimate bool, warn func(string)) (*Source, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -44,7 +43,7 @@ func Open(ctx context.Context, dir string, estimate bool, warn func(string)) (*S
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
 			"give the bundle, %s", filepath.Dir(real))
 	}
-	t, err := scan(ctx, dir, warn)
+	t, err := scan(ctx, dir, estimate, warn)
 	return &Source{Tree: t, Root: dir}, err
 }
 

@@ -13,14 +13,14 @@ import (
 
 // Options say what a filesystem is made of.
 type Options struct {
-	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted; see Direct
+	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted
 	Root    string     // the directory that has the names and contents of the tree
 	Created int64      // seconds since 1970: when the filesystem says it was made
 	Seed    [32]byte   // what its UUID and hash seed are made of
 	Size    int64      // of the file in bytes; 0 for as much as the promises need
 	Free    int64      // bytes to be free; less than 0 for a quarter of the content
 	Minimal bool       // leave nothing over
-	Direct  bool       // let mkfs.ext4 make an empty filesystem only
+	Direct  bool       // mkfs.ext4 makes it empty only; Blocks and Runs may be more than there are
 
 	Progress func(written int64) // hears how many bytes are there; may be nil
 

@@ -35,14 +35,17 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 		if err != nil {
 			return err
 		}
-		w, err := fill(ctx, path, o, p)
+		sized := func() bool {
+			return o.Size > 0 || d.promise(o).size == g.size && p.promise(o).size == g.size
+		}
+		w, err := fill(ctx, path, o, p, sized)
 		switch {
 		case err != nil && !errors.Is(err, errNoRoom):
 			return err
 		case w.recounted && counted:
 			return errChanged
-		case w.recounted && o.Size == 0 && (d.promise(o).size != g.size || p.promise(o).size != g.size):
-			counted, more = true, 0 // another size might be found
+		case w.inVain || w.recounted && !sized():
+			counted, more = true, 0
 		case err == nil && w.FreeBlocks() >= g.free:
 			return nil
 		case o.Size > 0:
@@ -55,8 +58,9 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 }
 
 // fill fills the empty filesystem at path. The error is errNoRoom if it is too
-// small; all files are read and counted even so.
-func fill(ctx context.Context, path string, o Options, p *plan) (*filler, error) {
+// small, or sized came to say that it has another size than it should: all files
+// are read and counted even so.
+func fill(ctx context.Context, path string, o Options, p *plan, sized func() bool) (*filler, error) {
 	m, err := open(path, os.O_RDWR)
 	if err != nil {
 		return nil, err
@@ -66,11 +70,11 @@ func fill(ctx context.Context, path string, o Options, p *plan) (*filler, error)
 	if err != nil {
 		return nil, err
 	}
-	w.progress = o.Progress
+	w.progress, w.sized = o.Progress, sized
 	if err := w.run(ctx, o.Root); err != nil {
 		return w, err
 	}
-	if w.full {
+	if w.full || w.inVain {
 		return w, errNoRoom
 	}
 	if err := errors.Join(w.sweep.flush(), w.space.close(), w.table.close(), m.finish()); err != nil {

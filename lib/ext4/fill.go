@@ -27,8 +27,10 @@ type filler struct {
 	blocks  int64      // that it has so far, of all kinds
 	counted struct{ blocks, runs, end int64 }
 
-	recounted bool // a file has other blocks that are not all zeros than it was said
-	full      bool // there is no more room: files are only counted
+	recounted bool        // a file has other blocks that are not all zeros than it was said
+	sized     func() bool // whether the size is what it should be, by that count
+	inVain    bool        // it is not: files are only counted
+	full      bool        // there is no more room: likewise
 	progress  func(written int64)
 }
 
@@ -129,7 +131,7 @@ func (w *filler) batch(b *batch) error {
 func (w *filler) part(p *part) error {
 	for _, r := range p.runs {
 		w.count(r)
-		if w.full {
+		if w.full || w.inVain {
 			continue
 		}
 		err := w.write(r.logical, p.content[r.offset:][:r.count*blockSize])
@@ -141,12 +143,9 @@ func (w *filler) part(p *part) error {
 	if !p.last {
 		return nil
 	}
-	if p.n.Type == tree.File {
-		w.recounted = w.recounted || p.n.Blocks != w.counted.blocks || p.n.Runs != w.counted.runs
-		w.plan.recount(p.n, w.counted.blocks, w.counted.runs)
-	}
+	w.recount(p.n)
 	err := error(nil)
-	if !w.full {
+	if !w.full && !w.inVain {
 		err = w.inode(p)
 	}
 	w.extents, w.blocks, w.counted.blocks, w.counted.runs, w.counted.end = w.extents[:0], 0, 0, 0, 0
@@ -154,6 +153,16 @@ func (w *filler) part(p *part) error {
 		w.full, err = true, nil
 	}
 	return err
+}
+
+// recount corrects what was said of a file, if it was wrong.
+func (w *filler) recount(n *tree.Inode) {
+	if n.Type != tree.File || n.Blocks == w.counted.blocks && n.Runs == w.counted.runs {
+		return
+	}
+	w.plan.recount(n, w.counted.blocks, w.counted.runs)
+	w.recounted = true
+	w.inVain = w.inVain || !w.sized()
 }
 
 // count counts the blocks of the file at hand.

@@ -11,11 +11,13 @@
 // 256-byte inodes, and the features listed here. The names are those of the
 // kernel's fs/ext4/ext4.h; the layout is that of its Documentation/filesystems/ext4.
 //
-// From the bottom to the top: format, checksum, image and group (the
-// superblock and the descriptors), inode, extent, dir, hash and htree, xattr and
-// acl are the structures on disk, for reader and writer; file, lookup are the
-// reader; plan, space, sweep, table and finish are what direct fills an image
-// with.
+// From the bottom to the top: format.go and checksum.go; the structures on disk,
+// which reader and writers share, in image.go (the superblock), group.go,
+// bitmap.go, inode.go, extent.go, dir.go, hash.go, htree.go, xattr.go and acl.go;
+// the reader in lookup.go, file.go, readtree.go and xattrread.go. Above them,
+// direct: plan.go says what goes where in which order, feed.go and batch.go read
+// it, space.go, sweep.go and table.go place it, fill.go and fillinode.go have
+// that done inode by inode, finish.go sums up.
 package ext4
 
 import "encoding/binary"

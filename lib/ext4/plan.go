@@ -137,63 +137,6 @@ func keyOf(all []attribute) (key blockKey) {
 	return key
 }
 
-// walk visits every inode once, in the order of their numbers: the root,
-// lost+found with what is in it, and then the others. leave, unless nil, hears
-// when all in a directory has been visited.
-func (p *plan) walk(visit func(dir *tree.Inode, name string, n *tree.Inode) error, leave func(dir *tree.Inode)) error {
-	w := planWalk{plan: p, visit: visit, leave: leave, seen: map[*tree.Inode]bool{}}
-	if err := visit(nil, "", p.root); err != nil {
-		return err
-	}
-	return w.children(p.root)
-}
-
-type planWalk struct {
-	*plan
-	visit func(dir *tree.Inode, name string, n *tree.Inode) error
-	leave func(dir *tree.Inode)
-	seen  map[*tree.Inode]bool // those with several names
-}
-
-func (w planWalk) children(dir *tree.Inode) error {
-	if dir == w.root {
-		if err := w.subdir(dir, lostFound, w.lostFound); err != nil {
-			return err
-		}
-	}
-	names := dir.Names()
-	for _, name := range names {
-		n := dir.Lookup(name)
-		if n.Type == tree.Dir || w.seen[n] {
-			continue
-		}
-		if n.Nlink > 1 {
-			w.seen[n] = true
-		}
-		if err := w.visit(dir, name, n); err != nil {
-			return err
-		}
-	}
-	for _, name := range names {
-		if n := dir.Lookup(name); n.Type == tree.Dir && n != w.lostFound {
-			if err := w.subdir(dir, name, n); err != nil {
-				return err
-			}
-		}
-	}
-	if w.leave != nil {
-		w.leave(dir)
-	}
-	return nil
-}
-
-func (w planWalk) subdir(dir *tree.Inode, name string, n *tree.Inode) error {
-	if err := w.visit(dir, name, n); err != nil {
-		return err
-	}
-	return w.children(n)
-}
-
 // entries are the names of a directory, and how many of them are directories.
 func (p *plan) entries(dir *tree.Inode) (all []dirEntry, subdirs int) {
 	all = make([]dirEntry, 0, dir.Len()+1)
