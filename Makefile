@@ -9,12 +9,13 @@ GO     ?= go
 guest  := banger-init
 tools  := $(filter-out $(guest),$(notdir $(wildcard cmd/banger-*)))
 sh     := $(wildcard scripts/banger*)
+read   := $(patsubst scripts/%,libexec/banger/%,$(wildcard scripts/*.sh))
 inits  := $(foreach arch,amd64 arm64,libexec/banger/$(arch)/$(guest))
 
 # Static binaries: no libc to match, so one build runs on every Linux.
 export CGO_ENABLED = 0
 
-all: $(tools:%=bin/%) $(inits) libexec/banger/scratch.sh
+all: $(tools:%=bin/%) $(inits) $(read)
 
 bin/%: FORCE
 	@$(GO) build -trimpath -o $@ ./cmd/$*
@@ -24,7 +25,8 @@ bin/%: FORCE
 libexec/banger/%/$(guest): FORCE
 	@GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@ ./cmd/$(guest)
 
-libexec/banger/scratch.sh: scripts/scratch.sh
+# What the scripts read.
+libexec/banger/%.sh: scripts/%.sh
 	@install -D -m 644 $< $@
 
 # All that a change must pass. Tests that need a program that is not there are
@@ -75,7 +77,7 @@ install: all
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	for file in $(inits) libexec/banger/scratch.sh; do \
+	for file in $(inits) $(read); do \
 		install -D $$file $(DESTDIR)$(PREFIX)/$$file || exit; \
 	done
 

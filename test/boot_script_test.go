@@ -108,6 +108,9 @@ func (u user) refuses(t *testing.T, image string) {
 		"--memory 0 app":                       64,
 		"--cpus none app":                      64,
 		"--cpus 0 app":                         64,
+		"--keep x --size 99999999T app":        64,
+		"--keep . app":                         73,
+		"--keep root/ app":                     73,
 		"--size 1G app":                        64,
 		"--keep x --size huge app":             64,
 		"--print qemu app":                     64,
@@ -127,6 +130,92 @@ func (u user) refuses(t *testing.T, image string) {
 	if left, _ := filepath.Glob(filepath.Join(u.home, "x*")); len(left) > 0 {
 		t.Errorf("left %q", left)
 	}
+}
+
+// TestBootBeside: another process takes a name that banger boot is about to
+// give, or the image's. A file that is there stays as it is.
+func TestBootBeside(t *testing.T) {
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	disk := filepath.Join(u.home, "disk")
+	boot := []string{"boot", "--keep", "disk", "--print", "firecracker", "app"}
+	for _, c := range []struct {
+		meanwhile string // before cp copies
+		code      int
+		words     string
+	}{
+		{"echo precious >$HOME/disk", 0, ""},
+		{"exec 5>$HOME/disk; echo precious >&5; flock 5; sleep 60 >&- 2>&- & echo $! >$HOME/sleeper", 75, "disk: in use by another machine"},
+		{"mkdir $HOME/disk; echo precious >$HOME/disk/disk", 73, ""},
+		{"banger-register -f --name app --kernel-ref k root.ext4 >&2", 75, "app: replaced meanwhile"},
+		{"banger-image rm app", 75, "app: replaced meanwhile"},
+	} {
+		os.RemoveAll(disk)
+		o := finish(t, u.with(t, u.command("banger", boot...), "cp", c.meanwhile+"\nexec /bin/cp \"$@\""))
+		output(t, u.command("sh", "-c", "[ ! -e sleeper ] || { kill $(cat sleeper); rm sleeper; }"))
+		if o.code != c.code || !strings.Contains(o.stderr, c.words) {
+			t.Errorf("%s: exit %d, not %d: %s", c.meanwhile, o.code, c.code, o.stderr)
+		}
+		kept, err := os.ReadFile(disk)
+		if strings.Contains(c.meanwhile, "precious >") && !strings.Contains(c.meanwhile, "mkdir") && string(kept) != "precious\n" {
+			t.Errorf("%s: the disk is lost, %v", c.meanwhile, err)
+		}
+		if strings.HasPrefix(c.meanwhile, "banger") && !os.IsNotExist(err) {
+			t.Errorf("%s: left a disk, %v", c.meanwhile, err)
+		}
+		noLeftovers(t, u)
+	}
+}
+
+// TestBootRamdisk: --print firecracker leaves a file alone that has the name of
+// its initial ramdisk, and takes it if that is what it is.
+func TestBootRamdisk(t *testing.T) {
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	print := func(args ...string) outcome {
+		return finish(t, u.command("banger", append([]string{"boot", "--keep", "disk", "--print", "firecracker", "app", "--"}, args...)...))
+	}
+	ramdisk := filepath.Join(u.home, "disk.initrd")
+	if err := os.WriteFile(ramdisk, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := print("/app")
+	if kept, _ := os.ReadFile(ramdisk); o.code != 73 || string(kept) != "precious" || !hinted(o.stderr) {
+		t.Errorf("exit %d, %q, %s", o.code, kept, o.stderr)
+	}
+	if left, _ := filepath.Glob(filepath.Join(u.home, "disk")); left != nil {
+		t.Errorf("left %q", left)
+	}
+	if err := os.Remove(ramdisk); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		args string
+		code int
+	}{{"/app", 0}, {"/app", 0}, {"/other", 73}} {
+		if o := print(c.args); o.code != c.code {
+			t.Errorf("%d: exit %d, not %d: %s", i, o.code, c.code, o.stderr)
+		}
+	}
+	noLeftovers(t, u)
+}
+
+// with has a command find another program of some name, a script.
+func (u user) with(t *testing.T, cmd *exec.Cmd, program, script string) *exec.Cmd {
+	t.Helper()
+	dir := filepath.Join(u.home, "fake")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range cmd.Env {
+		if path, is := strings.CutPrefix(v, "PATH="); is {
+			cmd.Env[i] = "PATH=" + dir + ":" + path
+		}
+	}
+	return cmd
 }
 
 // TestBootEnded: a signal to banger boot ends the machine, and takes what it

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh disable=SC2154 # the variables are the script's
+#
+# The disk of banger boot: a copy of the image in $dir, in the scratch directory
+# or in the file $keep. Read by the script after scratch.sh; say, hint, wrong
+# and run are its own.
+
+# plain PATH: QEMU's options and JSON have no room for some characters.
+plain() {
+	case $1 in *[,\"\\]* | *'
+'*) wrong "$1: no comma, quote, backslash or newline" ;; esac
+}
+
+# same PATH PATH: are they one file?
+same() {
+	one=$(stat -L -c %d:%i -- "$1" 2>/dev/null) &&
+		[ "$one" = "$(stat -L -c %d:%i -- "$2" 2>/dev/null)" ]
+}
+
+# hold: keeps descriptor 6 on the image; current: is it still the one that has
+# the name? What is taken by its path has to be of one and the same image.
+hold() { command exec 6<"$dir" || exit 66; }
+current() {
+	same /proc/self/fd/6 "$dir" && return
+	say "$name: replaced meanwhile"
+	hint 'try again'
+	exit 75
+}
+
+# place: finds out where $keep is, $disk in the directory $in, and refuses what
+# can be no disk.
+place() {
+	in=$(cd -- "$(dirname -- "$keep")" 2>/dev/null && pwd) || {
+		say "$keep: no such directory"
+		exit 66
+	}
+	disk=${in%/}/$(basename -- "$keep")
+	if [ -e "$disk" ]; then
+		disk=$(readlink -f -- "$disk")
+		in=$(dirname -- "$disk")
+	fi
+	plain "$disk"
+	if same "$disk" "$dir/rootfs.ext4"; then
+		say "$keep: is the image itself, which is only ever copied"
+		exit 73
+	fi
+	[ -e "$disk" ] && [ ! -f "$disk" ] || return 0
+	[ ! -b "$disk" ] || [ -n "$size" ] || return 0 # it cannot grow, but be booted
+	say "$keep: not a file"
+	hint '--keep names a disk, or where to make one'
+	exit 73
+}
+
+# small FILE: is there a $size, and is the file smaller?
+small() { [ -n "$size" ] && [ "$(stat -L -c %s -- "$1")" -lt "$bytes" ]; }
+
+# copy FROM TO: a disk of the same content, holes kept, the blocks shared where
+# the filesystem can; grown to $size.
+copy() {
+	run cp --reflink=auto --sparse=always --no-preserve=mode,ownership "$1" "$2" || {
+		current
+		hint 'TMPDIR names where a copy is made, --keep FILE another place'
+		exit 73
+	}
+	small "$2" || return 0
+	run truncate --size="$size" "$2" || exit 73
+	run e2fsck -fp "$2" >&2 || [ $? -eq 1 ] || exit 65
+	run resize2fs "$2" >&2 || exit 73
+}
+
+# stage: makes $staging, from where a file is renamed to its place beside it.
+stage() {
+	[ -z "$staging" ] || return 0
+	sweep "$in/.${disk##*/}.staging"-*
+	own 9 "$in/.${disk##*/}.staging"
+	staging=$made
+}
+
+# lock: no two machines on one disk. QEMU has locks of its own, but not before
+# it runs. A disk that somebody has grown meanwhile is another.
+lock() {
+	command exec 7<"$disk" || exit 73
+	flock --nonblock 7 && same /proc/self/fd/7 "$disk" && return
+	say "$keep: in use by another machine"
+	exit 75
+}
+
+# keep: makes $disk, or grows it, and locks it.
+keep() {
+	if [ ! -e "$disk" ]; then
+		stage
+		copy "$dir/rootfs.ext4" "$staging/disk"
+		current
+		# Never over a disk: another may have been faster, and run on it.
+		mv -nT "$staging/disk" "$disk" 2>/dev/null
+		[ ! -e "$staging/disk" ] || place
+		if [ ! -e "$disk" ]; then
+			say "$keep: cannot be made"
+			exit 73
+		fi
+	fi
+	lock
+	small "$disk" || return 0
+	stage
+	copy "$disk" "$staging/disk"
+	mv -T "$staging/disk" "$disk" || exit 73
+	lock
+}
+
+# beside: the initial ramdisk that was made is $disk.initrd. A file that has the
+# name stays, and has to be the same.
+beside() {
+	if [ ! -e "$disk.initrd" ]; then
+		stage
+		cp "$initrd" "$staging/initrd" || exit 73
+		mv -nT "$staging/initrd" "$disk.initrd" 2>/dev/null
+	fi
+	if ! cmp -s "$initrd" "$disk.initrd"; then
+		say "$keep.initrd: exists"
+		hint 'remove it, or --keep another disk'
+		exit 73
+	fi
+	initrd=$disk.initrd
+}
