@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestBootDisk: what banger boot does before there is a machine: the disk, the
@@ -101,14 +103,17 @@ func (u user) refuses(t *testing.T, image string) {
 	t.Helper()
 	output(t, u.command("banger-register", "--name", "bare", "root.ext4"))
 	for line, code := range map[string]int{
-		"":                                     64,
-		"app app":                              64,
-		"--nonsense app":                       64,
-		"--memory lots app":                    64,
-		"--memory 0 app":                       64,
-		"--cpus none app":                      64,
-		"--cpus 0 app":                         64,
-		"--keep x --size 99999999T app":        64,
+		"":                                   64,
+		"app app":                            64,
+		"--nonsense app":                     64,
+		"--memory lots app":                  64,
+		"--memory 0 app":                     64,
+		"--cpus none app":                    64,
+		"--cpus 0 app":                       64,
+		"--cpus 1000 app":                    64,
+		"--keep x --size 99999999T app":      64,
+		"--memory 99999999999999999999G app": 64,
+		"--keep x --print firecracker --memory 9999999999G app": 64,
 		"--keep . app":                         73,
 		"--keep root/ app":                     73,
 		"--size 1G app":                        64,
@@ -123,7 +128,7 @@ func (u user) refuses(t *testing.T, image string) {
 		"--keep " + image + "/rootfs.ext4 app": 73,
 	} {
 		o := finish(t, u.command("banger", append([]string{"boot"}, strings.Fields(line)...)...))
-		if o.code != code || o.stdout != "" || !strings.Contains(o.stderr, ": ") {
+		if o.code != code || o.stdout != "" || !strings.HasPrefix(o.stderr, "banger-") {
 			t.Errorf("boot %s: exit %d, not %d; %s%s", line, o.code, code, o.stdout, o.stderr)
 		}
 	}
@@ -216,6 +221,56 @@ func (u user) with(t *testing.T, cmd *exec.Cmd, program, script string) *exec.Cm
 		}
 	}
 	return cmd
+}
+
+// TestBootStreams: whatever the standard streams are, the machine ends, with the
+// status of the command or with what became of its output; and one that has
+// several processors, emulated, runs.
+func TestBootStreams(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	for script, want := range map[string]string{
+		"banger boot app -- /app x </dev/null >&-; echo $?":                    "42\n",
+		"exec 3>&1; banger boot app -- /app x <&- >&- 2>&-; echo $? >&3":       "42\n",
+		"banger boot --cpus 2 app -- /app x <&-; echo $?":                      "[/app x]\n42\n",
+		"{ banger boot app -- /app yes </dev/null; echo $? >&2; } | head -n 1": "y\n",
+		"banger boot app -- /app yes </dev/null >/dev/full; echo $?":           "73\n",
+	} {
+		o := finish(t, u.command("sh", "-c", script))
+		if o.stdout != want || strings.Contains(script, "head") && !strings.HasSuffix(o.stderr, "\n141\n") {
+			t.Errorf("%s: %q, not %q; %s", script, o.stdout, want, o.stderr)
+		}
+		noLeftovers(t, u)
+	}
+}
+
+// TestBootFull: a host's disk that fills up is an error in the guest, and the
+// machine ends.
+func TestBootFull(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	needRoot(t)
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	small := filepath.Join(u.home, "small")
+	if err := os.Mkdir(small, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []string{"size=256k", "size=12m"} { // no room for a copy; none for what the guest writes
+		if err := unix.Mount("tmpfs", small, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID, size+",mode=1777"); err != nil {
+			t.Fatal(err)
+		}
+		cmd := u.command("banger", "boot", "app", "--", "/app", "fill")
+		cmd.Env = append(cmd.Env, "TMPDIR="+small)
+		o := finish(t, cmd)
+		if o.code != 73 || !strings.Contains(o.stderr, "\nhint: TMPDIR") || strings.Contains(o.stderr, `\n`) {
+			t.Errorf("%s: exit %d, %s%s", size, o.code, o.stdout, o.stderr)
+		}
+		noLeftovers(t, u)
+		if err := unix.Unmount(small, unix.MNT_DETACH); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestBootEnded: a signal to banger boot ends the machine, and takes what it

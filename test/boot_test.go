@@ -99,16 +99,19 @@ func (g guests) scratch(t *testing.T) {
 }
 
 // staticProgram is one that prints its arguments and ends with 42, unless it is
-// to sleep.
+// to sleep or to print without end; it may fill the disk before.
 func staticProgram(t testing.TB) string {
 	t.Helper()
 	dir := scratch(t)
 	source := filepath.Join(dir, "main.go")
 	text := `package main
-import ("fmt"; "os"; "time")
+import ("bytes"; "fmt"; "os"; "syscall"; "time")
 func main() {
+	last := os.Args[len(os.Args)-1]
+	for last == "yes" { fmt.Println("y") }
 	fmt.Println(os.Args)
-	if len(os.Args) == 2 && os.Args[1] == "sleep" { time.Sleep(time.Hour) }
+	if last == "sleep" { time.Sleep(time.Hour) }
+	if last == "fill" { os.WriteFile("/big", bytes.Repeat([]byte("full "), 4<<20), 0600); syscall.Sync() }
 	os.Exit(42)
 }`
 	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
