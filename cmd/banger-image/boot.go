@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -54,6 +53,9 @@ func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name st
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(tool.Stdout, 1<<20)
-	return errors.Join(i.WriteInitrd(ctx, w, command, guest.Program), w.Flush())
+	w := bufio.NewWriterSize(tool.Out(), 1<<20)
+	if err := i.WriteInitrd(ctx, w, command, guest.Program); err != nil {
+		return err
+	}
+	return w.Flush()
 }

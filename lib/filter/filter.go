@@ -186,6 +186,16 @@ func (t *Tool) PrintTable(rows [][]string) error {
 	return output(w.Flush())
 }
 
+// Out is stdout for what is written piece by piece.
+func (t *Tool) Out() io.Writer { return out{t.Stdout} }
+
+type out struct{ io.Writer }
+
+func (o out) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	return n, output(err)
+}
+
 // output says that it is standard output which failed.
 func output(err error) error {
 	if err == nil {
