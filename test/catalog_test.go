@@ -89,6 +89,9 @@ func pulledByName(t *testing.T, registry, url string) {
 		"sh", url, strings.TrimSuffix(url, "kernels.json")))
 	output(t, u.command("banger", "image", "pull", "--size", "64M", "--kernel-ref", "void-6.12", ref))
 	output(t, u.command("banger-kernel", "rm", "void-6.12"))
+	output(t, u.command("sh", "-c", `banger image pull --size 64M --kernel-ref void-6.12 --name one "$1" & one=$!
+		banger image pull --size 64M --kernel-ref void-6.12 --name other "$1" && wait $one`, "sh", ref))
+	output(t, u.command("banger-kernel", "rm", "void-6.12"))
 	output(t, u.command("banger-register", "--name", "again", "--kernel-ref", "void-6.12", ".local/state/banger/images/app-1/rootfs.ext4"))
 	if o := finish(t, u.command("banger-register", "--name", "none", "--kernel-ref", "nope", ".local/state/banger/images/app-1/rootfs.ext4")); o.code != 66 {
 		t.Errorf("a kernel that is nowhere: exit %d, %s", o.code, o.stderr)
