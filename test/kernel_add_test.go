@@ -171,3 +171,37 @@ func TestKernelDebian(t *testing.T) {
 		t.Errorf("nobody has %v, root %v", sums[0], sums[1])
 	}
 }
+
+// TestKernelDebianFails: what is wrong with the name is said before anything is
+// downloaded, and what has failed, in whose words, when that has.
+func TestKernelDebianFails(t *testing.T) {
+	need(t, "apt-get", "dpkg-deb")
+	dependency(t, kernel612)
+	u := newUser(t, nobody)
+	u.addKernel(t, "taken", kernel61)
+	for _, c := range []struct {
+		name, apt string
+		code      int
+		words     string
+	}{
+		{"bad name", "", 64, "cannot be a name"},
+		{strings.Repeat("n", 129), "", 64, "cannot be a name"},
+		{"taken", "", 73, "taken: exists"},
+		{"k", "E: Failed to fetch x  Error writing to file - write (28: No space left on device)", 73, "hint: TMPDIR"},
+		{"k", "E: Failed to fetch x  404  Not Found [IP: 127.0.0.1 80]", 66, "apt-get update"},
+		{"k", "E: Failed to fetch x  Could not connect", 75, "Could not connect"},
+	} {
+		apt := "echo Get:1; echo '" + c.apt + "' >&2; exit 100"
+		if c.apt == "" {
+			apt = ">$HOME/downloaded"
+		}
+		o := finish(t, u.with(t, u.command("banger", "kernel", "debian", c.name, kernel612), "apt-get", apt))
+		if o.code != c.code || o.stdout != "" || !strings.Contains(o.stderr, c.words) {
+			t.Errorf("%s, %s: exit %d, not %d: %s%s", c.name, c.apt, o.code, c.code, o.stdout, o.stderr)
+		}
+		noLeftovers(t, u)
+	}
+	if _, err := os.Stat(filepath.Join(u.home, "downloaded")); err == nil {
+		t.Error("downloaded in vain")
+	}
+}
