@@ -102,7 +102,7 @@ func open(in *bufio.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	if len(magic) == 0 {
-		return nil, io.ErrUnexpectedEOF
+		return nil, status.Errorf(status.Bad, "nothing in it")
 	}
 	if !bytes.Equal(magic, []byte(arMagic)) {
 		return decompress.All.Reader(in)
