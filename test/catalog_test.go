@@ -167,6 +167,28 @@ func TestCatalogFaults(t *testing.T) {
 	u.noKernels(t)
 }
 
+// TestCatalogListed: list tells of what pull would refuse, and looks at no flag
+// in vain.
+func TestCatalogListed(t *testing.T) {
+	u := newUser(t, nobody)
+	entry := func(name string) string {
+		return `{"name":"` + name + `","arch":"amd64","kernel_version":"6","ref":"x/y@sha256:` + strings.Repeat("a", 64) + `"}`
+	}
+	u.writeCatalog(t, `{"version":1,"entries":[`+entry("k")+","+entry("twice")+","+entry("twice")+`]}`)
+	o := finish(t, u.command("banger-kernel", "list", "--available", "--timeout", "1s"))
+	if o.code != 0 || !strings.Contains(o.stdout, "\nk ") || strings.Contains(o.stdout, "twice") ||
+		strings.Count(o.stderr, "warning: ") != 1 || !strings.Contains(o.stderr, "entry twice: two entries of that name") {
+		t.Errorf("exit %d, %s%s", o.code, o.stdout, o.stderr)
+	}
+	for _, flag := range []string{"--timeout=1s", "--catalog=x", "--catalog="} {
+		finish(t, u.command("banger-kernel", "list", flag)).failed(t, []int{64}, "banger-kernel", "--available")
+	}
+	if err := os.WriteFile(filepath.Join(u.home, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, u.command("banger-kernel", "add", "k", "file")).failed(t, []int{65}, "banger-kernel", "file: nothing in it")
+}
+
 // badWeb answers as servers do that are no help.
 func badWeb(t *testing.T) http.Handler {
 	mux := http.NewServeMux()

@@ -114,8 +114,8 @@ func (c *command) check(verb string) error {
 	switch {
 	case c.timeout <= 0:
 		return filter.Usagef("--timeout %v: not a time", c.timeout)
-	case verb == "list" && c.catalog != "" && !c.available:
-		return filter.Usagef("--catalog goes with --available")
+	case verb == "list" && !c.available && (c.Flags.Changed("catalog") || c.Flags.Changed("timeout")):
+		return filter.Usagef("list: --catalog and --timeout go with --available")
 	}
 	return nil
 }

@@ -48,14 +48,7 @@ func (c *command) listAvailable(ctx context.Context) error {
 	}
 	var all []*catalog.Entry
 	for _, from := range set {
-		for i := range from.Entries {
-			e := &from.Entries[i]
-			if err := e.Check(); err != nil {
-				c.Warn(from.From + ": " + err.Error())
-				continue
-			}
-			all = append(all, e)
-		}
+		all = append(all, from.Offers(func(err error) { c.Warn(from.From + ": " + err.Error()) })...)
 	}
 	if c.json {
 		return printAll(c, all)

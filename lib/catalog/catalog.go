@@ -7,6 +7,7 @@ package catalog
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -47,8 +48,20 @@ type Entry struct {
 // tell of: it must not stand before the others.
 func (e *Entry) UnmarshalJSON(raw []byte) error {
 	type plain Entry
-	e.damage = json.Unmarshal(raw, (*plain)(e))
+	e.damage = plainly(json.Unmarshal(raw, (*plain)(e)))
 	return nil
+}
+
+// plainly says of a value of another type what it is, and not which of ours.
+func plainly(err error) error {
+	var is *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &is):
+		return err
+	case is.Field == "":
+		return fmt.Errorf("it is a JSON %s", is.Value)
+	}
+	return fmt.Errorf("%s is a JSON %s", is.Field, is.Value)
 }
 
 // Parse reads a catalog. Its entries are checked when they are used, so that a
@@ -59,7 +72,7 @@ func Parse(from string, raw []byte) (*Catalog, error) {
 	}
 	c := &Catalog{From: from}
 	if err := json.Unmarshal(raw, c); err != nil {
-		return nil, status.Errorf(status.Bad, "not a catalog of kernels: %w", err)
+		return nil, status.Errorf(status.Bad, "not a catalog of kernels: %w", plainly(err))
 	}
 	if c.Version != 1 {
 		return nil, status.Errorf(status.Bad, "version %d is unknown: 1 is read", c.Version)
@@ -75,7 +88,7 @@ func (c *Catalog) Find(name string) (*Entry, error) {
 		switch e := &c.Entries[i]; {
 		case e.Name != name:
 		case found != nil:
-			return nil, status.Errorf(status.Bad, "catalog %s: two entries of that name", c.From)
+			return nil, fmt.Errorf("catalog %s: %w", c.From, e.twice())
 		default:
 			found = e
 		}
@@ -87,6 +100,31 @@ func (c *Catalog) Find(name string) (*Entry, error) {
 		return nil, fmt.Errorf("catalog %s: %w", c.From, err)
 	}
 	return found, nil
+}
+
+// Offers returns the entries that Find finds. What is wrong with the others is
+// passed to damaged.
+func (c *Catalog) Offers(damaged func(error)) (all []*Entry) {
+	times, said := map[string]int{}, map[string]bool{}
+	for _, e := range c.Entries {
+		times[e.Name]++
+	}
+	for i := range c.Entries {
+		e := &c.Entries[i]
+		if err := e.Check(); err != nil {
+			damaged(err)
+		} else if times[e.Name] == 1 {
+			all = append(all, e)
+		} else if !said[e.Name] {
+			said[e.Name] = true
+			damaged(e.twice())
+		}
+	}
+	return all
+}
+
+func (e *Entry) twice() error {
+	return status.Errorf(status.Bad, "entry %s: two entries of that name", e.Name)
 }
 
 // names are those of all entries that have one.

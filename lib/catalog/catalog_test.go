@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for text, words := range map[string]string{
-		"": "not a catalog", "<html>": "not a catalog", "[]": "not a catalog", `{"version":"1"}`: "not a catalog",
+		"": "not a catalog", "<html>": "not a catalog", "[]": "not a catalog of kernels: it is a JSON array", `{"version":"1"}`: "not a catalog of kernels: version is a JSON string",
 		`{"version":1} x`: "not a catalog", `{"version":1,"entries":{}}`: "not a catalog",
 		"{}": "version 0", `{"version":2}`: "version 2", `{"version":-1}`: "version -1",
 		`{"version":1}` + strings.Repeat(" ", maxCatalog): "more than",
@@ -93,6 +93,14 @@ func TestFind(t *testing.T) {
 	if e, err := c.Find("k"); err != nil || e != &c.Entries[0] {
 		t.Errorf("k: %+v, %v", e, err)
 	}
+	var damaged []string
+	offers := c.Offers(func(err error) { damaged = append(damaged, err.Error()) })
+	if len(offers) != 1 || offers[0] != &c.Entries[0] {
+		t.Errorf("offers %v", offers)
+	}
+	if got := strings.Join(damaged, "\n"); len(damaged) != 3 || !strings.Contains(got, "entry twice: two entries of that name") {
+		t.Errorf("damaged:\n%s", got)
+	}
 	if e, err := c.Find("none"); e != nil || err != nil {
 		t.Errorf("none: %+v, %v", e, err)
 	}
@@ -135,7 +143,7 @@ func TestMistyped(t *testing.T) {
 	if e, err := c.Find("good"); e == nil || err != nil {
 		t.Errorf("%v, %v", e, err)
 	}
-	if _, err := c.Find("bad"); status.Of(err) != status.Bad || !strings.Contains(err.Error(), "size_bytes") {
+	if _, err := c.Find("bad"); status.Of(err) != status.Bad || !strings.HasSuffix(err.Error(), "entry bad: size_bytes is a JSON string") {
 		t.Errorf("%v", err)
 	}
 }
