@@ -37,7 +37,7 @@ func CheckName(name string) error {
 		return nil
 	}
 	return status.Hint(status.Errorf(status.Usage, "%q cannot be a name", name),
-		"letters, digits, and . _ + - after the first of them")
+		"128 at most of letters, digits, and . _ + - after the first of them")
 }
 
 // An Image is one that is published.
