@@ -93,15 +93,16 @@ func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
 	return o.Mkfs.Create(ctx, path, o.Options)
 }
 
-// seed makes what UUID and hash seed are made of: the image, the manifest as
-// it is now, and the flags.
+// seed makes what UUID and hash seed are made of: the flags, the image and the
+// manifest as it is now, or what would be a plain directory's.
 func (s *Source) seed(o Ext4Options) (seed [32]byte, err error) {
 	h := sha256.New()
-	if s.Record != nil {
-		fmt.Fprintf(h, "%s\n", s.Record.Digest)
-	}
 	fmt.Fprintf(h, "size=%d free=%d minimal=%v direct=%v\n", o.Size, o.Free, o.Minimal, o.Direct)
-	err = mtree.Write(h, s.Tree)
+	if s.Record != nil {
+		fmt.Fprintf(h, "%s\n%x\n", s.Record.Digest, s.manifest)
+	} else {
+		err = mtree.Write(h, s.Tree)
+	}
 	h.Sum(seed[:0])
 	return seed, err
 }

@@ -5,8 +5,10 @@ package bundle
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +24,8 @@ type Source struct {
 	Tree   *tree.Tree // the blocks of each file counted, or estimated
 	Root   string     // the directory that has the names and contents
 	Record *Record    // nil for a plain directory
+
+	manifest [sha256.Size]byte // the sum of rootfs.mtree, of a bundle
 }
 
 // Open reads a bundle and holds manifest and tree against each other, or reads
@@ -58,11 +62,13 @@ func openBundle(ctx context.Context, dir string, estimate bool) (*Source, error)
 		return nil, err
 	}
 	defer f.Close()
-	m, err := mtree.Read(f)
+	sum := sha256.New()
+	m, err := mtree.Read(io.TeeReader(f, sum))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s := &Source{Tree: m.Tree, Root: filepath.Join(dir, TreeDir), Record: record}
+	sum.Sum(s.manifest[:0])
 	if err := compare(ctx, s.Root, m, estimate); err != nil {
 		return nil, atLine(path, err)
 	}

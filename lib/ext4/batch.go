@@ -23,6 +23,7 @@ type batch struct {
 	buf   []byte     // what the parts hold, as far as it has room
 	done  []*os.File // directories and files that no later batch reads from
 	read  chan error // hears when the contents are there
+	sweep sweep      // where they go
 }
 
 const (
@@ -55,9 +56,14 @@ func (b *batch) full() bool {
 	return len(b.buf) >= batchSize || len(b.parts) >= batchParts || len(b.done) >= batchDone
 }
 
+// reset empties a batch that is read and written.
 func (b *batch) reset() {
+	for _, f := range b.done {
+		f.Close()
+	}
 	clear(b.parts)
-	b.parts, b.runs, b.buf, b.done = b.parts[:0], b.runs[:0], b.buf[:0], b.done[:0]
+	clear(b.sweep)
+	b.parts, b.runs, b.buf, b.done, b.sweep = b.parts[:0], b.runs[:0], b.buf[:0], b.done[:0], b.sweep[:0]
 }
 
 // room returns so many bytes, whatever is in them.

@@ -77,7 +77,7 @@ func fill(ctx context.Context, path string, o Options, p *plan, sized func() boo
 	if w.full || w.inVain {
 		return w, errNoRoom
 	}
-	if err := errors.Join(w.sweep.flush(), w.space.close(), w.table.close(), m.finish()); err != nil {
+	if err := errors.Join(w.space.close(), w.table.close(), m.finish()); err != nil {
 		return w, err
 	}
 	return w, m.Close()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,8 +19,8 @@ type filler struct {
 	*Image
 	plan  *plan
 	space space
-	sweep sweep
 	table *table
+	sweep *sweep // of the batch at hand
 
 	shared map[blockKey]*sharedBlock
 
@@ -31,7 +32,9 @@ type filler struct {
 	sized     func() bool // whether the size is what it should be, by that count
 	inVain    bool        // it is not: files are only counted
 	full      bool        // there is no more room: likewise
-	progress  func(written int64)
+
+	progress func(written int64)
+	written  atomic.Int64 // bytes of contents
 }
 
 func newFiller(m *Image, p *plan) (*filler, error) {
@@ -43,7 +46,7 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 		return nil, err
 	}
 	w := &filler{
-		Image: m, plan: p, table: t, space: space{m: m, released: map[int64]bool{}}, sweep: sweep{f: m.f},
+		Image: m, plan: p, table: t, space: space{m: m, released: map[int64]bool{}},
 		shared: map[blockKey]*sharedBlock{},
 	}
 	// What mke2fs gave the root and lost+found is written anew, like any other.
@@ -68,8 +71,8 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 // run reads the tree below root, on all processors, and writes it.
 func (w *filler) run(ctx context.Context, root string) error {
 	readers := runtime.GOMAXPROCS(0)
-	count := 2*readers + 2
-	idle, work, order := make(chan *batch, count), make(chan *batch, count), make(chan *batch, count)
+	count := 2*readers + 2*writers
+	idle, work, order, placed := make(chan *batch, count), make(chan *batch, count), make(chan *batch, count), make(chan *batch, count)
 	for range count {
 		idle <- &batch{buf: make([]byte, 0, batchSize+batchSize/4), read: make(chan error, 1)}
 	}
@@ -93,48 +96,68 @@ func (w *filler) run(ctx context.Context, root string) error {
 		})
 	}
 	g.Go(func() error {
+		defer close(placed)
 		for b := range order {
-			if err := w.batch(b); err != nil {
+			if err := w.place(b); err != nil {
 				return err
 			}
-			b.reset()
-			idle <- b
+			placed <- b
 		}
 		return nil
 	})
+	for range writers {
+		g.Go(func() error {
+			for b := range placed {
+				if err := w.write(b); err != nil {
+					return err
+				}
+				idle <- b
+			}
+			return nil
+		})
+	}
 	return g.Wait()
 }
 
-// batch writes a batch once it is read.
-func (w *filler) batch(b *batch) error {
+// writers is how many batches are written at the same time: one is copied or
+// waited for while the next one is handed to the kernel.
+const writers = 2
+
+// place finds the places of a batch, once it is read.
+func (w *filler) place(b *batch) error {
 	if err := <-b.read; err != nil {
 		return err
 	}
+	w.sweep = &b.sweep
 	for i := range b.parts {
 		if err := w.part(&b.parts[i]); err != nil {
 			return b.parts[i].errorf(err)
 		}
 	}
-	for _, f := range b.done {
-		f.Close()
-	}
-	if err := w.sweep.flush(); err != nil {
-		return err
-	}
-	if w.progress != nil {
-		w.progress(w.sweep.written)
-	}
 	return nil
 }
 
-// part writes a part, and with the last one the inode.
+// write writes a batch to its place.
+func (w *filler) write(b *batch) error {
+	written, err := b.sweep.write(w.f)
+	if err != nil {
+		return err
+	}
+	if total := w.written.Add(written); w.progress != nil {
+		w.progress(total)
+	}
+	b.reset()
+	return nil
+}
+
+// part places a part, and with the last one the inode.
 func (w *filler) part(p *part) error {
 	for _, r := range p.runs {
 		w.count(r)
 		if w.full || w.inVain {
 			continue
 		}
-		err := w.write(r.logical, p.content[r.offset:][:r.count*blockSize])
+		err := w.content(r.logical, p.content[r.offset:][:r.count*blockSize])
 		if err != nil && !errors.Is(err, errNoRoom) {
 			return err
 		}
@@ -174,29 +197,28 @@ func (w *filler) count(r run) {
 	w.counted.end = r.logical + r.count
 }
 
-// write writes blocks of the inode at hand to where there is room.
-func (w *filler) write(logical int64, content []byte) error {
+// content places blocks of the inode at hand where there is room.
+func (w *filler) content(logical int64, content []byte) error {
 	for len(content) > 0 {
 		first, count, err := w.space.take(int64(len(content)) / blockSize)
 		if err != nil {
 			return err
 		}
 		w.extents.add(extent{logical, first, count})
-		if err := w.sweep.add(first*blockSize, content[:count*blockSize]); err != nil {
-			return err
-		}
+		w.sweep.add(first*blockSize, content[:count*blockSize])
 		logical, content = logical+count, content[count*blockSize:]
 		w.blocks += count
 	}
 	return nil
 }
 
-// newBlock writes a block that is not of the content.
+// newBlock finds a place for a block that is not of the content.
 func (w *filler) newBlock(content []byte) (physical int64, err error) {
 	physical, _, err = w.space.take(1)
 	if err != nil {
 		return 0, err
 	}
 	w.blocks++
-	return physical, w.sweep.add(physical*blockSize, content)
+	w.sweep.add(physical*blockSize, content)
+	return physical, nil
 }

@@ -121,7 +121,8 @@ func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error)
 	block := w.xattrBlock(all)
 	le.PutUint32(block[xbRefcount:], uint32(shared.free))
 	le.PutUint32(block[xbChecksum:], w.xattrChecksum(shared.physical, block))
-	return w.sweep.add(shared.physical*blockSize, block)
+	w.sweep.add(shared.physical*blockSize, block)
+	return nil
 }
 
 // value writes the inode of a large value. It has its hash for an atime and the
@@ -131,7 +132,7 @@ func (w *filler) value(owner *tree.Inode, a *attribute) error {
 	w.extents, w.blocks = w.extents[:0], 0
 	content := make([]byte, roundUp(int64(len(a.value)), blockSize))
 	copy(content, a.value)
-	if err := w.write(0, content); err != nil {
+	if err := w.content(0, content); err != nil {
 		return err
 	}
 	raw := make([]byte, inodeSize)

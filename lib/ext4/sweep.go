@@ -9,35 +9,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sweep gathers blocks that lie one behind the other into large writes. What
-// it was given must stay as it is until flush.
-type sweep struct {
-	f       *os.File
-	at      int64    // where the pieces go, in bytes
-	size    int64    // of the pieces
-	pieces  [][]byte // not written yet
-	written int64    // bytes so far
+// A sweep is blocks to be written, those that lie one behind the other in one
+// go. What it is given must stay as it is until it is written.
+type sweep []stretch
+
+// A stretch is blocks that lie one behind the other.
+type stretch struct {
+	at     int64    // the byte of the file where they go
+	size   int64    // of all of them
+	pieces [][]byte // where they are in memory
 }
 
 // maxPieces is how many pieces one write takes (UIO_MAXIOV).
 const maxPieces = 1024
 
-// add adds what belongs at a byte of the file.
-func (s *sweep) add(at int64, p []byte) error {
-	if at != s.at+s.size || len(s.pieces) == maxPieces {
-		if err := s.flush(); err != nil {
-			return err
-		}
-		s.at = at
+// add adds blocks that belong at a byte of the file.
+func (s *sweep) add(at int64, p []byte) {
+	var last *stretch
+	if n := len(*s); n > 0 {
+		last = &(*s)[n-1]
 	}
-	// Most pieces go on where the one before ends in memory too.
-	if n := len(s.pieces); n > 0 && follows(s.pieces[n-1], p) {
-		s.pieces[n-1] = s.pieces[n-1][:len(s.pieces[n-1])+len(p)]
+	if last == nil || last.at+last.size != at || len(last.pieces) == maxPieces {
+		*s = append(*s, stretch{at: at})
+		last = &(*s)[len(*s)-1]
+	}
+	last.size += int64(len(p))
+	// Most go on where the one before ends in memory too.
+	if n := len(last.pieces); n > 0 && follows(last.pieces[n-1], p) {
+		last.pieces[n-1] = last.pieces[n-1][:len(last.pieces[n-1])+len(p)]
 	} else {
-		s.pieces = append(s.pieces, p)
+		last.pieces = append(last.pieces, p)
 	}
-	s.size += int64(len(p))
-	return nil
 }
 
 // follows reports whether b lies right behind a in one array.
@@ -45,10 +47,20 @@ func follows(a, b []byte) bool {
 	return cap(a) >= len(a)+len(b) && len(b) > 0 && &a[:len(a)+1][len(a)] == &b[0]
 }
 
-// flush writes what is gathered.
-func (s *sweep) flush() error {
+// write writes all of it.
+func (s sweep) write(f *os.File) (written int64, err error) {
+	for _, stretch := range s {
+		if err := stretch.write(f); err != nil {
+			return written, err
+		}
+		written += stretch.size
+	}
+	return written, nil
+}
+
+func (s stretch) write(f *os.File) error {
 	for len(s.pieces) > 0 {
-		n, err := unix.Pwritev(int(s.f.Fd()), s.pieces, s.at)
+		n, err := unix.Pwritev(int(f.Fd()), s.pieces, s.at)
 		if err == unix.EINTR {
 			continue
 		}
@@ -58,10 +70,8 @@ func (s *sweep) flush() error {
 		if err != nil {
 			return os.NewSyscallError("pwritev", err)
 		}
-		s.at, s.size, s.written = s.at+int64(n), s.size-int64(n), s.written+int64(n)
-		s.pieces = skip(s.pieces, n)
+		s.at, s.pieces = s.at+int64(n), skip(s.pieces, n)
 	}
-	s.pieces = s.pieces[:0]
 	return nil
 }
 
