@@ -27,7 +27,7 @@ type batch struct {
 }
 
 const (
-	batchSize  = 1 << 20 // bytes of content
+	batchSize  = 512 << 10 // bytes of content
 	batchParts = 512
 	batchDone  = 32 // bounds how many directories are open
 )

@@ -74,7 +74,7 @@ func (w *filler) run(ctx context.Context, root string) error {
 	count := 2*readers + 2*writers
 	idle, work, order, placed := make(chan *batch, count), make(chan *batch, count), make(chan *batch, count), make(chan *batch, count)
 	for range count {
-		idle <- &batch{buf: make([]byte, 0, batchSize+batchSize/4), read: make(chan error, 1)}
+		idle <- &batch{buf: make([]byte, 0, 2*batchSize), read: make(chan error, 1)}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
