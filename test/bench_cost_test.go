@@ -51,7 +51,6 @@ type entrant struct {
 	name    string
 	command func(dir string) []string // makes something in dir, which is new
 	once    bool                      // too slow for a second run
-	keep    bool                      // what it made stays: see user.round
 	costs   []cost                    // of each run
 }
 
@@ -65,9 +64,7 @@ func (e *entrant) run(b *testing.B, u user) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if !e.keep {
-		defer os.RemoveAll(dir)
-	}
+	defer os.RemoveAll(dir)
 	command := e.command(dir)
 	e.costs = append(e.costs, u.measure(b, command[0], command[1:]...))
 }

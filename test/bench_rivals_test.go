@@ -26,28 +26,26 @@ func (w workload) banger() *entrant {
 	}}
 }
 
-// size is how large an image banger makes. That run does not count: it reads
-// from disk what the others, and the next, find in memory.
-func (w workload) size(b *testing.B, u user) int64 {
+// first is an image that banger makes. That run does not count: it reads from
+// disk what the others, and the next, find in memory.
+func (w workload) first(b *testing.B, u user) string {
 	b.Helper()
 	dir, err := os.MkdirTemp(u.home, "first-")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
 	command := w.banger().command(dir)
-	made := output(b, u.command(command[0], command[1:]...))
-	info, err := os.Stat(made)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return info.Size()
+	return output(b, u.command(command[0], command[1:]...))
 }
 
-// mkfs is mkfs.ext4 as one would call it, for an image of that size.
-func (w workload) mkfs(size int64) *entrant {
+// mkfs is mkfs.ext4 as one would call it, for an image of the size of ours.
+func (w workload) mkfs(ours string) *entrant {
 	return &entrant{name: "mkfs.ext4 -d", command: func(dir string) []string {
-		kib := strconv.FormatInt(size>>10, 10) + "k"
+		info, err := os.Stat(ours)
+		if err != nil {
+			return []string{"false"}
+		}
+		kib := strconv.FormatInt(info.Size()>>10, 10) + "k"
 		return []string{which("mkfs.ext4"), "-q", "-d", w.tree, filepath.Join(dir, "plain.ext4"), kib}
 	}}
 }
@@ -65,9 +63,9 @@ func (w workload) tar2ext4(b *testing.B) contest {
 	}}}
 }
 
-// copy is the floor: the same bytes, read and written.
-func (w workload) copy(flags ...string) *entrant {
-	return &entrant{name: "cp", command: func(dir string) []string {
-		return append(append([]string{"cp", "--reflink=never"}, flags...), w.tree, filepath.Join(dir, "copy"))
+// copyOfFile is the floor: the bytes of the image, read and written.
+func copyOfFile(image string) *entrant {
+	return &entrant{name: "cp of the image", command: func(dir string) []string {
+		return []string{"cp", "--reflink=never", "--sparse=always", image, filepath.Join(dir, "copy")}
 	}}
 }

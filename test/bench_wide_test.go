@@ -17,10 +17,10 @@ func BenchmarkMkext4Wide(b *testing.B) {
 		b.Run(strconv.Itoa(files), func(b *testing.B) {
 			u := newUser(b, uint32(os.Getuid()))
 			w := small(b, u, 1, scaled(files))
-			size := w.size(b, u)
+			made := w.first(b, u)
 			c := append(contest{w.banger()}, w.tar2ext4(b)...)
 			if files <= 20_000 {
-				plain := w.mkfs(size)
+				plain := w.mkfs(made)
 				plain.once = true
 				c = append(c, plain)
 			}
