@@ -24,11 +24,11 @@ type feeder struct {
 
 	batch *batch
 	in    []*os.File // from the root down to the directory at hand; nil where the host has none
+	file  *os.File   // that is being fed in parts
 }
 
 // feed feeds all of the tree.
 func (f *feeder) feed() error {
-	defer f.close()
 	if err := f.plan.walk(f.visit, f.leave); err != nil {
 		return err
 	}
@@ -38,11 +38,11 @@ func (f *feeder) feed() error {
 	return f.send(f.batch)
 }
 
-// close closes the directories that an error has left open.
+// close closes what an error has left open, once nobody reads from it.
 func (f *feeder) close() {
-	for _, in := range f.in {
-		if in != nil {
-			in.Close()
+	for _, left := range append(f.in, f.file) {
+		if left != nil {
+			left.Close()
 		}
 	}
 }
@@ -107,7 +107,8 @@ func (f *feeder) addParts(p part) error {
 	if err != nil {
 		return p.errorf(err)
 	}
-	p.file, p.last = os.NewFile(uintptr(fd), p.name), false
+	f.file = os.NewFile(uintptr(fd), p.name)
+	p.file, p.last = f.file, false
 	err = sparse.Stretches(p.file, p.n.Size, func(from, to int64) error {
 		for p.from = from; p.from < to; p.from = p.to {
 			p.to = min(to, p.from+batchSize)
@@ -118,14 +119,13 @@ func (f *feeder) addParts(p part) error {
 		return nil
 	})
 	if err != nil {
-		p.file.Close()
 		return p.errorf(err)
 	}
 	p.from, p.to, p.last = p.n.Size, p.n.Size, true
 	if err := f.add(p, 0); err != nil {
 		return err
 	}
-	f.batch.done = append(f.batch.done, p.file)
+	f.batch.done, f.file = append(f.batch.done, f.file), nil
 	return nil
 }
 

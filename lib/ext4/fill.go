@@ -3,12 +3,8 @@
 package ext4
 
 import (
-	"context"
 	"errors"
-	"runtime"
 	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"banger/lib/tree"
 )
@@ -68,66 +64,8 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 	return w, nil
 }
 
-// run reads the tree below root, on all processors, and writes it.
-func (w *filler) run(ctx context.Context, root string) error {
-	readers := runtime.GOMAXPROCS(0)
-	count := 2*readers + 2*writers
-	idle, work, order, placed := make(chan *batch, count), make(chan *batch, count), make(chan *batch, count), make(chan *batch, count)
-	for range count {
-		idle <- &batch{buf: make([]byte, 0, 2*batchSize), read: make(chan error, 1)}
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer close(work)
-		defer close(order)
-		f := feeder{ctx: ctx, plan: w.plan, root: root, idle: idle, send: func(b *batch) error {
-			work <- b // there is room for all there are
-			order <- b
-			return ctx.Err()
-		}}
-		return f.feed()
-	})
-	for range readers {
-		g.Go(func() error {
-			for b := range work {
-				b.read <- b.fill(w.Image, w.plan)
-			}
-			return nil
-		})
-	}
-	g.Go(func() error {
-		defer close(placed)
-		for b := range order {
-			if err := w.place(b); err != nil {
-				return err
-			}
-			placed <- b
-		}
-		return nil
-	})
-	for range writers {
-		g.Go(func() error {
-			for b := range placed {
-				if err := w.write(b); err != nil {
-					return err
-				}
-				idle <- b
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-// writers is how many batches are written at the same time: one is copied or
-// waited for while the next one is handed to the kernel.
-const writers = 2
-
-// place finds the places of a batch, once it is read.
+// place finds the places of what is in a batch.
 func (w *filler) place(b *batch) error {
-	if err := <-b.read; err != nil {
-		return err
-	}
 	w.sweep = &b.sweep
 	for i := range b.parts {
 		if err := w.part(&b.parts[i]); err != nil {
@@ -146,7 +84,6 @@ func (w *filler) write(b *batch) error {
 	if total := w.written.Add(written); w.progress != nil {
 		w.progress(total)
 	}
-	b.reset()
 	return nil
 }
 

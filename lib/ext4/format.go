@@ -17,7 +17,7 @@
 // the reader in lookup.go, file.go, readtree.go and xattrread.go. Above them,
 // direct: plan.go says what goes where in which order, feed.go and batch.go read
 // it, space.go, sweep.go and table.go place it, fill.go and fillinode.go have
-// that done inode by inode, finish.go sums up.
+// that done inode by inode, line.go all at the same time, finish.go sums up.
 package ext4
 
 import "encoding/binary"
