@@ -23,7 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var chaos = flag.Duration("chaos", 15*time.Second, "how long TestChaos goes on")
+var chaos = flag.Duration("chaos", 2*time.Minute, "how long TestChaos goes on")
 
 // TestChaos: eight processes at a time add, replace, register, list and remove
 // the same few kernels and images, and are killed at random. All that is listed
