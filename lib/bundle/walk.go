@@ -40,13 +40,19 @@ func (e entry) readlink() (string, error) {
 	return string(buf[:max(0, n)]), os.NewSyscallError("readlinkat", err)
 }
 
-// open opens a file for reading; a symlink is not followed.
+// open opens a file for reading. A symlink is not followed, and nobody waited
+// for: what was a file when the entry was looked at has to be one still.
 func (e entry) open() (*os.File, error) {
-	fd, err := unix.Openat(int(e.in.Fd()), e.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(int(e.in.Fd()), e.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("openat", err)
 	}
-	return os.NewFile(uintptr(fd), e.name), nil
+	f := os.NewFile(uintptr(fd), e.name)
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, errors.New("no file any more: did the tree change meanwhile?"))
+	}
+	return f, nil
 }
 
 // A walker goes through a directory on disk and the tree's side by side. The
