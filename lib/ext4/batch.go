@@ -22,6 +22,7 @@ type batch struct {
 	runs  []run
 	buf   []byte     // what the parts hold, as far as it has room
 	done  []*os.File // directories and files that no later batch reads from
+	most  int        // of those
 	read  chan error // hears when the contents are there
 	sweep sweep      // where they go
 }
@@ -29,7 +30,6 @@ type batch struct {
 const (
 	batchSize  = 512 << 10 // bytes of content
 	batchParts = 512
-	batchDone  = 32 // bounds how many directories are open
 )
 
 // A part is an inode, or one of several pieces of a file's content.
@@ -53,7 +53,7 @@ type part struct {
 type run struct{ logical, count, offset int64 }
 
 func (b *batch) full() bool {
-	return len(b.buf) >= batchSize || len(b.parts) >= batchParts || len(b.done) >= batchDone
+	return len(b.buf) >= batchSize || len(b.parts) >= batchParts || len(b.done) >= b.most
 }
 
 // reset empties a batch that is read and written.

@@ -5,7 +5,6 @@ package ext4
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"banger/lib/status"
@@ -25,42 +24,49 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 		return err
 	}
 	o.eaInode = p.large
-	// An extent that ends where something lies in its way is one more than was
-	// counted, which may be what an extent tree has no room for.
-	counted, more := false, int64(0)
-	for more < 8*sizeStep/blockSize {
-		d := p.demand
-		d.blocks += more
-		g, err := mk.size(ctx, path, o, d)
-		if err != nil {
-			return err
-		}
-		sized := func() bool {
-			return o.Size > 0 || d.promise(o).size == g.size && p.promise(o).size == g.size
-		}
-		w, err := fill(ctx, path, o, p, sized)
-		switch {
-		case err != nil && !errors.Is(err, errNoRoom):
-			return err
-		case w.recounted && counted:
-			return errChanged
-		case w.inVain || w.recounted && !sized():
-			counted, more = true, 0
-		case err == nil && w.FreeBlocks() >= g.free:
-			return nil
-		case o.Size > 0:
-			return status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom)
-		default:
-			more += sizeStep / blockSize
-		}
+	again, err := mk.tryDirect(ctx, path, o, p, false)
+	if again {
+		_, err = mk.tryDirect(ctx, path, o, p, true)
 	}
-	return fmt.Errorf("%w, whatever its size", errNoRoom)
+	return err
+}
+
+// An attempt is what is known of a size while a filesystem of it is filled.
+type attempt struct {
+	exact  bool        // the blocks of files are counted, not estimated
+	sized  func() bool // whether it is the size that would be found by what is known now
+	inVain bool        // it is not: files are only counted
+}
+
+// tryDirect makes the image, of a tree whose blocks are exact or estimated. In
+// the second case they are exact afterwards, and again tells that another size,
+// or any, might be found for them.
+func (mk *Mkfs) tryDirect(ctx context.Context, path string, o Options, p *plan, exact bool) (again bool, err error) {
+	d := p.demand
+	g, tooSmall := mk.size(ctx, path, o, d)
+	if tooSmall != nil && (exact || !errors.Is(tooSmall, errNoRoom)) {
+		return false, tooSmall
+	}
+	sized := func() bool {
+		return tooSmall == nil && (o.Size > 0 || d.promise(o).size == g.size && p.promise(o).size == g.size)
+	}
+	w, err := fill(ctx, path, o, p, attempt{exact: exact, sized: sized, inVain: tooSmall != nil})
+	switch {
+	case err != nil && !errors.Is(err, errNoRoom):
+		return false, err
+	case w.recounted && (w.inVain || !sized()):
+		return true, nil
+	case tooSmall != nil:
+		return false, tooSmall
+	case err == nil && w.FreeBlocks() >= g.free:
+		return false, nil
+	}
+	return false, status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom)
 }
 
 // fill fills the empty filesystem at path. The error is errNoRoom if it is too
-// small, or sized came to say that it has another size than it should: all files
-// are read and counted even so.
-func fill(ctx context.Context, path string, o Options, p *plan, sized func() bool) (*filler, error) {
+// small, or if that is in vain: all files are read and counted even so.
+func fill(ctx context.Context, path string, o Options, p *plan, a attempt) (*filler, error) {
 	m, err := open(path, os.O_RDWR)
 	if err != nil {
 		return nil, err
@@ -70,7 +76,7 @@ func fill(ctx context.Context, path string, o Options, p *plan, sized func() boo
 	if err != nil {
 		return nil, err
 	}
-	w.progress, w.sized = o.Progress, sized
+	w.progress, w.attempt = o.Progress, a
 	if err := w.run(ctx, o.Root); err != nil {
 		return w, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
@@ -49,6 +50,48 @@ func zeros(t testing.TB) *source {
 		s.add(fmt.Sprint(i), tree.Inode{Xattrs: []tree.Xattr{{Name: "user.x", Value: strings.Repeat("v", 500)}}}, content)
 	}
 	return s
+}
+
+// A size that holds the tree is not refused because of zeros that a host keeps;
+// one that does not is, with the least that does.
+func TestEstimateTooSmall(t *testing.T) {
+	s := newSource(t)
+	s.direct = true
+	n := s.add("f", tree.Inode{}, strings.Repeat("\x00", 40<<20)+strings.Repeat("x", 6<<20))
+	estimated := func(size int64) error {
+		n.Blocks, n.Runs = blocksOf(n.Size), 1
+		_, err := s.create(Options{Size: size, Free: -1, Created: 1})
+		return err
+	}
+	if err := estimated(16 << 20); err != nil {
+		t.Error(err)
+	}
+	err := estimated(9 << 20)
+	var least int64
+	if _, scanErr := fmt.Sscanf(status.HintOf(err), "--size %d", &least); scanErr != nil || least > 16<<20 {
+		t.Fatalf("%v, hint %s", err, status.HintOf(err))
+	}
+	if err := estimated(least); err != nil {
+		t.Error(err)
+	}
+}
+
+// The size that is hinted at holds it, also where something in the way splits a
+// file once more than an inode has room for.
+func TestHintHolds(t *testing.T) {
+	run := strings.Repeat("x", blockSize) + strings.Repeat("\x00", blockSize)
+	s := newSource(t)
+	s.direct = true
+	s.add("split", tree.Inode{}, run+run+run+strings.Repeat("x", 125<<20))
+	for i := range 199 {
+		s.add(fmt.Sprint(i), tree.Inode{}, "1")
+	}
+	_, err := s.create(Options{Size: 100 << 20, Free: -1, Created: 1})
+	var least int64
+	if _, scanErr := fmt.Sscanf(status.HintOf(err), "--size %d", &least); scanErr != nil {
+		t.Fatalf("%v, hint %s", err, status.HintOf(err))
+	}
+	s.image(Options{Size: least, Free: -1, Created: 1})
 }
 
 // A tree whose files change while they are read is noticed, and nothing spins.

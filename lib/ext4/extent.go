@@ -53,8 +53,10 @@ type extentWalk struct {
 // node visits a node that must be less deep than its parent.
 func (w extentWalk) node(node []byte, above int) error {
 	entries, depth := int(le.Uint16(node[2:])), int(le.Uint16(node[6:]))
+	// Only the root may be empty: a node is known by what it adds not to have
+	// been visited before.
 	if le.Uint16(node) != extentMagic || depth >= above || (entries+1)*extentSize > len(node) ||
-		depth > 0 && entries == 0 {
+		entries == 0 && (depth > 0 || above <= maxExtentDepth) {
 		return errExtent
 	}
 	for i := 1; i <= entries; i++ {

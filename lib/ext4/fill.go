@@ -18,16 +18,16 @@ type filler struct {
 	table *table
 	sweep *sweep // of the batch at hand
 
-	shared map[blockKey]*sharedBlock
+	shared     map[blockKey]*sharedBlock
+	rootValues []*attribute // not written yet
 
 	extents extentList // of the inode at hand
 	blocks  int64      // that it has so far, of all kinds
 	counted struct{ blocks, runs, end int64 }
 
-	recounted bool        // a file has other blocks that are not all zeros than it was said
-	sized     func() bool // whether the size is what it should be, by that count
-	inVain    bool        // it is not: files are only counted
-	full      bool        // there is no more room: likewise
+	attempt
+	recounted bool // a file has other blocks that are not all zeros than was estimated
+	full      bool // there is no more room: files are only counted
 
 	progress func(written int64)
 	written  atomic.Int64 // bytes of contents
@@ -103,9 +103,8 @@ func (w *filler) part(p *part) error {
 	if !p.last {
 		return nil
 	}
-	w.recount(p.n)
-	err := error(nil)
-	if !w.full && !w.inVain {
+	err := w.recount(p.n)
+	if err == nil && !w.full && !w.inVain {
 		err = w.inode(p)
 	}
 	w.extents, w.blocks, w.counted.blocks, w.counted.runs, w.counted.end = w.extents[:0], 0, 0, 0, 0
@@ -115,14 +114,18 @@ func (w *filler) part(p *part) error {
 	return err
 }
 
-// recount corrects what was said of a file, if it was wrong.
-func (w *filler) recount(n *tree.Inode) {
+// recount corrects what was said of a file, if it was an estimate.
+func (w *filler) recount(n *tree.Inode) error {
 	if n.Type != tree.File || n.Blocks == w.counted.blocks && n.Runs == w.counted.runs {
-		return
+		return nil
+	}
+	if w.exact {
+		return errors.New("other blocks of it are zeros than before: did the tree change meanwhile?")
 	}
 	w.plan.recount(n, w.counted.blocks, w.counted.runs)
 	w.recounted = true
 	w.inVain = w.inVain || !w.sized()
+	return nil
 }
 
 // count counts the blocks of the file at hand.

@@ -29,7 +29,24 @@ func (w *filler) inode(p *part) error {
 	if err := w.table.put(n.Ino, raw, n.Type == tree.Dir); err != nil {
 		return err
 	}
-	for _, a := range where.large {
+	return w.values(n, where.large)
+}
+
+// values writes the inodes of large values. Those of the root wait until
+// lost+found has the first inode that is not reserved.
+func (w *filler) values(n *tree.Inode, large []*attribute) error {
+	switch n {
+	case w.plan.root:
+		w.rootValues = large
+		return nil
+	case w.plan.lostFound:
+		for _, a := range w.rootValues {
+			if err := w.value(w.plan.root, a); err != nil {
+				return err
+			}
+		}
+	}
+	for _, a := range large {
 		if err := w.value(n, a); err != nil {
 			return err
 		}

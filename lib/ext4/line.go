@@ -26,15 +26,22 @@ type line struct {
 // the next one is handed to the kernel.
 const writers = 2
 
-// run reads the tree below root, on all processors, and writes it.
+// Whatever the machine, a line takes some MiB, and has so many directories open
+// beside those on the way to the one at hand.
+const (
+	mostReaders = 8
+	mostOpen    = 64
+)
+
+// run reads the tree below root, on several processors, and writes it.
 func (w *filler) run(ctx context.Context, root string) error {
-	readers := runtime.GOMAXPROCS(0)
+	readers := min(runtime.GOMAXPROCS(0), mostReaders)
 	batches := make([]batch, 2*(readers+writers))
 	count := len(batches)
 	l := line{filler: w, idle: make(chan *batch, count), fed: make(chan *batch, count),
 		order: make(chan *batch, count), placed: make(chan *batch, count)}
 	for i := range batches {
-		batches[i] = batch{buf: make([]byte, 0, 2*batchSize), read: make(chan error, 1)}
+		batches[i] = batch{buf: make([]byte, 0, 2*batchSize), read: make(chan error, 1), most: mostOpen / count}
 		l.idle <- &batches[i]
 	}
 	g, ctx := errgroup.WithContext(ctx)

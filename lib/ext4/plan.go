@@ -24,6 +24,7 @@ type plan struct {
 	root, lostFound *tree.Inode
 	seed            [4]uint32 // of the hash of names
 	last            uint32    // the highest number
+	rootValues      uint32    // inodes of large values of the root's
 	large           bool      // some attribute has an inode of its own
 	sharers         map[blockKey]int
 }
@@ -40,12 +41,15 @@ func newPlan(o Options) (*plan, error) {
 	if p.lostFound = p.root.Lookup(lostFound); p.lostFound == nil {
 		p.lostFound = mkfsLostFound(o.Created)
 	}
-	p.last = lostFoundIno - 1
+	p.last = lostFoundIno
 	p.blocks = -1 - lostFoundBlocks // which mke2fs has taken already
 	err := p.walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
-		if n == p.root {
+		switch n {
+		case p.root:
 			n.Ino = rootIno
-		} else {
+		case p.lostFound:
+			n.Ino = lostFoundIno
+		default:
 			p.last++
 			n.Ino = p.last
 		}
@@ -85,8 +89,13 @@ func (p *plan) count(n *tree.Inode) error {
 // with -1 takes it off again.
 func (p *plan) addFile(n *tree.Inode, times int64) {
 	p.content += times * n.Blocks
-	p.demand.blocks += times * (n.Blocks + extentBlocks(n.Runs+n.Blocks/maxExtentLen))
+	p.demand.blocks += times * (n.Blocks + extentBlocks(mostExtents(n)))
 }
+
+// mostExtents is how many extents a file can have: as many as there are runs,
+// one more wherever one would be too long or something lies in the way, at the
+// start of a group, the journal, or the indirect block of the resize inode.
+func mostExtents(n *tree.Inode) int64 { return n.Runs + 2*(n.Blocks/maxExtentLen) + 2 }
 
 // recount corrects what is known of a file's content.
 func (p *plan) recount(n *tree.Inode, blocks, runs int64) {
@@ -107,6 +116,9 @@ func (p *plan) countXattrs(n *tree.Inode) error {
 	}
 	if len(where.large) > 0 {
 		p.last += uint32(len(where.large))
+		if n == p.root {
+			p.rootValues = uint32(len(where.large))
+		}
 		p.large = true
 		p.blocks += 1 + where.valueBlocks()
 		return nil
@@ -125,7 +137,19 @@ func (p *plan) placeXattrs(n *tree.Inode) (placement, error) {
 	if err != nil {
 		return placement{}, err
 	}
-	return place(all, n.Ino+1)
+	return place(all, p.firstValue(n))
+}
+
+// firstValue is the number of an inode's first large value: those of an inode
+// follow it, the root's and lost+found's what is reserved.
+func (p *plan) firstValue(n *tree.Inode) uint32 {
+	switch n {
+	case p.root:
+		return lostFoundIno + 1
+	case p.lostFound:
+		return lostFoundIno + 1 + p.rootValues
+	}
+	return n.Ino + 1
 }
 
 func keyOf(all []attribute) (key blockKey) {

@@ -41,7 +41,11 @@ type treeReader struct {
 	*Image
 	ctx    context.Context
 	inodes map[uint32]*tree.Inode
+	depth  int
 }
+
+// maxDepth is how deep directories may be in directories: a stack is to hold it.
+const maxDepth = 100_000
 
 // readDir reads a directory, and those in it. A directory has one name: a tree
 // that leads in circles is an error, and ends.
@@ -49,6 +53,10 @@ func (r *treeReader) readDir(dir *tree.Inode) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
+	if r.depth++; r.depth > maxDepth {
+		return fmt.Errorf("more than %d directories deep", maxDepth)
+	}
+	defer func() { r.depth-- }()
 	raw, err := r.readInode(dir.Ino)
 	if err != nil {
 		return err

@@ -79,3 +79,53 @@ func TestReadCircle(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// Large values of the root's and of lost+found's have inodes behind those that
+// are reserved.
+func TestRootValues(t *testing.T) {
+	for _, names := range [][]string{{"."}, {"lost+found"}, {".", "lost+found"}} {
+		s := newSource(t)
+		s.direct = true
+		s.add("lost+found", tree.Inode{Type: tree.Dir}, "")
+		s.add("f", tree.Inode{}, "1")
+		for _, name := range names {
+			n := s.tree.Root
+			if name != "." {
+				n = n.Lookup(name)
+			}
+			n.Xattrs = []tree.Xattr{{Name: "user.a", Value: strings.Repeat(name, 1000)}, {Name: "user.b", Value: strings.Repeat("b", 9000)}}
+		}
+		m := s.image(small)
+		same(t, s.tree, m)
+		root, err := m.inode(rootIno)
+		if err != nil || len(root.Xattrs) != len(s.tree.Root.Xattrs) {
+			t.Errorf("%q: the root has %d, %v", names, len(root.Xattrs), err)
+		}
+	}
+}
+
+// An index all of whose entries lead to one node ends, even if there is nothing
+// at its end.
+func TestEmptyNodes(t *testing.T) {
+	m := rich(t).image(small)
+	ino := m.mustEntry(t, "runs")
+	const base = 3000 // free blocks of the image, one for each level
+	for depth := range maxExtentDepth {
+		node := make([]byte, blockSize)
+		if depth > 0 {
+			loopNode(node, blockExtents, depth, base+int64(depth)-1)
+		} else {
+			fillNode(node, blockExtents, 0, nil)
+		}
+		le.PutUint32(node[extentTail:], m.extentChecksum(ino, 0, node))
+		if _, err := m.f.WriteAt(node, (base+int64(depth))*blockSize); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.editInode(t, ino, func(raw []byte) {
+		loopNode(raw[inBlock:inBlock+60], inodeExtents, maxExtentDepth, base+maxExtentDepth-1)
+	})
+	if _, err := m.ReadTree(t.Context()); err == nil {
+		t.Error("no error")
+	}
+}

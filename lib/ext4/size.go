@@ -67,7 +67,7 @@ func (mk *Mkfs) size(ctx context.Context, path string, o Options, d demand) (geo
 		if err != nil {
 			return g, err
 		}
-		return g, status.Hint(status.Errorf(status.Create, "%d bytes are too small", g.size),
+		return g, status.Hint(status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom),
 			"--size %d is the least that holds it (%s)", least.size, units.BytesSize(float64(least.size)))
 	}
 	return g, err
