@@ -181,14 +181,19 @@ func TestForgedSymlink(t *testing.T) {
 	}
 }
 
-// An extent tree that leads to itself, or a thousand times to one block, ends.
-func TestForgedExtents(t *testing.T) {
-	m := paths(t).image(small)
-	ino := m.mustEntry(t, "many")
+// forgeExtents gives an inode an extent tree as deep as can be, each node of
+// which leads to the one below it only, as often as it can, and the last to a
+// leaf.
+func (m *Image) forgeExtents(t testing.TB, ino uint32, leaf func(node []byte, child int64)) {
+	t.Helper()
 	const base = 3000 // free blocks of the image, one for each level
 	for depth := range maxExtentDepth {
-		node := make([]byte, blockSize)
-		loopNode(node, blockExtents, depth, base+int64(depth)-1)
+		node, child := make([]byte, blockSize), base+int64(depth)-1
+		if depth == 0 {
+			leaf(node, child)
+		} else {
+			loopNode(node, blockExtents, depth, child)
+		}
 		le.PutUint32(node[extentTail:], m.extentChecksum(ino, 0, node))
 		if _, err := m.f.WriteAt(node, (base+int64(depth))*blockSize); err != nil {
 			t.Fatal(err)
@@ -197,6 +202,13 @@ func TestForgedExtents(t *testing.T) {
 	m.editInode(t, ino, func(raw []byte) {
 		loopNode(raw[inBlock:inBlock+60], inodeExtents, maxExtentDepth, base+maxExtentDepth-1)
 	})
+}
+
+// An extent tree that leads to itself, or a thousand times to one block, ends.
+func TestForgedExtents(t *testing.T) {
+	m := paths(t).image(small)
+	ino := m.mustEntry(t, "many")
+	m.forgeExtents(t, ino, func(leaf []byte, child int64) { loopNode(leaf, blockExtents, 0, child) })
 	raw, err := m.readInode(ino)
 	if err != nil {
 		t.Fatal(err)

@@ -47,8 +47,8 @@ type treeReader struct {
 // maxDepth is how deep directories may be in directories: a stack is to hold it.
 const maxDepth = 100_000
 
-// readDir reads a directory, and those in it. A directory has one name: a tree
-// that leads in circles is an error, and ends.
+// readDir reads a directory, and then those in it. A directory has one name: a
+// tree that leads in circles is an error, and ends.
 func (r *treeReader) readDir(dir *tree.Inode) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
@@ -57,39 +57,54 @@ func (r *treeReader) readDir(dir *tree.Inode) error {
 		return fmt.Errorf("more than %d directories deep", maxDepth)
 	}
 	defer func() { r.depth-- }()
+	subdirs, err := r.readNames(dir)
+	if err != nil {
+		return fmt.Errorf("./%s: %w", mtree.Escape(dir.Path()), err)
+	}
+	for _, sub := range subdirs {
+		if err := r.readDir(sub); err != nil {
+			return err // which has said where
+		}
+	}
+	return nil
+}
+
+// readNames enters the names in a directory, and returns the directories.
+func (r *treeReader) readNames(dir *tree.Inode) (subdirs []*tree.Inode, err error) {
 	raw, err := r.readInode(dir.Ino)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.dir(dir.Ino, raw, func(e dirent) error {
-		if err := r.entry(dir, e); err != nil {
-			return fmt.Errorf("./%s: %w", mtree.Escape(dir.Join(e.name)), err)
+	err = r.dir(dir.Ino, raw, func(e dirent) error {
+		n, err := r.entry(dir, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", mtree.Escape(e.name), err)
+		}
+		if n.Type == tree.Dir {
+			subdirs = append(subdirs, n)
 		}
 		return nil
 	})
+	return subdirs, err
 }
 
-// entry enters a name, and what is below it.
-func (r *treeReader) entry(dir *tree.Inode, e dirent) (err error) {
+// entry enters a name.
+func (r *treeReader) entry(dir *tree.Inode, e dirent) (n *tree.Inode, err error) {
 	if dir.Lookup(e.name) != nil {
-		return errors.New("a second entry of this name")
+		return nil, errors.New("a second entry of this name")
 	}
 	if err := tree.CheckNames([]string{e.name}); err != nil {
-		return err
+		return nil, err
 	}
-	n := r.inodes[e.ino]
-	if n != nil {
-		return dir.Link(e.name, n, nil)
+	if n = r.inodes[e.ino]; n != nil {
+		return n, dir.Link(e.name, n, nil)
 	}
 	if n, err = r.inode(e.ino); err != nil {
-		return err
+		return nil, err
 	}
 	r.inodes[e.ino] = n
 	dir.Put(e.name, n, nil)
-	if n.Type != tree.Dir {
-		return nil
-	}
-	return r.readDir(n)
+	return n, nil
 }
 
 // inode reads an inode, but for how many names it has.

@@ -108,24 +108,31 @@ func TestRootValues(t *testing.T) {
 // at its end.
 func TestEmptyNodes(t *testing.T) {
 	m := rich(t).image(small)
-	ino := m.mustEntry(t, "runs")
-	const base = 3000 // free blocks of the image, one for each level
-	for depth := range maxExtentDepth {
-		node := make([]byte, blockSize)
-		if depth > 0 {
-			loopNode(node, blockExtents, depth, base+int64(depth)-1)
-		} else {
-			fillNode(node, blockExtents, 0, nil)
-		}
-		le.PutUint32(node[extentTail:], m.extentChecksum(ino, 0, node))
-		if _, err := m.f.WriteAt(node, (base+int64(depth))*blockSize); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m.editInode(t, ino, func(raw []byte) {
-		loopNode(raw[inBlock:inBlock+60], inodeExtents, maxExtentDepth, base+maxExtentDepth-1)
-	})
+	m.forgeExtents(t, m.mustEntry(t, "runs"), func(leaf []byte, _ int64) { fillNode(leaf, blockExtents, 0, nil) })
 	if _, err := m.ReadTree(t.Context()); err == nil {
 		t.Error("no error")
 	}
+}
+
+// What is wrong deep down is named, once.
+func TestReadDeep(t *testing.T) {
+	s := newSource(t)
+	s.direct = true
+	path := "d"
+	for range 200 {
+		s.add(path, tree.Inode{Type: tree.Dir}, "")
+		path += "/d"
+	}
+	m := s.image(small)
+	ino, _, err := m.find(path[:len(path)-2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, m, m.firstBlock(t, ino), func() {
+		_, err := m.ReadTree(t.Context())
+		want := "./" + path[:len(path)-2] + ": directory inode " + fmt.Sprint(ino) + ": "
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "inode") != 1 {
+			t.Errorf("%.2000v, want %s", err, want)
+		}
+	})
 }
