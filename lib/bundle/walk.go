@@ -136,7 +136,7 @@ func (w *walker) entry(e entry) error {
 	case n.Type == tree.File && n.Size > 0:
 		// Files without a hole need not even be opened.
 		if w.estimate && e.stat.Blocks*512 >= n.Size {
-			n.Blocks, n.Runs = (n.Size+sparse.BlockSize-1)/sparse.BlockSize, 1
+			n.Blocks, n.Runs = sparse.Blocks(n.Size), 1
 			return nil
 		}
 		f, err := e.open()

@@ -10,7 +10,7 @@ import (
 )
 
 // fileTypes are the types in directory entries (EXT4_FT_*).
-var fileTypes = map[tree.Type]byte{
+var fileTypes = [...]byte{
 	tree.File: 1, tree.Dir: 2, tree.Char: 3, tree.Block: 4, tree.Fifo: 5, tree.Socket: 6, tree.Symlink: 7,
 }
 

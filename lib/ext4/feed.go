@@ -69,9 +69,6 @@ func (f *feeder) visit(dir *tree.Inode, name string, n *tree.Inode) error {
 	return err
 }
 
-// blocksOf is how many blocks hold so many bytes.
-func blocksOf(size int64) int64 { return roundUp(size, blockSize) / blockSize }
-
 // enter opens a directory that there is something to read in.
 func (f *feeder) enter(p *part) (err error) {
 	var in *os.File

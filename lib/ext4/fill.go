@@ -23,7 +23,7 @@ type filler struct {
 
 	extents extentList // of the inode at hand
 	blocks  int64      // that it has so far, of all kinds
-	counted struct{ blocks, runs, end int64 }
+	counted counted    // of its content
 
 	attempt
 	recounted bool // a file has other blocks that are not all zeros than was estimated
@@ -90,7 +90,7 @@ func (w *filler) write(b *batch) error {
 // part places a part, and with the last one the inode.
 func (w *filler) part(p *part) error {
 	for _, r := range p.runs {
-		w.count(r)
+		w.counted.add(r)
 		if w.full || w.inVain {
 			continue
 		}
@@ -107,7 +107,7 @@ func (w *filler) part(p *part) error {
 	if err == nil && !w.full && !w.inVain {
 		err = w.inode(p)
 	}
-	w.extents, w.blocks, w.counted.blocks, w.counted.runs, w.counted.end = w.extents[:0], 0, 0, 0, 0
+	w.extents, w.blocks, w.counted = w.extents[:0], 0, counted{}
 	if errors.Is(err, errNoRoom) {
 		w.full, err = true, nil
 	}
@@ -128,13 +128,15 @@ func (w *filler) recount(n *tree.Inode) error {
 	return nil
 }
 
-// count counts the blocks of the file at hand.
-func (w *filler) count(r run) {
-	if r.logical != w.counted.end || w.counted.runs == 0 {
-		w.counted.runs++
+// counted is what is known of a file's content so far: blocks, the runs that they
+// form, and where the last one ends.
+type counted struct{ blocks, runs, end int64 }
+
+func (c *counted) add(r run) {
+	if r.logical != c.end || c.runs == 0 {
+		c.runs++
 	}
-	w.counted.blocks += r.count
-	w.counted.end = r.logical + r.count
+	c.blocks, c.end = c.blocks+r.count, r.logical+r.count
 }
 
 // content places blocks of the inode at hand where there is room.

@@ -7,10 +7,7 @@ import "banger/lib/tree"
 // inode writes an inode whose content is written, and what belongs to it: the
 // nodes of its extent tree, its attributes, the inodes of large values.
 func (w *filler) inode(p *part) error {
-	n, raw := p.n, make([]byte, inodeSize)
-	le.PutUint16(raw[inExtraIsize:], extraIsize)
-	le.PutUint16(raw[inLinks:], uint16(n.Nlink))
-	setMeta(raw, n)
+	n, raw := p.n, newInode(p.n)
 	if err := w.setContent(raw, p); err != nil {
 		return err
 	}
@@ -40,12 +37,14 @@ func (w *filler) values(n *tree.Inode, large []*attribute) error {
 		w.rootValues = large
 		return nil
 	case w.plan.lostFound:
-		for _, a := range w.rootValues {
-			if err := w.value(w.plan.root, a); err != nil {
-				return err
-			}
+		if err := w.valuesOf(w.plan.root, w.rootValues); err != nil {
+			return err
 		}
 	}
+	return w.valuesOf(n, large)
+}
+
+func (w *filler) valuesOf(n *tree.Inode, large []*attribute) error {
 	for _, a := range large {
 		if err := w.value(n, a); err != nil {
 			return err
@@ -77,15 +76,6 @@ func (w *filler) setContent(raw []byte, p *part) error {
 	}
 	le.PutUint32(raw[inFlags:], flags)
 	return w.extents.tree(w.Image, n.Ino, raw[inBlock:inBlock+60], w.newBlock)
-}
-
-// dirLinks is what the links of a directory are kept as: 1 if there are too many
-// to count (dir_nlink).
-func dirLinks(links int) uint16 {
-	if links > tree.MaxLinks {
-		return 1
-	}
-	return uint16(links)
 }
 
 // A sharedBlock is the block of attributes that inodes share: how many more may
@@ -147,15 +137,12 @@ func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error)
 // ext4_xattr_inode_set_hash and _set_ref).
 func (w *filler) value(owner *tree.Inode, a *attribute) error {
 	w.extents, w.blocks = w.extents[:0], 0
-	content := make([]byte, roundUp(int64(len(a.value)), blockSize))
+	content := make([]byte, blocksOf(int64(len(a.value)))*blockSize)
 	copy(content, a.value)
 	if err := w.content(0, content); err != nil {
 		return err
 	}
-	raw := make([]byte, inodeSize)
-	setMeta(raw, &tree.Inode{Type: tree.File, Mode: 0o600, UID: owner.UID, GID: owner.GID})
-	le.PutUint16(raw[inExtraIsize:], extraIsize)
-	le.PutUint16(raw[inLinks:], 1)
+	raw := newInode(&tree.Inode{Type: tree.File, Mode: 0o600, UID: owner.UID, GID: owner.GID, Nlink: 1})
 	le.PutUint32(raw[inFlags:], flagExtents|flagEAInode)
 	le.PutUint32(raw[inVersion:], 1)
 	le.PutUint32(raw[inAtime:], w.valueHash(a.value))

@@ -85,4 +85,4 @@ func (m *Image) initBlockBitmap(g int64, bits *bitmap) {
 }
 
 // descBlocks returns how many blocks the descriptors take.
-func (m *Image) descBlocks() int64 { return roundUp(m.groupCount()*gdSize, blockSize) / blockSize }
+func (m *Image) descBlocks() int64 { return blocksOf(m.groupCount() * gdSize) }

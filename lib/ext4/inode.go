@@ -32,6 +32,24 @@ func sizeOf(raw []byte) int64 {
 	return int64(le.Uint32(raw[inSizeLo:])) | int64(le.Uint32(raw[inSizeHi:]))<<32
 }
 
+// newInode makes an inode of what the manifest says of it.
+func newInode(n *tree.Inode) []byte {
+	raw := make([]byte, inodeSize)
+	le.PutUint16(raw[inExtraIsize:], extraIsize)
+	le.PutUint16(raw[inLinks:], uint16(n.Nlink))
+	setMeta(raw, n)
+	return raw
+}
+
+// dirLinks is what the links of a directory are kept as: 1 if there are too many
+// to count (dir_nlink).
+func dirLinks(links int) uint16 {
+	if links > tree.MaxLinks {
+		return 1
+	}
+	return uint16(links)
+}
+
 // setMeta writes into an inode what the manifest says of it. Content, size,
 // number of links and extended attributes stay as they are.
 func setMeta(raw []byte, n *tree.Inode) {

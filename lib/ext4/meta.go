@@ -124,10 +124,7 @@ func setDirLinks(raw []byte, n *tree.Inode) {
 			links++
 		}
 	}
-	if links > tree.MaxLinks {
-		links = 1
-	}
-	le.PutUint16(raw[inLinks:], uint16(links))
+	le.PutUint16(raw[inLinks:], dirLinks(links))
 }
 
 // writeInode changes one inode in a table.

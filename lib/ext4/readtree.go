@@ -140,13 +140,10 @@ func (m *Image) countFile(n *tree.Inode, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	n.Size = f.Size
-	end := int64(-1)
+	var c counted
 	for _, e := range f.extents {
-		if e.logical != end {
-			n.Runs++
-		}
-		n.Blocks, end = n.Blocks+e.count, e.logical+e.count
+		c.add(run{logical: e.logical, count: e.count})
 	}
+	n.Size, n.Blocks, n.Runs = f.Size, c.blocks, c.runs
 	return nil
 }

@@ -38,7 +38,7 @@ func (d demand) promise(o Options) (g geometry) {
 	if o.Size == 0 && !o.Minimal {
 		g.free, g.freeInodes = (d.content+3)/4, (d.inodes+reservedInode+3)/4
 		if o.Free >= 0 {
-			g.free = roundUp(o.Free, blockSize) / blockSize
+			g.free = blocksOf(o.Free)
 		}
 	}
 	g.size = o.Size
@@ -116,6 +116,9 @@ func (mk *Mkfs) missing(ctx context.Context, path string, o Options, d demand, g
 	}
 	return d.blocks + g.free - m.FreeBlocks(), nil
 }
+
+// blocksOf is how many blocks hold so many bytes.
+func blocksOf(size int64) int64 { return roundUp(size, blockSize) / blockSize }
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 

@@ -16,6 +16,9 @@ import (
 // BlockSize is the size of the blocks that are holes when all zeros, in bytes.
 const BlockSize = 4096
 
+// Blocks returns how many blocks hold so many bytes.
+func Blocks(size int64) int64 { return (size + BlockSize - 1) / BlockSize }
+
 // chunk is how much is read and written at once.
 const chunk = 64 * BlockSize
 
@@ -66,7 +69,7 @@ func Count(ctx context.Context, f *os.File) (Usage, error) {
 func Estimate(f *os.File, size int64) (Usage, error) {
 	u, end := Usage{Size: size}, int64(-1)
 	err := Stretches(f, size, func(from, to int64) error {
-		u.Blocks += (to - from + BlockSize - 1) / BlockSize
+		u.Blocks += Blocks(to - from)
 		if from != end {
 			u.Runs++
 		}
@@ -86,7 +89,7 @@ func Stretches(f *os.File, size int64, visit func(from, to int64) error) error {
 		}
 		// The host's blocks may be smaller than ours.
 		from = max(at, from/BlockSize*BlockSize)
-		at = min((to+BlockSize-1)/BlockSize*BlockSize, size)
+		at = min(Blocks(to)*BlockSize, size)
 		if from >= at {
 			continue
 		}
@@ -120,7 +123,7 @@ func (s *scanner) scan(r io.Reader, at int64) error {
 				s.Runs++
 			}
 			s.end = s.Size + to
-			s.Blocks += (to - from + BlockSize - 1) / BlockSize
+			s.Blocks += Blocks(to - from)
 			if err := s.data(buf[from:to], s.Size+from); err != nil {
 				return err
 			}

@@ -79,3 +79,30 @@ func modular(t *testing.T, release string) fstest.MapFS {
 		dir + "kernel/drivers/net/unasked.ko": module(t, release, ""),
 	}
 }
+
+// whileChanging looks again and again while something is changed fifty times.
+func whileChanging(t *testing.T, change func(i int) error, look func() error) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		var err error
+		for i := 0; i < 50 && err == nil; i++ {
+			err = change(i)
+		}
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+		if err := look(); err != nil {
+			t.Error(err, <-done)
+			return
+		}
+	}
+}

@@ -181,29 +181,17 @@ func TestKernelDamaged(t *testing.T) {
 // Who looks for a kernel while it comes and goes finds all of it, or none.
 func TestKernelComing(t *testing.T) {
 	s := Open(t.TempDir())
-	done := make(chan error)
-	go func() {
-		var err error
-		for i := 0; i < 50 && err == nil; i++ {
-			_, err = s.AddKernel(context.Background(), Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux("6.1")}, Now: now})
-			err = errors.Join(err, s.RemoveKernel("k"))
-		}
-		done <- err
-	}()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Error(err)
-			}
-			return
-		default:
-		}
-		if _, err := s.Kernel("k"); err != nil && status.Of(err) != status.NoInput {
-			t.Error(err, <-done)
-			return
-		}
+	change := func(int) error {
+		_, err := s.AddKernel(context.Background(), Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux("6.1")}, Now: now})
+		return errors.Join(err, s.RemoveKernel("k"))
 	}
+	whileChanging(t, change, func() error {
+		_, err := s.Kernel("k")
+		if status.Of(err) == status.NoInput {
+			return nil
+		}
+		return err
+	})
 }
 
 // The image's own parts are what an initrd for it is made of.

@@ -57,34 +57,19 @@ func TestPackHeld(t *testing.T) {
 	if err := replace("6.0"); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error)
-	go func() {
-		var err error
-		for i := 0; i < 50 && err == nil; i++ {
-			err = replace(fmt.Sprint("6.", i))
-		}
-		done <- err
-	}()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Error(err)
-			}
-			return
-		default:
-		}
+	change := func(i int) error { return replace(fmt.Sprint("6.", i)) }
+	whileChanging(t, change, func() error {
 		b, err := s.Boot("k")
 		if err != nil {
-			t.Error(err, <-done)
-			return
+			return err
 		}
+		defer b.Close()
 		raw, err := fs.ReadFile(b.files, vmlinuxPart)
 		if release := b.Kernel.Release; err != nil || !bytes.Contains(raw, []byte("version "+release+" ")) {
 			t.Errorf("said to be %s: %q, %v", release, raw, err)
 		}
-		b.Close()
-	}
+		return nil
+	})
 }
 
 // What is packed is taken back as the same kernel, under any name.
