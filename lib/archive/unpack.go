@@ -65,15 +65,16 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	}
 	n := &numbered{layer.NewContents(ctx, f), f, path}
 	reader := &layer.Reader{Contents: n.Contents, MaxSize: kernel.MaxSize, MaxEntries: kernel.MaxEntries, Warn: warn}
-	l, err := reader.Read(ctx, "archive", endless{data})
+	// Without its blocks of zeros it may be cut between two entries: no digest
+	// would tell.
+	reader.Terminated = true
+	l, err := reader.Read(ctx, "archive", data)
 	if e := n.Wait(); err == nil {
 		err = e
 	}
-	for _, rest := range []io.Reader{data, in} {
-		if err == nil {
-			_, err = io.Copy(io.Discard, rest)
-			err = layer.Fault(err)
-		}
+	if err == nil {
+		_, err = io.Copy(io.Discard, in)
+		err = layer.Fault(err)
 	}
 	t := tree.New(tree.Inode{Mode: 0o755})
 	if err == nil {
@@ -84,15 +85,6 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 		return nil, nil, errors.Join(err, os.RemoveAll(path))
 	}
 	return t, n, nil
-}
-
-// endless is a reader that must not come to its end: a tar says itself where it
-// ends, by two blocks of zeros, and one without was cut between two entries.
-type endless struct{ io.Reader }
-
-func (e endless) Read(p []byte) (int, error) {
-	n, err := e.Reader.Read(p)
-	return n, cut(err)
 }
 
 // open returns the tar in what in holds.

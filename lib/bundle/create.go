@@ -115,7 +115,7 @@ func (w *workbench) record(t *tree.Tree) *Record {
 	}
 	if at, said := created(w.image.Config); said {
 		var clamped tree.Inode
-		clamped.SetTime(at)
+		clamped.SetTime(at.Unix(), uint32(at.Nanosecond()))
 		r.Created = time.Unix(clamped.Sec, int64(clamped.Nsec)).UTC()
 	}
 	for _, l := range w.image.Layers {

@@ -48,7 +48,7 @@ func (w *workbench) replay(ctx context.Context, contents *layer.Contents) (*tree
 		return nil, err
 	}
 	root := tree.Inode{Mode: 0o755}
-	if at, _ := created(w.image.Config); !root.SetTime(at) {
+	if at, _ := created(w.image.Config); !root.SetTime(at.Unix(), uint32(at.Nanosecond())) {
 		w.Warn(fmt.Sprintf("config: created %v is out of ext4's range: clamped", at.UTC()))
 	}
 	t := tree.New(root)
@@ -92,12 +92,9 @@ func (w *workbench) readLayer(ctx context.Context, r *layer.Reader, l layout.Lay
 	if err != nil {
 		return nil, err
 	}
-	// What follows the end of the archive counts: it belongs to the DiffID,
-	// and the digest has been checked only once the blob has been read out.
-	for _, rest := range []io.Reader{unpacked, in} {
-		if _, err := io.Copy(io.Discard, rest); err != nil {
-			return nil, layerError(id, err)
-		}
+	// The digest has been checked only once the blob has been read out.
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return nil, layerError(id, err)
 	}
 	if !diff.Verified() {
 		return nil, status.Errorf(status.Bad, "layer %s: its content does not match its DiffID %s", id, l.DiffID)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -68,7 +67,7 @@ func (s *scanner) inode(path string, stat unix.Stat_t) (*tree.Inode, error) {
 	n := &tree.Inode{
 		Type: t, Mode: uint16(stat.Mode & 0o7777), UID: stat.Uid, GID: stat.Gid,
 	}
-	n.SetTime(time.Unix(stat.Mtim.Unix()))
+	n.SetTime(stat.Mtim.Sec, uint32(stat.Mtim.Nsec))
 	if t == tree.File {
 		n.Size = stat.Size
 	}

@@ -3,16 +3,11 @@
 package layer
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"os"
-	"runtime"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"banger/lib/sparse"
@@ -21,62 +16,34 @@ import (
 
 const createFlags = unix.O_CREAT | unix.O_EXCL | unix.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 
-// small is the size of a file, in bytes, up to which it is written while the
-// archive is read on. Most files are; what they cost is being created.
-const small = 256 << 10
-
 // Contents keeps the contents of files in a private directory, under numbers.
 type Contents struct {
-	dir     *os.File
-	last    atomic.Int64
-	writers *errgroup.Group
-	ctx     context.Context
-	buffers sync.Pool
+	dir  *os.File
+	last atomic.Int64
+	*beside
 }
 
 // NewContents returns the contents kept in an empty directory, which must stay
 // open as long as they are used.
 func NewContents(ctx context.Context, dir *os.File) *Contents {
-	c := &Contents{dir: dir, buffers: sync.Pool{New: func() any { return new([small]byte) }}}
-	c.writers, c.ctx = errgroup.WithContext(ctx)
-	c.writers.SetLimit(runtime.GOMAXPROCS(0))
-	return c
+	return &Contents{dir: dir, beside: newBeside(ctx)}
 }
 
-// Wait waits until all contents are written. Until then, the inodes that have
-// them are not complete.
-func (c *Contents) Wait() error { return c.writers.Wait() }
-
-// add keeps the content that r has, size bytes, under a number of its own, and
-// notes it in n.
-func (c *Contents) add(n *tree.Inode, r io.Reader, size int64) error {
+// Keep keeps the content of a file under a number of its own, and notes it in n.
+func (c *Contents) Keep(n *tree.Inode, src *sparse.Source) error {
 	n.Content = c.last.Add(1)
-	if size > small {
-		return c.write(n, r)
-	}
-	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
-	}
-	buf := c.buffers.Get().(*[small]byte)
-	if _, err := io.ReadFull(r, buf[:size]); err != nil {
-		return err
-	}
-	c.writers.Go(func() error {
-		defer c.buffers.Put(buf)
-		return c.write(n, bytes.NewReader(buf[:size]))
-	})
-	return nil
+	return c.do(src, func(src *sparse.Source) error { return c.write(n, src) })
 }
 
 // write makes the file of a number.
-func (c *Contents) write(n *tree.Inode, r io.Reader) error {
+func (c *Contents) write(n *tree.Inode, src *sparse.Source) error {
 	name := strconv.FormatInt(n.Content, 10)
 	fd, err := unix.Openat(int(c.dir.Fd()), name, createFlags, 0o600)
 	if err != nil {
 		return os.NewSyscallError("openat", err)
 	}
 	f := os.NewFile(uintptr(fd), name)
-	usage, err := sparse.Write(f, r)
+	usage, err := sparse.Write(f, src)
 	if e := f.Close(); err == nil {
 		err = e
 	}

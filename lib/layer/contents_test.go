@@ -10,23 +10,25 @@ import (
 	"testing"
 
 	"banger/lib/tree"
+
+	"banger/lib/tar/tartest"
 )
 
 func TestTypes(t *testing.T) {
 	check(t, []rule{{
 		name: "Contents: typeflags 0, NUL and 7 are files",
-		layers: layers(pack(raw{name: "a", flag: '0', data: "1"}.bytes(), raw{name: "b", flag: 0, data: "2"}.bytes(),
-			raw{name: "c", flag: '7', data: "3"}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "a", Type: '0', Data: "1"}.Bytes(), tartest.Entry{Name: "b", Type: 0, Data: "2"}.Bytes(),
+			tartest.Entry{Name: "c", Type: '7', Data: "3"}.Bytes())),
 		want: "a:1 b:2 c:3",
 	}, {
 		name:   "Contents: NUL or 0 with a trailing / is a directory",
-		layers: layers(pack(raw{name: "a/", flag: 0}.bytes(), raw{name: "b/", flag: '0'}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "a/", Type: 0}.Bytes(), tartest.Entry{Name: "b/", Type: '0'}.Bytes())),
 		want:   "a/{0644} b/{0644}",
 	}, {
-		name: "Contents: an unknown typeflag is named", layers: layers(pack(raw{name: "a", flag: 'V'}.bytes())), err: "'V'",
+		name: "Contents: an unknown typeflag is named", layers: layers(pack(tartest.Entry{Name: "a", Type: 'V'}.Bytes())), err: "'V'",
 	}, {
 		name:   "Contents: a v7 archive, without a magic number",
-		layers: layers(pack(raw{name: "a", flag: 0, data: "1", poke: func(h []byte) { clear(h[257:265]) }}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "a", Type: 0, Data: "1", Poke: func(h []byte) { clear(h[257:265]) }}.Bytes())),
 		want:   "a:1",
 	}, {
 		name:   "Contents: lost+found/ is a directory like any other",
@@ -67,39 +69,39 @@ func TestEnds(t *testing.T) {
 		name: "Contents: not inside a file that is skipped", layers: layers(file(".wh.a", "12345")[:514]), err: "unexpected EOF",
 	}, {
 		name: "Contents: not inside an extended header", err: "EOF",
-		layers: layers(paxHeader(false, "path", strings.Repeat("x", 3000))[:1500]),
+		layers: layers(tartest.Pax("path", strings.Repeat("x", 3000))[:1500]),
 	}, {
-		name: "Contents: not after an extended header", err: "EOF", layers: layers(paxHeader(false, "path", "x")),
+		name: "Contents: not after an extended header", err: "EOF", layers: layers(tartest.Pax("path", "x")),
 	}, {
 		name:   "Contents: a damaged header checksum is an error, not the end (apple/containerization#927)",
-		layers: layers(pack(a, raw{name: "b", flag: '0', damage: true}.bytes())),
+		layers: layers(pack(a, tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes())),
 		err:    "header",
 	}})
 }
 
 // Numbers are believed only as far as the bytes go.
 func TestLies(t *testing.T) {
-	big := base256(12, 1<<62)
+	big := tartest.Base256(12, 1<<62)
 	check(t, []rule{{
 		name: "Contents: a header that claims 4 EiB", err: "max-size",
-		layers: layers(pack(raw{name: "a", flag: '0', size: big}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "a", Type: '0', Size: big}.Bytes())),
 	}, {
-		name: "Contents: a negative size", err: "header",
-		layers: layers(pack(raw{name: "a", flag: '0', size: strings.Repeat("\xff", 12)}.bytes())),
+		name: "Contents: a negative size", err: "a size of -1 bytes",
+		layers: layers(pack(tartest.Entry{Name: "a", Type: '0', Size: strings.Repeat("\xff", 12)}.Bytes())),
 	}, {
-		name: "Contents: a pax record of 4 GiB", err: "header",
-		layers: layers(pack(raw{name: "p", flag: 'x', size: "40000000000\x00", data: "4294967296 path=x"}.bytes())),
+		name: "Contents: a pax record of 4 GiB", err: "extended headers of more than",
+		layers: layers(pack(tartest.Entry{Name: "p", Type: 'x', Size: "40000000000\x00", Data: "4294967296 path=x"}.Bytes())),
 	}, {
-		name: "Contents: a GNU long name of 4 GiB", err: "header",
-		layers: layers(pack(raw{name: "p", flag: 'L', size: "40000000000\x00", data: "x"}.bytes())),
+		name: "Contents: a GNU long name of 4 GiB", err: "extended headers of more than",
+		layers: layers(pack(tartest.Entry{Name: "p", Type: 'L', Size: "40000000000\x00", Data: "x"}.Bytes())),
 	}, {
-		name: "Contents: a sparse map of 2^40 entries", err: "header",
-		layers: layers(pack(paxHeader(false, "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.realsize", "1"),
-			raw{name: "a", flag: '0', data: "1099511627776\n0\n1\n"}.bytes())),
+		name: "Contents: a sparse map of 2^40 entries", err: "a map of 1099511627776 stretches in 512 bytes",
+		layers: layers(pack(tartest.Pax("GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.realsize", "1"),
+			tartest.Entry{Name: "a", Type: '0', Data: "1099511627776\n0\n1\n" + strings.Repeat("\x00", 494)}.Bytes())),
 	}, {
-		name: "Contents: a sparse map that leads out of its file", err: "header",
-		layers: layers(pack(paxHeader(false, "GNU.sparse.size", "10", "GNU.sparse.numblocks", "1", "GNU.sparse.map", "8,4"),
-			raw{name: "a", flag: '0', data: "abcd"}.bytes())),
+		name: "Contents: a sparse map that leads out of its file", err: "a map with 4 bytes at 8, of a file of 10",
+		layers: layers(pack(tartest.Pax("GNU.sparse.size", "10", "GNU.sparse.numblocks", "1", "GNU.sparse.map", "8,4"),
+			tartest.Entry{Name: "a", Type: '0', Data: "abcd"}.Bytes())),
 	}})
 }
 
@@ -144,7 +146,7 @@ func TestNumbersOnly(t *testing.T) {
 func TestMaxLinks(t *testing.T) {
 	entries := [][]byte{file("f", "")}
 	for i := range tree.MaxLinks - 1 {
-		entries = append(entries, raw{name: fmt.Sprintf("h%d", i), link: "f", flag: '1'}.bytes())
+		entries = append(entries, tartest.Entry{Name: fmt.Sprintf("h%d", i), Link: "f", Type: '1'}.Bytes())
 	}
 	image := newImage(t)
 	image.reader.MaxEntries = 1 << 20

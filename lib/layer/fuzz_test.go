@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"banger/lib/mtree"
+
+	"banger/lib/tar/tartest"
 )
 
 // FuzzApply replays whatever it is given over a small tree. What comes out is
@@ -15,8 +17,8 @@ func FuzzApply(f *testing.F) {
 	for _, entry := range [][]byte{
 		file("d/.wh.x", ""), file("d/.wh..wh..opq", ""), symlink("l", "../d"), hard("h", "d/x"),
 		file("l/y", "2", at(5, 6), pax("SCHILY.xattr.user.a", "v")), node("n", '3', 1, 3), dir("./"),
-		raw{name: "s", flag: 'S', data: "x", poke: oldSparse(9000, 8192, 1)}.bytes(),
-		raw{name: "b", flag: '0', uid: base256(8, 1<<31), data: "1"}.bytes(), paxHeader(true, "comment", "c"),
+		tartest.Entry{Name: "s", Type: 'S', Data: "x", Poke: tartest.OldSparse(9000, 8192, 1)}.Bytes(),
+		tartest.Entry{Name: "b", Type: '0', UID: tartest.Base256(8, 1<<31), Data: "1"}.Bytes(), tartest.Global("comment", "c"),
 	} {
 		f.Add(pack(entry))
 	}

@@ -2,7 +2,11 @@
 
 package layer
 
-import "testing"
+import (
+	"testing"
+
+	"banger/lib/tar/tartest"
+)
 
 func TestLinks(t *testing.T) {
 	lower := pack(file("d/a", "1", mode(0o600), own(2, 3)), symlink("s", "d"))
@@ -56,8 +60,8 @@ func TestLinks(t *testing.T) {
 		want:   "b:1{0600,2:3} d/ d/a=b s->d",
 	}, {
 		name: "Links: data after the entry is skipped (pax allows it)",
-		layers: layers(pack(file("a", "1"), paxHeader(false, "comment", "with data"),
-			raw{name: "b", link: "a", flag: '1', data: "skipped"}.bytes(), file("c", "2"))),
+		layers: layers(pack(file("a", "1"), tartest.Pax("comment", "with data"),
+			tartest.Entry{Name: "b", Link: "a", Type: '1', Data: "skipped"}.Bytes(), file("c", "2"))),
 		want: "a:1 b=a c:2",
 	}, {
 		name:   "Links: to a lower file that the layer whites out",

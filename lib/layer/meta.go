@@ -3,7 +3,6 @@
 package layer
 
 import (
-	"archive/tar"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -12,15 +11,15 @@ import (
 	"strings"
 	"sync"
 
+	"banger/lib/tar"
 	"banger/lib/tree"
 )
 
 // setTime takes over the mtime, clamped to what ext4 can hold.
 func (r *Reader) setTime(n *tree.Inode, h *tar.Header) {
-	if n.SetTime(h.ModTime) {
-		return
+	if !n.SetTime(h.Sec, h.Nsec) {
+		r.warn("time", "%q: time %d is out of ext4's range: clamped", h.Name, h.Sec)
 	}
-	r.warn("time", "%q: time %v is out of ext4's range: clamped", h.Name, h.ModTime.UTC())
 }
 
 // Where pax records carry extended attributes: star's and GNU tar's raw, and
@@ -32,26 +31,29 @@ const (
 
 // setXattrs takes over the extended attributes that a kernel could set.
 func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
+	if len(h.Records) == 0 {
+		return nil
+	}
 	values := make(map[string]string)
-	for key, value := range h.PAXRecords {
-		r.warnUnkept(h.Name, key)
-		name, is := strings.CutPrefix(key, libarchive)
+	for _, record := range h.Records {
+		r.warnUnkept(h.Name, record.Key)
+		name, is := strings.CutPrefix(record.Key, libarchive)
 		if !is {
 			continue
 		}
 		name, err := url.PathUnescape(name)
 		if err != nil {
-			return fmt.Errorf("pax record %q: %v", key, err)
+			return fmt.Errorf("pax record %q: %v", record.Key, err)
 		}
-		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
+		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(record.Value, "="))
 		if err != nil {
-			return fmt.Errorf("pax record %q: %v", key, err)
+			return fmt.Errorf("pax record %q: %v", record.Key, err)
 		}
 		values[name] = string(raw)
 	}
-	for key, value := range h.PAXRecords {
-		if name, is := strings.CutPrefix(key, schily); is {
-			values[name] = value
+	for _, record := range h.Records {
+		if name, is := strings.CutPrefix(record.Key, schily); is {
+			values[name] = strings.Clone(record.Value) // not with all its header
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -62,7 +64,7 @@ func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
 			r.warn("xattr "+name, "%q: xattr %q: no kernel sets it on a %v: skipped", h.Name, name, n.Type)
 			continue
 		}
-		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: name, Value: values[name]})
+		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: strings.Clone(name), Value: values[name]})
 	}
 	return nil
 }

@@ -5,19 +5,9 @@ package layer
 import (
 	"strings"
 	"testing"
-)
 
-// base256 is a number as GNU tar writes what octal digits cannot say.
-func base256(size int, v uint64) string {
-	b := make([]byte, size)
-	for i := range b {
-		if shift := 8 * (size - 1 - i); shift < 64 {
-			b[i] = byte(v >> shift)
-		}
-	}
-	b[0] |= 0x80
-	return string(b)
-}
+	"banger/lib/tar/tartest"
+)
 
 func TestOwnersAndModes(t *testing.T) {
 	check(t, []rule{{
@@ -26,7 +16,7 @@ func TestOwnersAndModes(t *testing.T) {
 		want:   "x:{4294967294:65534}",
 	}, {
 		name:   "Metadata: uid from base-256",
-		layers: layers(pack(raw{name: "x", flag: '0', uid: base256(8, 1<<32-2)}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', UID: tartest.Base256(8, 1<<32-2)}.Bytes())),
 		want:   "x:{4294967294:0}",
 	}, {
 		name: "Metadata: uid 2^32-1", layers: layers(pack(file("x", "", own(1<<32-1, 0)))), err: "uid 4294967295",
@@ -34,16 +24,16 @@ func TestOwnersAndModes(t *testing.T) {
 		name: "Metadata: gid 2^32", layers: layers(pack(file("x", "", own(0, 1<<32)))), err: "gid 4294967296",
 	}, {
 		name:   "Metadata: a uid that wraps to 0",
-		layers: layers(pack(raw{name: "x", flag: '0', uid: base256(8, 1<<40)}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', UID: tartest.Base256(8, 1<<40)}.Bytes())),
 		err:    "uid 1099511627776",
 	}, {
 		name:   "Metadata: a negative uid",
-		layers: layers(pack(raw{name: "x", flag: '0', uid: "\xff\xff\xff\xff\xff\xff\xff\xfe"}.bytes())),
+		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', UID: "\xff\xff\xff\xff\xff\xff\xff\xfe"}.Bytes())),
 		err:    "uid -2",
 	}, {
 		name:   "Metadata: a uid that is no number",
-		layers: layers(pack(raw{name: "x", flag: '0', uid: "root"}.bytes())),
-		err:    "header",
+		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', UID: "root"}.Bytes())),
+		err:    "no octal number",
 	}, {
 		name:   "Metadata: numeric ids win, names are ignored",
 		layers: layers(pack(file("x", "", own(5, 6), pax("uname", "nobody"), pax("gname", "nogroup")))),
@@ -94,14 +84,14 @@ func TestPax(t *testing.T) {
 	check(t, []rule{{
 		name: "Metadata: path linkpath size uid gid mtime win over the header",
 		layers: layers(pack(
-			paxHeader(false, "path", "x", "size", "3", "uid", "7", "gid", "8", "mtime", "9.5"),
-			raw{name: "wrong", flag: '0', size: "00000000000\x00", data: "abc"}.bytes(),
-			paxHeader(false, "linkpath", "right"), raw{name: "l", link: "wrong", flag: '2'}.bytes())),
+			tartest.Pax("path", "x", "size", "3", "uid", "7", "gid", "8", "mtime", "9.5"),
+			tartest.Entry{Name: "wrong", Type: '0', Size: "00000000000\x00", Data: "abc"}.Bytes(),
+			tartest.Pax("linkpath", "right"), tartest.Entry{Name: "l", Link: "wrong", Type: '2'}.Bytes())),
 		want: "l->right x:abc{7:8,@9.500000000}",
 	}, {
 		name: "Metadata: empty pax values fall back",
-		layers: layers(pack(paxHeader(false, "path", "", "uid", "", "mtime", "", "size", ""),
-			raw{name: "x", flag: '0', data: "abc"}.bytes())),
+		layers: layers(pack(tartest.Pax("path", "", "uid", "", "mtime", "", "size", ""),
+			tartest.Entry{Name: "x", Type: '0', Data: "abc"}.Bytes())),
 		want: "x:abc",
 	}, {
 		name:   "Metadata: comments and unknown keys are ignored",
@@ -109,15 +99,15 @@ func TestPax(t *testing.T) {
 		want:   "x:",
 	}, {
 		name:   "Metadata: a malformed record",
-		layers: layers(pack(raw{name: "PaxHeader", flag: 'x', data: "99 path=x\n"}.bytes(), file("x", ""))),
-		err:    "header",
+		layers: layers(pack(tartest.Entry{Name: "PaxHeader", Type: 'x', Data: "99 path=x\n"}.Bytes(), file("x", ""))),
+		err:    "pax record at byte 0",
 	}, {
 		name:   "Metadata: a path record with a NUL",
-		layers: layers(pack(paxHeader(false, "path", "a\x00b"), file("x", ""))),
-		err:    "header",
+		layers: layers(pack(tartest.Pax("path", "a\x00b"), file("x", ""))),
+		err:    "with a NUL",
 	}, {
 		name: "Metadata: a global header leaves no file, its values are ignored",
-		layers: layers(pack(paxHeader(true, "uid", "5", "path", "other", "comment", "of git archive"),
+		layers: layers(pack(tartest.Global("uid", "5", "path", "other", "comment", "of git archive"),
 			file("x", ""))),
 		want: "x:",
 	}})

@@ -3,7 +3,6 @@
 package layer
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -14,48 +13,76 @@ import (
 
 	"banger/lib/sparse"
 	"banger/lib/status"
+	"banger/lib/tar"
 	"banger/lib/tree"
 )
 
+// A Keeper takes the contents of files in. It may complete an inode later.
+type Keeper interface {
+	Keep(n *tree.Inode, src *sparse.Source) error
+}
+
 // A Reader reads the layers of one image; several may be read at a time.
 type Reader struct {
-	Contents   *Contents
+	Contents   Keeper
 	MaxSize    int64             // bytes that all files together may have
 	MaxEntries int64             // entries that all layers together may have
+	Terminated bool              // an archive must say itself where it ends
 	Warn       func(text string) // hears what is not kept, once for each kind
 
 	size, entries, meta atomic.Int64
 	warned              onceEach
 }
 
-// Read reads a layer's uncompressed archive, up to its end and not past it:
-// what follows is the caller's to drain and check.
+// Read reads a layer's uncompressed archive, and what follows the end of it.
 func (r *Reader) Read(ctx context.Context, id string, in io.Reader) (*Layer, error) {
 	l := &Layer{ID: id}
-	tr := newArchive(in)
+	archive := tar.NewReader(sparse.Interruptible(ctx, in))
 	for {
-		h, err := tr.next()
+		h, err := archive.Next()
 		if err == io.EOF {
-			return l, nil
+			return l, r.end(l, archive)
 		}
 		if err != nil {
-			return nil, readError(id, "tar header", err)
+			return nil, readError(id, err)
 		}
 		if err := r.count(h); err != nil {
 			return nil, l.errorf(h.Name, "%w", err)
 		}
-		if err := r.read(l, h, sparse.Interruptible(ctx, tr)); err != nil {
-			return nil, readError(id, fmt.Sprintf("%q", h.Name), err)
+		if err := r.read(l, h, archive); err != nil {
+			return nil, readError(id, fmt.Errorf("%q: %w", h.Name, err))
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	}
+}
+
+// end reads what follows the end of an archive: as a rule zeros, to fill a
+// tape's record. It counts as if it were content.
+func (r *Reader) end(l *Layer, archive *tar.Reader) error {
+	if r.Terminated && !archive.Terminated {
+		return readError(l.ID, io.ErrUnexpectedEOF)
+	}
+	var buf [32 << 10]byte
+	for meant := false; ; {
+		n, err := archive.Rest().Read(buf[:])
+		if !meant && !sparse.Zero(buf[:n]) {
+			meant = true
+			r.warn("rest", "layer %s: more than zeros follow the end of the archive: passed over", l.ID)
+		}
+		if e := r.fits(int64(n)); e != nil {
+			return readError(l.ID, e)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return readError(l.ID, err)
 		}
 	}
 }
 
 // readError says where in a layer reading stopped.
-func readError(id, what string, err error) error {
-	return Fault(fmt.Errorf("layer %s: %s: %w", id, what, err))
+func readError(id string, err error) error {
+	return Fault(fmt.Errorf("layer %s: %w", id, err))
 }
 
 // Fault makes an error the layer's: what could not be read was bad. What the
@@ -72,13 +99,16 @@ func (r *Reader) count(h *tar.Header) error {
 	if r.entries.Add(1) > r.MaxEntries {
 		return fmt.Errorf("more than %d entries in the image: --max-entries allows more", r.MaxEntries)
 	}
-	if r.meta.Add(metaSize(h)) > maxMeta {
+	if r.meta.Add(int64(len(h.Name)+len(h.Link))+h.Extended) > maxMeta {
 		return fmt.Errorf("more than %d bytes of names and attributes in the image", maxMeta)
 	}
-	if h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse || h.Typeflag == tar.TypeCont {
-		if h.Size > r.MaxSize || r.size.Add(h.Size) > r.MaxSize {
-			return fmt.Errorf("more than %d bytes in the image: --max-size allows more", r.MaxSize)
-		}
+	return r.fits(h.Size)
+}
+
+// fits counts bytes that the image unpacks to.
+func (r *Reader) fits(n int64) error {
+	if n > r.MaxSize || r.size.Add(n) > r.MaxSize {
+		return fmt.Errorf("more than %d bytes in the image: --max-size allows more", r.MaxSize)
 	}
 	return nil
 }
@@ -87,17 +117,9 @@ func (r *Reader) count(h *tar.Header) error {
 // entries of an image may have: they are kept in memory.
 const maxMeta = 512 << 20
 
-func metaSize(h *tar.Header) int64 {
-	size := len(h.Name) + len(h.Linkname)
-	for key, value := range h.PAXRecords {
-		size += len(key) + len(value)
-	}
-	return int64(size)
-}
-
 // read adds what one entry says to the layer.
 func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
-	if h.Typeflag == tar.TypeXGlobalHeader {
+	if h.Type == tar.Global {
 		return nil // leaves no file, and its values are ignored
 	}
 	name, err := tree.SplitLong(h.Name)
@@ -111,7 +133,7 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 		return err
 	}
 	e := entry{name: name, from: h.Name}
-	if h.Typeflag == tar.TypeLink {
+	if h.Type == tar.Link {
 		e.link, err = linkTarget(h)
 		e.inode = &tree.Inode{}
 		r.setTime(e.inode, h)
@@ -119,7 +141,7 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 		e.inode, err = r.inode(h)
 	}
 	if err == nil && e.inode.Type == tree.File && e.link == nil && h.Size > 0 {
-		err = r.Contents.add(e.inode, content, h.Size)
+		err = r.Contents.Keep(e.inode, &sparse.Source{Reader: content, Size: h.Size, Data: h.Data, Holes: h.Sparse})
 	}
 	l.entries = append(l.entries, e)
 	return err
@@ -127,12 +149,12 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 
 // linkTarget returns the file that a hard link is to be a name of.
 func linkTarget(h *tar.Header) ([]string, error) {
-	target, err := tree.Split(h.Linkname)
+	target, err := tree.Split(h.Link)
 	if err == nil && len(target) == 0 {
 		err = errors.New("is the root")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hard link to %q: %w", h.Linkname, err)
+		return nil, fmt.Errorf("hard link to %q: %w", h.Link, err)
 	}
 	return target, nil
 }
@@ -146,53 +168,57 @@ func (r *Reader) inode(h *tar.Header) (*tree.Inode, error) {
 	}
 	switch {
 	case n.Type == tree.Symlink:
-		n.Mode, n.Target = 0o777, h.Linkname
-		err = checkTarget(h.Linkname)
+		n.Mode, n.Target = 0o777, h.Link
+		err = checkTarget(h.Link)
 	case n.Type.Device():
-		n.Major, n.Minor = uint32(h.Devmajor), uint32(h.Devminor)
+		n.Major, n.Minor = uint32(h.Major), uint32(h.Minor)
 		err = checkDevice(h)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if n.UID, err = id("uid", h.Uid); err != nil {
+	if n.UID, err = id("uid", h.UID); err != nil {
 		return nil, err
 	}
-	if n.GID, err = id("gid", h.Gid); err != nil {
+	if n.GID, err = id("gid", h.GID); err != nil {
 		return nil, err
 	}
 	r.setTime(n, h)
 	return n, r.setXattrs(n, h)
 }
 
-// typeOf tells the type of file from an entry's typeflag.
+// typeOf tells the type of file from an entry's typeflag. Before there was one
+// for directories, a slash at the end of the name meant that.
 func typeOf(h *tar.Header) (tree.Type, error) {
-	switch h.Typeflag {
-	case tar.TypeReg, '\x00':
-		if strings.HasSuffix(h.Name, "/") {
-			return tree.Dir, nil
+	switch h.Type {
+	case tar.File:
+		switch {
+		case !strings.HasSuffix(h.Name, "/"):
+			return tree.File, nil
+		case h.Size > 0:
+			return 0, fmt.Errorf("a directory with %d bytes of content", h.Size)
 		}
-		return tree.File, nil
-	case tar.TypeCont, tar.TypeGNUSparse:
-		return tree.File, nil
-	case tar.TypeDir:
 		return tree.Dir, nil
-	case tar.TypeSymlink:
+	case tar.Dir:
+		return tree.Dir, nil
+	case tar.Symlink:
 		return tree.Symlink, nil
-	case tar.TypeChar:
+	case tar.Char:
 		return tree.Char, nil
-	case tar.TypeBlock:
+	case tar.Block:
 		return tree.Block, nil
-	case tar.TypeFifo:
+	case tar.Fifo:
 		return tree.Fifo, nil
 	}
-	return 0, fmt.Errorf("unknown typeflag %q", h.Typeflag)
+	return 0, fmt.Errorf("unknown typeflag %q", h.Type)
 }
 
 func checkTarget(target string) error {
 	switch {
 	case target == "":
 		return fmt.Errorf("a symlink without a target")
+	case strings.IndexByte(target, 0) >= 0:
+		return fmt.Errorf("a symlink target with a NUL")
 	case len(target) > tree.MaxTarget:
 		return fmt.Errorf("a symlink target of %d bytes", len(target))
 	}
@@ -201,15 +227,15 @@ func checkTarget(target string) error {
 
 // checkDevice holds a device's numbers against dev_t of linux/kdev_t.h.
 func checkDevice(h *tar.Header) error {
-	if h.Devmajor < 0 || h.Devmajor >= 1<<12 || h.Devminor < 0 || h.Devminor >= 1<<20 {
-		return fmt.Errorf("device %d,%d out of range", h.Devmajor, h.Devminor)
+	if h.Major < 0 || h.Major >= 1<<12 || h.Minor < 0 || h.Minor >= 1<<20 {
+		return fmt.Errorf("device %d,%d out of range", h.Major, h.Minor)
 	}
 	return nil
 }
 
 // id checks a numeric owner; 2^32-1 means nobody to chown(2).
-func id(what string, v int) (uint32, error) {
-	if v < 0 || int64(v) > 1<<32-2 {
+func id(what string, v int64) (uint32, error) {
+	if v < 0 || v > 1<<32-2 {
 		return 0, fmt.Errorf("%s %d out of range", what, v)
 	}
 	return uint32(v), nil

@@ -52,11 +52,12 @@ func check(t *testing.T, rules []rule) {
 
 // An image is some layers being replayed.
 type image struct {
-	tree   *tree.Tree
-	dir    string // of the contents
-	reader *Reader
-	warned []string
-	events []Event
+	tree     *tree.Tree
+	dir      string // of the contents
+	contents *Contents
+	reader   *Reader
+	warned   []string
+	events   []Event
 }
 
 func newImage(t *testing.T) *image {
@@ -67,7 +68,8 @@ func newImage(t *testing.T) *image {
 	}
 	t.Cleanup(func() { dir.Close() })
 	i := &image{tree: tree.New(tree.Inode{Mode: 0o755, Sec: 1}), dir: dir.Name()}
-	i.reader = &Reader{Contents: NewContents(context.Background(), dir), MaxSize: 1 << 40, MaxEntries: 1000}
+	i.contents = NewContents(context.Background(), dir)
+	i.reader = &Reader{Contents: i.contents, MaxSize: 1 << 40, MaxEntries: 1000}
 	i.reader.Warn = func(text string) { i.warned = append(i.warned, text) }
 	return i
 }
@@ -78,11 +80,11 @@ func (i *image) apply(archives ...[]byte) error {
 	for n, archive := range archives {
 		l, err := i.reader.Read(context.Background(), strconv.Itoa(n+1), bytes.NewReader(archive))
 		if err != nil {
-			return errors.Join(err, i.reader.Contents.Wait())
+			return errors.Join(err, i.contents.Wait())
 		}
 		all = append(all, l)
 	}
-	if err := i.reader.Contents.Wait(); err != nil {
+	if err := i.contents.Wait(); err != nil {
 		return err
 	}
 	for _, l := range all {

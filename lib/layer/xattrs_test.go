@@ -5,6 +5,8 @@ package layer
 import (
 	"strings"
 	"testing"
+
+	"banger/lib/tar/tartest"
 )
 
 func TestXattrs(t *testing.T) {
@@ -20,7 +22,7 @@ func TestXattrs(t *testing.T) {
 		want: "d/{system.posix_acl_access=a,system.posix_acl_default=acl,trusted.t=1,user.u=}",
 	}, {
 		name:   "Metadata: a name with = and . and spaces in it",
-		layers: layers(pack(paxHeader(false, "LIBARCHIVE.xattr.user.a%3D%20b.c", "djE"), file("x", ""))),
+		layers: layers(pack(tartest.Pax("LIBARCHIVE.xattr.user.a%3D%20b.c", "djE"), file("x", ""))),
 		want:   "x:{user.a= b.c=v1}",
 	}, {
 		name:   "Metadata: a value with newlines",

@@ -34,17 +34,18 @@ type Usage struct {
 	Runs   int64 // stretches that these blocks form
 }
 
-// Write copies r into f, an empty file, leaving zero blocks out.
-func Write(f *os.File, r io.Reader) (Usage, error) {
-	s := scanner{data: func(p []byte, off int64) error {
+// Write writes a source into f, an empty file, leaving zero blocks out.
+func Write(f *os.File, src *Source) (Usage, error) {
+	end := int64(0)
+	usage, err := Scan(src, func(p []byte, off int64) error {
+		end = off + int64(len(p))
 		_, err := f.WriteAt(p, off)
 		return err
-	}}
-	err := s.scan(r, 0)
-	if err == nil && s.end < s.Size {
-		err = f.Truncate(s.Size)
+	})
+	if err == nil && end < usage.Size {
+		err = f.Truncate(usage.Size)
 	}
-	return s.Usage, err
+	return usage, err
 }
 
 // Count returns what Write would have left in a file with the content of f.
@@ -159,6 +160,17 @@ func (i *interruptible) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return i.r.Read(p)
+}
+
+// Zero tells whether all bytes are zeros.
+func Zero(p []byte) bool {
+	for len(p) > BlockSize {
+		if !bytes.Equal(p[:BlockSize], zeros[:]) {
+			return false
+		}
+		p = p[BlockSize:]
+	}
+	return bytes.Equal(p, zeros[:len(p)])
 }
 
 // Runs yields the stretches of p, by block, that are not all zeros.

@@ -55,6 +55,9 @@ func create(t *testing.T) *os.File {
 	return f
 }
 
+// whole is a source without a map.
+func whole(r io.Reader) *Source { return &Source{Reader: r} }
+
 // all is what a file holds.
 func all(t *testing.T, f *os.File) []byte {
 	t.Helper()
@@ -84,13 +87,13 @@ func TestWriteAndCount(t *testing.T) {
 			"with its end": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
 			f := create(t)
-			got, err := Write(f, r)
+			got, err := Write(f, whole(r))
 			if err != nil || got != usage || !bytes.Equal(all(t, f), want) {
 				t.Errorf("Write %.20s %s: %+v, %v; want %+v", c.words, how, got, err, usage)
 			}
 		}
 		holes, full := create(t), create(t)
-		if _, err := Write(holes, bytes.NewReader(want)); err != nil {
+		if _, err := Write(holes, whole(bytes.NewReader(want))); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := full.Write(want); err != nil {
@@ -114,7 +117,7 @@ func TestHoles(t *testing.T) {
 		t.Skip("a filesystem without holes")
 	}
 	f := create(t)
-	if _, err := Write(f, bytes.NewReader(content("x"+strings.Repeat("0", 98)+"x"))); err != nil {
+	if _, err := Write(f, whole(bytes.NewReader(content("x"+strings.Repeat("0", 98)+"x")))); err != nil {
 		t.Fatal(err)
 	}
 	if got := stored(t, f); got > 10 {
@@ -134,7 +137,7 @@ func TestReaderErrors(t *testing.T) {
 	for _, cause := range []error{io.ErrUnexpectedEOF, errors.New("damaged")} {
 		for _, before := range []string{"", "x", "0x.", strings.Repeat("x", 64), strings.Repeat("x", 100)} {
 			r := func() io.Reader { return io.MultiReader(bytes.NewReader(content(before)), iotest.ErrReader(cause)) }
-			if _, err := Write(create(t), r()); err != cause {
+			if _, err := Write(create(t), whole(r())); err != cause {
 				t.Errorf("Write, after %d blocks: %v, want %v", len(before), err, cause)
 			}
 		}
@@ -145,7 +148,7 @@ func TestCopyAndRead(t *testing.T) {
 	for _, c := range cases {
 		src, dst := create(t), create(t)
 		want := content(c.words)
-		if _, err := Write(src, bytes.NewReader(want)); err != nil {
+		if _, err := Write(src, whole(bytes.NewReader(want))); err != nil {
 			t.Fatal(err)
 		}
 		if err := Copy(context.Background(), dst, src); err != nil || !bytes.Equal(all(t, dst), want) {

@@ -5,10 +5,7 @@
 // after chroot(2). Nothing in it touches the host.
 package tree
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // A Type is what kind of file an inode is.
 type Type uint8
@@ -101,10 +98,10 @@ const (
 	MaxTime = 1<<34 - 1<<31 - 1
 )
 
-// SetTime sets the mtime, clamped to what ext4 can hold, and tells whether it
-// could.
-func (i *Inode) SetTime(t time.Time) bool {
-	i.Sec, i.Nsec = t.Unix(), uint32(t.Nanosecond())
+// SetTime sets the mtime, seconds since 1970 and nanoseconds, clamped to what
+// ext4 can hold, and tells whether it could.
+func (i *Inode) SetTime(sec int64, nsec uint32) bool {
+	i.Sec, i.Nsec = sec, nsec
 	if i.Sec >= MinTime && i.Sec <= MaxTime {
 		return true
 	}

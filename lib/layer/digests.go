@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"context"
+	"sync"
+
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// Digests keep of the contents of files their digests alone, under numbers: to
+// hold other files against.
+type Digests struct {
+	mu  sync.Mutex
+	all []sparse.Sum
+	*beside
+}
+
+// NewDigests returns the digests of no content yet.
+func NewDigests(ctx context.Context) *Digests { return &Digests{beside: newBeside(ctx)} }
+
+// Keep digests the content of a file, and notes in n the number of the digest.
+func (d *Digests) Keep(n *tree.Inode, src *sparse.Source) error {
+	d.mu.Lock()
+	d.all = append(d.all, sparse.Sum{})
+	n.Content = int64(len(d.all))
+	d.mu.Unlock()
+	return d.do(src, func(src *sparse.Source) error {
+		usage, sum, err := sparse.Digest(src)
+		n.Size, n.Blocks, n.Runs = usage.Size, usage.Blocks, usage.Runs
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.all[n.Content-1] = sum
+		return err
+	})
+}
+
+// Sum returns the digest of a file's content; of one that has none, the digest
+// of that.
+func (d *Digests) Sum(n *tree.Inode) sparse.Sum {
+	if n.Content == 0 {
+		return sparse.NewDigester().Sum()
+	}
+	return d.all[n.Content-1]
+}

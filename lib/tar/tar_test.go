@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tar
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"banger/lib/tar/tartest"
+)
+
+// show reads an archive and prints it on one line: of each entry the typeflag,
+// the name, -> and the link, = and the data, what else is not as tartest has it.
+func show(archive io.Reader) (string, error) {
+	var all []string
+	r := NewReader(archive)
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return strings.Join(all, " "), nil
+		}
+		if err != nil {
+			return strings.Join(all, " "), err
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return strings.Join(all, " "), err
+		}
+		all = append(all, showEntry(h, string(data)))
+	}
+}
+
+func showEntry(h *Header, data string) string {
+	s := fmt.Sprintf("%c%q", h.Type, h.Name)
+	if h.Link != "" {
+		s += "->" + h.Link
+	}
+	if data != "" {
+		s += "=" + data
+	}
+	if h.Sparse {
+		s += fmt.Sprint(h.Data, " of ", h.Size)
+	}
+	if h.Type != Global && (h.Mode != 0o644 || h.UID != 0 || h.GID != 0) {
+		s += fmt.Sprintf(" %o %d:%d", h.Mode, h.UID, h.GID)
+	}
+	if h.Type != Global && (h.Sec != 1 || h.Nsec != 0) {
+		s += fmt.Sprintf(" @%d.%09d", h.Sec, h.Nsec)
+	}
+	return s
+}
+
+func file(name, data string) []byte {
+	return tartest.Entry{Name: name, Type: '0', Data: data}.Bytes()
+}
+
+func long(flag byte, value string) []byte {
+	return tartest.Entry{Name: "././@LongLink", Type: flag, Data: value + "\x00", Poke: tartest.GNU}.Bytes()
+}
+
+func join(entries ...[]byte) []byte { return bytes.Join(entries, nil) }
+
+func field(off int, value string) func([]byte) {
+	return func(h []byte) { copy(h[off:], value) }
+}
+
+var a = file("a", "1")
+
+func TestReader(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		archive []byte
+		want    string
+		err     string // part of the message
+	}{
+		{"an archive", tartest.Archive(a, file("b", "")), `0"a"=1 0"b"`, ""},
+		{"nothing at all", nil, "", ""},
+		{"no blocks of zeros", a, `0"a"=1`, ""},
+		{"one block of zeros", append(join(a), make([]byte, 512)...), `0"a"=1`, ""},
+		{"a part of one", append(join(a), make([]byte, 100)...), `0"a"=1`, ""},
+		{"one and a half", append(join(a), make([]byte, 700)...), `0"a"=1`, ""},
+		{"a lone block of zeros (GNU tar: 'A lone zero block')", join(a, make([]byte, 512), a), `0"a"=1`, "byte 1536: a lone block of zeros"},
+		{"no padding after the last file", a[:513], `0"a"=1`, ""},
+		{"cut inside a header", join(a, a[:300]), `0"a"=1`, "unexpected EOF"},
+		{"cut inside a file", tartest.Entry{Name: "a", Type: '0', Data: strings.Repeat("x", 600)}.Bytes()[:1000], "", "unexpected EOF"},
+		{"cut before what is extended", join(a, tartest.Pax("path", "b")), `0"a"=1`, "unexpected EOF"},
+		{"zeros before what is extended", tartest.Archive(a, tartest.Pax("path", "b")), `0"a"=1`, "unexpected EOF"},
+		{"cut inside an extended header", tartest.Pax("path", "b")[:515], "", "unexpected EOF"},
+		{"a damaged header", join(a, tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes()), `0"a"=1`, "byte 1024: damaged header"},
+
+		{"typeflags NUL and 7 are files", join(tartest.Entry{Name: "a", Type: 0, Data: "1"}.Bytes(), tartest.Entry{Name: "b", Type: '7', Data: "2"}.Bytes()),
+			`0"a"=1 0"b"=2`, ""},
+		{"what has no data, whatever its size", join(tartest.Entry{Name: "d", Type: '5', Size: "00000000777\x00"}.Bytes(),
+			tartest.Entry{Name: "l", Link: "x", Type: '2', Size: "00000000777\x00"}.Bytes(), a), `5"d" 2"l"->x 0"a"=1`, ""},
+		{"a hard link with the size of its file", join(tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes(), a),
+			`1"h"->a 0"a"=1`, ""},
+		{"such a link at the end", tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes(), `1"h"->a`, ""},
+		{"such a link before zeros", tartest.Archive(tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes()), `1"h"->a`, ""},
+		{"a hard link with data (pax)", join(tartest.Entry{Name: "h", Link: "a", Type: '1', Data: "1"}.Bytes(), a), `1"h"->a=1 0"a"=1`, ""},
+		{"a typeflag of a vendor", join(tartest.Entry{Name: "v", Type: 'V', Data: "1"}.Bytes(), a), `V"v"=1 0"a"=1`, ""},
+
+		{"a name of all its field", file(strings.Repeat("n", 100), ""), `0"` + strings.Repeat("n", 100) + `"`, ""},
+		{"ustar's prefix", tartest.Entry{Name: "a", Type: '0', Poke: field(345, "some/where")}.Bytes(), `0"some/where/a"`, ""},
+		{"star's prefix of 131 bytes", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) {
+			copy(h[345:], strings.Repeat("p", 131)+"00000000001 00000000001 ")
+			copy(h[508:], "tar\x00")
+		}}.Bytes(), `0"` + strings.Repeat("p", 131) + `/a"`, ""},
+		{"V7 has no prefix", tartest.Entry{Name: "a", Type: 0, Poke: func(h []byte) { clear(h[257:265]); copy(h[345:], "junk") }}.Bytes(), `0"a"`, ""},
+		{"GNU has times there", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) { tartest.GNU(h); copy(h[345:], tartest.Octal(7)+tartest.Octal(7)) }}.Bytes(), `0"a"`, ""},
+		{"but Docker's first years have a prefix (golang/go#12594)", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) { tartest.GNU(h); copy(h[345:], "usr/lib") }}.Bytes(), `0"usr/lib/a"`, ""},
+		{"GNU's long names", join(long('L', "long/name"), long('K', "long/link"), tartest.Entry{Name: "short", Link: "l", Type: '2'}.Bytes(), a),
+			`2"long/name"->long/link 0"a"=1`, ""},
+		{"pax wins over them", join(long('L', "gnu"), tartest.Pax("path", "pax"), a), `0"pax"=1`, ""},
+		{"whichever comes first", join(tartest.Pax("path", "pax"), long('L', "gnu"), a), `0"pax"=1`, ""},
+
+		{"pax over the header", join(tartest.Pax("path", "p", "uid", "4000000000", "gid", "8", "mtime", "2.5", "size", "3"),
+			tartest.Entry{Name: "a", Type: '0', UID: "junk", Size: "junk", Time: "junk", Data: "abc"}.Bytes()), `0"p"=abc 644 4000000000:8 @2.500000000`, ""},
+		{"empty values fall back", join(tartest.Pax("path", "", "uid", "", "gid", "", "mtime", "", "size", "", "linkpath", ""), a), `0"a"=1`, ""},
+		{"the last of two records", join(tartest.Pax("path", "x", "path", "y"), a), `0"y"=1`, ""},
+		{"two extended headers: all they say", join(tartest.Pax("path", "x", "uid", "7"), tartest.Pax("path", "y"), a), `0"y"=1 644 7:0`, ""},
+		{"a global header is heard of, and says nothing", join(tartest.Global("path", "x", "uid", "7"), a), `g"PaxHeader" 0"a"=1`, ""},
+		{"one between an extended header and its entry", join(tartest.Pax("path", "x"), tartest.Global("uid", "7"), a), `g"PaxHeader" 0"x"=1`, ""},
+		{"a malformed global header", join(tartest.Entry{Name: "g", Type: 'g', Data: "junk"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a value with newline, = and NUL", join(tartest.Pax("comment", "a=b\nc\x00d", "path", "x"), a), `0"x"=1`, ""},
+		{"a record that is too long", join(tartest.Entry{Type: 'x', Data: "12 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"one that is too short", join(tartest.Entry{Type: 'x', Data: "8 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"one of length 0", join(tartest.Entry{Type: 'x', Data: "0 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"one without a key", join(tartest.Entry{Type: 'x', Data: "6 =xy\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"one without =", join(tartest.Entry{Type: 'x', Data: "6 abc\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a length with a sign", join(tartest.Entry{Type: 'x', Data: "+9 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a uid that is no number", join(tartest.Pax("uid", "1x"), a), "", `pax record uid: "1x" is no number`},
+		{"a uid past 64 bits", join(tartest.Pax("uid", "99999999999999999999"), a), "", "past 64 bits"},
+		{"a size below zero", join(tartest.Pax("size", "-1"), a), "", "a size of -1 bytes"},
+		{"extended headers of 4 GiB", tartest.Entry{Type: 'x', Size: tartest.Base256(12, 4<<30)}.Bytes(), "", "more than"},
+		{"one that ends before its size", tartest.Entry{Type: 'x', Size: tartest.Octal(3 << 20)}.Bytes(), "", "unexpected EOF"},
+		{"a size that is no number", tartest.Entry{Name: "a", Type: '0', Size: "abc"}.Bytes(), "", `size: "abc" is no octal number`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := show(iotest.OneByteReader(bytes.NewReader(c.archive)))
+			if got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("error %v, want one with %q", err, c.err)
+			}
+		})
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		field string
+		want  int64
+		err   bool
+	}{
+		{"0000644\x00", 0o644, false}, {"   644 \x00", 0o644, false}, {"00000644", 0o644, false}, {"644\x00 junk", 0o644, false}, {"6junk", 0, true},
+		{"\x00\x00\x00\x00", 0, false}, {"        ", 0, false}, {"\x80\x00\x00\x00\x00\x00\x01\x00", 256, false},
+		{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe", -2, false}, {"\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff", 1<<63 - 1, false},
+		{"\x80\x00\x00\x00\x80\x00\x00\x00\x00\x00\x00\x00", 1<<63 - 1, true}, {"\xff\xff\xff\xff\x80\x00\x00\x00\x00\x00\x00\x00", -1 << 63, false},
+		{"\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff", -1 << 63, true}, {"-0000001", 0, true}, {"00000008", 0, true}, {"0x1", 0, true},
+		{"777777777777777777777", 1<<63 - 1, false}, {"7777777777777777777777", 0, true}, {"+7", 0, true}, {"0_7", 0, true},
+	} {
+		got, err := number([]byte(c.field))
+		if got != c.want || (err != nil) != c.err {
+			t.Errorf("%q: %d, %v, want %d", c.field, got, err, c.want)
+		}
+	}
+}
+
+func TestTimestamps(t *testing.T) {
+	for _, c := range []struct {
+		value string
+		sec   int64
+		nsec  uint32
+		err   bool
+	}{
+		{"0", 0, 0, false}, {"1.5", 1, 500000000, false}, {"1.", 1, 0, false}, {".5", 0, 500000000, false},
+		{"1.1234567899", 1, 123456789, false}, {"-1", -1, 0, false}, {"-1.5", -2, 500000000, false}, {"-.5", -1, 500000000, false},
+		{"-1.0000000001", -2, 999999999, false}, {"-1.9999999999", -2, 0, false}, {"-0.0", 0, 0, false},
+		{"99999999999999999999.5", 1<<63 - 1, 0, false}, {"-99999999999999999999.5", -1 << 63, 0, false},
+		{"", 0, 0, true}, {".", 0, 0, true}, {"-", 0, 0, true}, {"1.5x", 0, 0, true}, {"1e9", 0, 0, true}, {"1.-5", 0, 0, true}, {"+1", 0, 0, true},
+	} {
+		sec, nsec, err := timestamp(c.value)
+		if (err != nil) != c.err || err == nil && (sec != c.sec || nsec != c.nsec) {
+			t.Errorf("%q: %d.%09d, %v, want %d.%09d", c.value, sec, nsec, err, c.sec, c.nsec)
+		}
+	}
+}
+
+// What fails while it is read fails with its own error.
+func TestReaderErrors(t *testing.T) {
+	cause := errors.New("damaged")
+	whole := join(tartest.Pax("path", "x"), file("a", strings.Repeat("x", 600)), a)
+	for n := range len(whole) {
+		if _, err := show(io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(cause))); !errors.Is(err, cause) {
+			t.Fatalf("after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// An archive says itself that it ends by two blocks of zeros, no less.
+func TestTerminated(t *testing.T) {
+	for zeros, want := range map[int]bool{0: false, 512: false, 1000: false, 1024: true, 10240: true} {
+		r := NewReader(bytes.NewReader(append(join(a), make([]byte, zeros)...)))
+		for {
+			if _, err := r.Next(); err != nil {
+				if err != io.EOF || r.Terminated != want {
+					t.Errorf("%d bytes of zeros: %v, %v", zeros, r.Terminated, err)
+				}
+				break
+			}
+		}
+		rest, err := io.ReadAll(r.Rest())
+		if len(rest) != max(0, zeros-1024) || err != nil {
+			t.Errorf("%d bytes of zeros: %d follow, %v", zeros, len(rest), err)
+		}
+	}
+}
