@@ -101,8 +101,13 @@ func OldSparse(size int64, pairs ...int64) func([]byte) {
 // GNU pokes the magic of GNU tar's own format.
 func GNU(h []byte) { copy(h[257:], "ustar  \x00") }
 
-// Octal is a field of 12 bytes.
-func Octal(v int64) string { return fmt.Sprintf("%011o\x00", v) }
+// Octal is a field of 12 bytes; in base 256 what octal digits cannot hold.
+func Octal(v int64) string {
+	if v >= 1<<33 {
+		return Base256(12, v)
+	}
+	return fmt.Sprintf("%011o\x00", v)
+}
 
 // Base256 is a field of so many bytes in GNU's and star's extension.
 func Base256(width int, v int64) string {
