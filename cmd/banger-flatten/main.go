@@ -72,10 +72,9 @@ func main() {
 		}
 		progress := tool.NewProgress("flattening " + filepath.Base(dst))
 		defer progress.Close()
-		o := bundle.Options{
-			Reference: reference, Layout: ref.Dir, Replace: *force, MaxSize: *maxSize, MaxEntries: *maxEntries,
-			Warn: tool.Warn, Progress: progress.Add,
-		}
+		o := bundle.Options{Reference: reference, Layout: ref.Dir, Replace: *force}
+		o.MaxSize, o.MaxEntries = *maxSize, *maxEntries
+		o.Warn, o.Progress = tool.Warn, progress.Add
 		if *verbose {
 			o.Explain = explain
 		}

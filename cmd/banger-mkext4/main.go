@@ -57,7 +57,11 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		source, err := bundle.Open(ctx, dir, o.Direct, tool.Warn)
+		measure := bundle.Count
+		if o.Direct {
+			measure = nil // the filler reads the files itself, and counts
+		}
+		source, err := bundle.Open(ctx, dir, measure, tool.Warn)
 		if err != nil {
 			return "", err
 		}

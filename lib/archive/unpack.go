@@ -78,7 +78,7 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	}
 	t := tree.New(tree.Inode{Mode: 0o755})
 	if err == nil {
-		err = l.Apply(t, nil)
+		err = l.Apply(ctx, t, nil)
 	}
 	if err != nil {
 		f.Close()

@@ -107,14 +107,15 @@ func readExt4Record(path string) (*Ext4, error) {
 
 // write puts the companions of the file that is staged at path in their place.
 // Those that were not there go again when one cannot be made.
-func (c *companions) write(path string, r *Record, mkfs string) error {
+func (c *companions) write(path string, s *Source, mkfs string) error {
 	made, err := describe(path)
 	if err != nil {
 		return err
 	}
 	made.Mkfs = mkfs
-	if r != nil {
-		made.Image = r.Digest
+	if s.Record != nil {
+		made.Image = s.Record.Digest
+		made.Manifest = digest.NewDigestFromBytes(digest.SHA256, s.manifest[:])
 	}
 	raw, err := marshal(made)
 	if err == nil {

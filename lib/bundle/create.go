@@ -12,6 +12,7 @@ import (
 	"banger/lib/layer"
 	"banger/lib/layout"
 	"banger/lib/mtree"
+	"banger/lib/replay"
 	"banger/lib/stage"
 	"banger/lib/status"
 	"banger/lib/tree"
@@ -19,14 +20,10 @@ import (
 
 // Options say how an image becomes a bundle.
 type Options struct {
-	Reference  string // what the record calls the image
-	Layout     string // the directory the image is read from
-	Replace    bool   // whatever bundle is there
-	MaxSize    int64  // bytes that its files together may have
-	MaxEntries int64  // entries that its layers together may have
-	Explain    func(layer.Event)
-	Warn       func(text string)
-	Progress   func(total, done int64) // bytes of compressed layers
+	replay.Options
+	Reference string // what the record calls the image
+	Layout    string // the directory the image is read from
+	Replace   bool   // whatever bundle is there
 }
 
 // Create makes the bundle dst of an image, whole or not at all.
@@ -68,7 +65,7 @@ func (w *workbench) fill(ctx context.Context) error {
 	}
 	defer private.Close()
 	contents := layer.NewContents(ctx, private)
-	t, err := w.replay(ctx, contents)
+	t, err := replay.Image(ctx, w.image, contents, w.Options.Options)
 	if err != nil {
 		return err
 	}
@@ -113,7 +110,7 @@ func (w *workbench) record(t *tree.Tree) *Record {
 		Version: 1, Reference: w.Reference, Digest: w.image.Manifest.Digest,
 		Platform: w.image.Platform(),
 	}
-	if at, said := created(w.image.Config); said {
+	if at, said := replay.Created(w.image.Config); said {
 		var clamped tree.Inode
 		clamped.SetTime(at.Unix(), uint32(at.Nanosecond()))
 		r.Created = time.Unix(clamped.Sec, int64(clamped.Nsec)).UTC()

@@ -168,7 +168,7 @@ func TestCreatedOutOfRange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(context.Background(), bundle, false, nil)
+		s, err := Open(context.Background(), bundle, Count, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

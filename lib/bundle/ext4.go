@@ -47,7 +47,7 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	if err := s.create(ctx, st.Path, o); err != nil {
 		return err
 	}
-	if err := companions.write(st.Path, s.Record, o.Mkfs.Version); err != nil {
+	if err := companions.write(st.Path, s, o.Mkfs.Version); err != nil {
 		return err
 	}
 	if err := st.Commit(); err != nil {

@@ -79,8 +79,10 @@ func (f *fixture) create(t testing.TB, image *layout.Image) (bundle string, err 
 }
 
 func options() Options {
-	return Options{Reference: "docker.io/library/x:1", MaxSize: 1 << 30, MaxEntries: 1000,
-		Warn: func(string) {}, Progress: func(_, _ int64) {}}
+	o := Options{Reference: "docker.io/library/x:1"}
+	o.MaxSize, o.MaxEntries = 1<<30, 1000
+	o.Warn, o.Progress = func(string) {}, func(_, _ int64) {}
+	return o
 }
 
 func marshalled(t testing.TB, v any) []byte {

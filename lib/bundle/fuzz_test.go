@@ -49,7 +49,7 @@ func FuzzManifest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, manifest string) {
 		write(t, filepath.Join(bundle, ManifestFile), manifest)
-		s, err := Open(context.Background(), bundle, true, nil)
+		s, err := Open(context.Background(), bundle, nil, nil)
 		dst := filepath.Join(t.TempDir(), "x.ext4")
 		if err == nil {
 			o := Ext4Options{Options: ext4.Options{Minimal: true, Direct: true}, Mkfs: mkfs}

@@ -31,9 +31,9 @@ type Source struct {
 // Open reads a bundle and holds manifest and tree against each other, or reads
 // a plain directory with the metadata it has on disk.
 //
-// The blocks of files are counted, for which these are read; unless estimate
-// says that what the host keeps as holes will do.
-func Open(ctx context.Context, dir string, estimate bool, warn func(string)) (*Source, error) {
+// Files are read through by a measure. Without one they are not read: what the
+// host keeps as holes is taken for all there is.
+func Open(ctx context.Context, dir string, measure Measure, warn func(string)) (*Source, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
@@ -41,17 +41,17 @@ func Open(ctx context.Context, dir string, estimate bool, warn func(string)) (*S
 	case !info.IsDir():
 		return nil, status.Errorf(status.NoInput, "%s: not a directory", dir)
 	case isBundle(dir):
-		return openBundle(ctx, dir, estimate)
+		return openBundle(ctx, dir, measure)
 	}
 	if real, err := realPath(dir); err == nil && filepath.Base(real) == TreeDir && isBundle(filepath.Dir(real)) {
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
 			"give the bundle, %s", filepath.Dir(real))
 	}
-	t, err := scan(ctx, dir, estimate, warn)
+	t, err := scan(ctx, dir, measure, warn)
 	return &Source{Tree: t, Root: dir}, err
 }
 
-func openBundle(ctx context.Context, dir string, estimate bool) (*Source, error) {
+func openBundle(ctx context.Context, dir string, measure Measure) (*Source, error) {
 	record, err := ReadRecord(filepath.Join(dir, RecordFile))
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func openBundle(ctx context.Context, dir string, estimate bool) (*Source, error)
 	}
 	s := &Source{Tree: m.Tree, Root: filepath.Join(dir, TreeDir), Record: record}
 	sum.Sum(s.manifest[:0])
-	if err := compare(ctx, s.Root, m, estimate); err != nil {
+	if err := compare(ctx, s.Root, m, measure); err != nil {
 		return nil, atLine(path, err)
 	}
 	return s, nil
@@ -114,9 +114,9 @@ func atLine(manifest string, err error) error {
 // compare walks the tree on disk beside the manifest's. Names of one inode on
 // disk become names of one inode in the manifest's tree, and blocks are counted
 // or estimated.
-func compare(ctx context.Context, root string, m *mtree.Manifest, estimate bool) error {
+func compare(ctx context.Context, root string, m *mtree.Manifest, measure Measure) error {
 	c := comparer{m: m, first: map[fileID]*tree.Inode{}}
-	w := newWalker(ctx, c.entry, estimate)
+	w := newWalker(ctx, c.entry, measure)
 	if err := w.walk(root, m.Tree.Root); err != nil {
 		return err
 	}

@@ -84,11 +84,11 @@ func TestOpenMismatches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Open(context.Background(), dir, false, nil); err != nil {
+			if _, err := Open(context.Background(), dir, Count, nil); err != nil {
 				t.Fatalf("untouched: %v", err)
 			}
 			c.do(t, dir)
-			_, err = Open(context.Background(), dir, false, nil)
+			_, err = Open(context.Background(), dir, Count, nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) || status.Of(err) != status.Bad {
 				t.Errorf("status %d: %v; want %s", status.Of(err), err, c.want)
 			}
@@ -104,7 +104,7 @@ func TestOpenEdited(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit("./null type=char uid=0", "./null type=char uid=7")(t, dir)
-	s, err := Open(context.Background(), dir, false, nil)
+	s, err := Open(context.Background(), dir, Count, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestOpenPlainDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), dir, false, func(text string) { t.Log(text) })
+	s, err := Open(context.Background(), dir, Count, func(text string) { t.Log(text) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestOpenThroughSymlink(t *testing.T) {
 	if err := os.Symlink("plain", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), filepath.Join(dir, "link"), false, nil)
+	s, err := Open(context.Background(), filepath.Join(dir, "link"), Count, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestOpenNothing(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "")
 	for _, name := range []string{"none", "file"} {
-		if _, err := Open(context.Background(), filepath.Join(dir, name), false, nil); status.Of(err) != status.NoInput {
+		if _, err := Open(context.Background(), filepath.Join(dir, name), Count, nil); status.Of(err) != status.NoInput {
 			t.Errorf("%s: status %d: %v", name, status.Of(err), err)
 		}
 	}

@@ -40,7 +40,8 @@ type Ext4 struct {
 	UUID       string `json:"uuid"`
 	Mkfs       string `json:"mkfs,omitempty"` // version of e2fsprogs
 
-	Image digest.Digest `json:"image,omitempty"` // in FILE.json: what image it holds
+	Manifest digest.Digest `json:"manifest,omitempty"` // the rootfs.mtree it was made of
+	Image    digest.Digest `json:"image,omitempty"`    // in FILE.json: what image it holds
 }
 
 // Kernel names the files that boot the image, relative to its directory.

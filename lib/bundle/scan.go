@@ -16,7 +16,7 @@ import (
 )
 
 // scan reads a directory with the metadata that it has on disk.
-func scan(ctx context.Context, root string, estimate bool, warn func(string)) (*tree.Tree, error) {
+func scan(ctx context.Context, root string, measure Measure, warn func(string)) (*tree.Tree, error) {
 	s := scanner{first: map[fileID]*tree.Inode{}, warn: warn}
 	var stat unix.Stat_t
 	if err := unix.Stat(root, &stat); err != nil {
@@ -27,7 +27,7 @@ func scan(ctx context.Context, root string, estimate bool, warn func(string)) (*
 		return nil, err
 	}
 	t := tree.New(*top)
-	return t, newWalker(ctx, s.entry, estimate).walk(root, t.Root)
+	return t, newWalker(ctx, s.entry, measure).walk(root, t.Root)
 }
 
 type scanner struct {

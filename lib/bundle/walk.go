@@ -55,22 +55,31 @@ func (e entry) open() (*os.File, error) {
 	return f, nil
 }
 
-// A walker goes through a directory on disk and the tree's side by side. The
-// blocks of files it counts on all processors meanwhile, or takes from what the
-// host keeps.
+// A Measure reads a file through and counts its blocks that are not all zeros.
+// It is called for several files at a time.
+type Measure func(ctx context.Context, n *tree.Inode, f *os.File) (sparse.Usage, error)
+
+// Count is the measure that does nothing else.
+func Count(ctx context.Context, _ *tree.Inode, f *os.File) (sparse.Usage, error) {
+	return sparse.Count(ctx, f)
+}
+
+// A walker goes through a directory on disk and the tree's side by side. Files
+// it measures on all processors meanwhile; without a measure it estimates their
+// blocks from what the host keeps.
 type walker struct {
-	estimate bool
+	measure Measure
 	// visit returns the inode of the tree that an entry is, nil for one that
 	// it has met under another name.
 	visit func(e entry) (*tree.Inode, error)
 	ctx   context.Context
-	count *errgroup.Group
+	files *errgroup.Group
 }
 
-func newWalker(ctx context.Context, visit func(entry) (*tree.Inode, error), estimate bool) *walker {
-	w := &walker{visit: visit, estimate: estimate}
-	w.count, w.ctx = errgroup.WithContext(ctx)
-	w.count.SetLimit(runtime.GOMAXPROCS(0))
+func newWalker(ctx context.Context, visit func(entry) (*tree.Inode, error), m Measure) *walker {
+	w := &walker{visit: visit, measure: m}
+	w.files, w.ctx = errgroup.WithContext(ctx)
+	w.files.SetLimit(runtime.GOMAXPROCS(0))
 	return w
 }
 
@@ -82,7 +91,7 @@ func (w *walker) walk(root string, t *tree.Inode) error {
 	}
 	defer f.Close()
 	err = w.dir(t, f)
-	if counted := w.count.Wait(); counted != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	if counted := w.files.Wait(); counted != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = counted // which is what made the walk stop
 	}
 	return err
@@ -135,7 +144,7 @@ func (w *walker) entry(e entry) error {
 		return w.dir(n, sub)
 	case n.Type == tree.File && n.Size > 0:
 		// Files without a hole need not even be opened.
-		if w.estimate && e.stat.Blocks*512 >= n.Size {
+		if w.measure == nil && e.stat.Blocks*512 >= n.Size {
 			n.Blocks, n.Runs = sparse.Blocks(n.Size), 1
 			return nil
 		}
@@ -143,7 +152,7 @@ func (w *walker) entry(e entry) error {
 		if err != nil {
 			return e.errorf(err)
 		}
-		w.count.Go(func() error { return w.countBlocks(e, n, f) })
+		w.files.Go(func() error { return w.file(e, n, f) })
 	}
 	return nil
 }
@@ -160,15 +169,15 @@ func (e entry) errorf(err error) error {
 	return fmt.Errorf("./%s: %w", mtree.Escape(e.dir.Join(e.name)), err)
 }
 
-// countBlocks reads a file through, or asks where its holes are.
-func (w *walker) countBlocks(e entry, n *tree.Inode, f *os.File) error {
+// file measures a file, or asks where its holes are.
+func (w *walker) file(e entry, n *tree.Inode, f *os.File) error {
 	defer f.Close()
 	var usage sparse.Usage
 	var err error
-	if w.estimate {
+	if w.measure == nil {
 		usage, err = sparse.Estimate(f, n.Size)
 	} else {
-		usage, err = sparse.Count(w.ctx, f)
+		usage, err = w.measure(w.ctx, n, f)
 	}
 	if err == nil && usage.Size != n.Size {
 		err = fmt.Errorf("%d bytes became %d", n.Size, usage.Size)

@@ -148,10 +148,9 @@ func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry
 		return "", err
 	}
 	dst := filepath.Join(scratch, "image")
-	o := bundle.Options{
-		Reference: e.Ref, Layout: ref.Dir, MaxSize: kernel.MaxSize, MaxEntries: kernel.MaxEntries,
-		Warn: p.Warn, Progress: func(int64, int64) {},
-	}
+	o := bundle.Options{Reference: e.Ref, Layout: ref.Dir}
+	o.MaxSize, o.MaxEntries = kernel.MaxSize, kernel.MaxEntries
+	o.Warn, o.Progress = p.Warn, func(int64, int64) {}
 	return filepath.Join(dst, bundle.TreeDir), bundle.Create(ctx, dst, image, o)
 }
 

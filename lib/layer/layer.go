@@ -8,6 +8,7 @@
 package layer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -51,11 +52,14 @@ type Event struct {
 // Apply changes t as the layer says: its whiteouts act first, on what the
 // layers below have left, then its entries are placed in their order. explain
 // hears of each change; it may be nil.
-func (l *Layer) Apply(t *tree.Tree, explain func(Event)) error {
+func (l *Layer) Apply(ctx context.Context, t *tree.Tree, explain func(Event)) error {
 	if err := l.applyWhiteouts(t, explain); err != nil {
 		return err
 	}
 	for i := range l.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := l.place(t, &l.entries[i], explain); err != nil {
 			return l.errorf(l.entries[i].from, "%w", err)
 		}

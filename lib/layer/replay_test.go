@@ -88,7 +88,7 @@ func (i *image) apply(archives ...[]byte) error {
 		return err
 	}
 	for _, l := range all {
-		if err := l.Apply(i.tree, func(e Event) { i.events = append(i.events, e) }); err != nil {
+		if err := l.Apply(context.Background(), i.tree, func(e Event) { i.events = append(i.events, e) }); err != nil {
 			return err
 		}
 	}

@@ -97,7 +97,7 @@ func published(t *testing.T, image, boot map[string]string) *store.Image {
 	default:
 		t.Skip(err)
 	}
-	source, err := bundle.Open(ctx, root, false, func(string) {})
+	source, err := bundle.Open(ctx, root, bundle.Count, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}

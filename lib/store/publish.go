@@ -34,7 +34,7 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if _, err := os.Stat(p.Rootfs); err != nil {
 		return nil, err
 	}
-	docs, err := readDocuments(p.Rootfs)
+	docs, err := bundle.ReadDocuments(p.Rootfs)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if err := CheckName(p.Name); err != nil {
 		return nil, err
 	}
-	st, err := s.stage(ctx, p, docs.config)
+	st, err := s.stage(ctx, p, docs.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -61,41 +61,6 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	}
 	// What has the name by now may be another's.
 	return &Image{p.Name, filepath.Join(s.images(), p.Name), docs.Record}, nil
-}
-
-// documents are what lies beside an ext4 file.
-type documents struct {
-	*bundle.Record              // empty if there is none of this file
-	made           *bundle.Ext4 // FILE.json, nil if there is none
-	config         string       // the path of config.json, "" if there is none of this file
-}
-
-// readDocuments reads what lies beside an ext4 file. FILE.json tells which
-// image the file holds, if it is there.
-func readDocuments(rootfs string) (d documents, err error) {
-	d.Record = &bundle.Record{Version: 1}
-	made := new(bundle.Ext4)
-	switch err := bundle.ReadJSON(rootfs+bundle.Ext4Record, made); {
-	case err == nil:
-		d.made = made
-	case !errors.Is(err, fs.ErrNotExist):
-		return d, err
-	}
-	r, err := bundle.ReadRecord(filepath.Join(filepath.Dir(rootfs), bundle.RecordFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && d.made != nil && made.Image == "" && r.Digest != "":
-		return d, nil // no record, or not of this file: it is of a plain directory
-	case err != nil:
-		return d, err
-	case d.made != nil && made.Image != r.Digest:
-		return d, status.Hint(status.Errorf(status.Bad, "%s: the image.json beside it is of another image", rootfs),
-			"banger-mkext4 -f -o makes them anew")
-	}
-	d.Record = r
-	if config := filepath.Join(filepath.Dir(rootfs), bundle.ConfigFile); exists(config) {
-		d.config = config
-	}
-	return d, nil
 }
 
 // stage returns a staging directory that holds the root filesystem.
@@ -137,14 +102,14 @@ func (s *Store) isStaging(dir string) bool {
 
 // complete stages the kernel, completes the record, writes it and sees all to
 // the disk.
-func (p Publication) complete(ctx context.Context, dir string, d documents) (err error) {
+func (p Publication) complete(ctx context.Context, dir string, d bundle.Documents) (err error) {
 	r, before := d.Record, d.Record.Ext4
 	rootfs := filepath.Join(dir, bundle.Ext4File)
-	if r.Ext4, err = describe(ctx, rootfs, d.made); err != nil {
+	if r.Ext4, err = describe(ctx, rootfs, d.Made); err != nil {
 		return err
 	}
-	if d.made == nil && before != nil && before.UUID == r.Ext4.UUID { // one that was published before
-		r.Ext4.Mkfs = before.Mkfs
+	if d.Made == nil && before != nil && before.UUID == r.Ext4.UUID { // one that was published before
+		r.Ext4.Mkfs, r.Ext4.Manifest = before.Mkfs, before.Manifest
 	}
 	r.Kernel = nil // that of an image this one was taken from is not here
 	if p.Kernel != nil {
@@ -173,7 +138,7 @@ func (p Publication) complete(ctx context.Context, dir string, d documents) (err
 }
 
 // describe reads from the ext4 file what the record says of it; only which
-// mkfs.ext4 made it must be told, by a FILE.json that is of this very file.
+// mkfs.ext4 made it, and of what, must be told, by a FILE.json that is of this very file.
 func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ext4, error) {
 	m, err := ext4.Open(rootfs)
 	if err != nil {
@@ -186,7 +151,7 @@ func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ex
 			return nil, status.Hint(status.Errorf(status.Bad, "%s%s: of another file, as image.json may be", rootfs, bundle.Ext4Record),
 				"banger-mkext4 -f makes them anew")
 		}
-		e.Mkfs = made.Mkfs
+		e.Mkfs, e.Manifest = made.Mkfs, made.Manifest
 	}
 	e.SHA256, err = sum(ctx, rootfs)
 	return e, err
