@@ -6,9 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
-
-	"golang.org/x/term"
 
 	"banger/lib/filter"
 	"banger/lib/guest"
@@ -46,7 +43,7 @@ func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, 
 
 // writeInitrd writes an initial ramdisk for an image to standard output.
 func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name string, command []string) error {
-	if f, is := tool.Stdout.(*os.File); is && term.IsTerminal(int(f.Fd())) {
+	if tool.OutIsTerminal() {
 		return filter.Usagef("initrd writes an archive, and standard output is a terminal")
 	}
 	i, err := s.Image(name)

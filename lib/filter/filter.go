@@ -186,6 +186,10 @@ func (t *Tool) PrintTable(rows [][]string) error {
 	return output(w.Flush())
 }
 
+// OutIsTerminal reports whether stdout is a terminal, which is no place for an
+// archive.
+func (t *Tool) OutIsTerminal() bool { return terminal(t.Stdout) }
+
 // Out is stdout for what is written piece by piece.
 func (t *Tool) Out() io.Writer { return out{t.Stdout} }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-tar writes a bundle or a directory as one tar archive.
+package main
+
+import (
+	"context"
+	"os"
+
+	"banger/lib/bundle"
+	"banger/lib/filter"
+	"banger/lib/status"
+)
+
+const help = `Usage: banger-tar [BUNDLE|DIR] >FILE
+
+Writes a bundle or a plain directory, named by an operand or by the one line of
+standard input, to standard output as one pax archive with all its metadata. The
+same bundle makes the same bytes.
+
+    $ banger-fetch debian:bookworm | banger-flatten | banger-tar | tar t | head -n 2
+    ./
+    ./bin
+`
+
+func main() {
+	tool := filter.New("banger-tar", help)
+	os.Exit(tool.Run(func(ctx context.Context, args []string) error {
+		if len(args) > 1 {
+			return filter.Usagef("one archive for %d bundles", len(args))
+		}
+		if tool.OutIsTerminal() {
+			return status.Hint(filter.Usagef("standard output is a terminal"), "banger-tar BUNDLE >FILE, or | tar t")
+		}
+		dir, err := tool.One(ctx, args)
+		if err != nil {
+			return err
+		}
+		source, err := bundle.Open(ctx, dir, true, tool.Warn)
+		if err != nil {
+			return err
+		}
+		return source.WriteTar(ctx, tool.Out(), tool.Warn)
+	}))
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestTar: what banger-tar writes of a bundle is, as every reader of archives
+// lays it out, what umoci unpacks of the image; and flattened again it has the
+// same manifest.
+func TestTar(t *testing.T) {
+	needRoot(t)
+	need(t, "umoci")
+	u := newUser(t, nobody)
+	place := u.place(t)
+	source := makeImage(t, filepath.Join(place, "layout"), "1", writeLayer(t, place, 1, tarEntries()))
+	want := readTree(t, source.unpack(t))
+	bundle := u.flattened(t, source, "x")
+	archive := u.tar(t, bundle)
+	manifest := read(t, filepath.Join(bundle, "rootfs.mtree"))
+
+	t.Run("GNU tar", func(t *testing.T) {
+		need(t, "tar")
+		root := memory(t)
+		output(t, exec.Command("tar", "-xpf", archive, "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*"))
+		// It undoes its own spelling of % in the names of attributes.
+		aside := func(path, _ string) bool { return path == percent }
+		sameTree(t, without(aside, readTree(t, root)), without(aside, want))
+	})
+	t.Run("bsdtar", func(t *testing.T) {
+		need(t, "bsdtar")
+		root := memory(t)
+		output(t, withEnv(exec.Command("bsdtar", "-xpf", archive, "-C", root, "--numeric-owner"), "LC_ALL=C.UTF-8"))
+		got := readTree(t, root)
+		if got[equals]["xattr.user.a=b%"] != "v" {
+			t.Errorf("%s: %v", equals, got[equals])
+		}
+		// It adds the fraction of times before 1970, sets no attribute of
+		// system., and as root's time that of what it has put there last.
+		aside := func(path, fact string) bool {
+			return path == equals || fact == "mtime" && (path == "." || strings.HasPrefix(want[path][fact], "-")) ||
+				strings.HasPrefix(fact, "xattr.system.")
+		}
+		sameTree(t, without(aside, got), without(aside, want))
+	})
+	t.Run("umoci", func(t *testing.T) {
+		again := makeImage(t, filepath.Join(u.place(t), "layout"), "1", archive)
+		sameTree(t, readTree(t, again.unpack(t)), want)
+		u.sameManifest(t, again, "umoci", manifest)
+	})
+	t.Run("skopeo", func(t *testing.T) {
+		again := image{filepath.Join(u.place(t), "layout"), "1"}
+		skopeo(t, "copy", "--quiet", "tarball:"+archive, "oci:"+again.String())
+		u.sameManifest(t, again, "skopeo", manifest)
+	})
+	t.Run("mkfs.erofs", func(t *testing.T) {
+		// 1.8 adds the fraction of times before 1970, reads .5 as five nanoseconds,
+		// and base64 only with the padding that libarchive leaves out.
+		aside := func(path, fact string) bool {
+			sec, nsec, _ := strings.Cut(want[path]["mtime"], ".")
+			shortened := strings.HasSuffix(nsec, "0") && nsec != "000000000"
+			return path == equals || fact == "mtime" && (sec[0] == '-' || shortened)
+		}
+		sameTree(t, without(aside, readTree(t, erofs(t, archive))), without(aside, want))
+	})
+}
+
+const (
+	// equals has an attribute whose name no key of a pax record can hold as it
+	// is. The form that it takes then umoci and GNU tar do not read.
+	equals = "opt/x/equals"
+	// percent has one whose name GNU tar cannot hold as it is.
+	percent = "opt/x/percent"
+)
+
+// tarEntries is a layer of all that one entry can say, the root's included.
+func tarEntries() []entry {
+	layer := []entry{directory("./").mode(0o711).owner(3, 4).xattr("user.root", "r"), directory("opt")}
+	long := strings.Repeat("d", 99)
+	for range 10 {
+		layer, long = append(layer, directory(long)), long+"/"+long[:99]
+	}
+	layer = append(layer, file(long, "far down"))
+	layer = append(layer, added()...)
+	encoded := file(equals, "")
+	encoded.PAXRecords = map[string]string{"LIBARCHIVE.xattr.user.a%3Db%25": "dg"}
+	layer = append(layer, encoded, file(percent, "").xattr("user.100%25", "%"), file("opt/x/nothing", "").xattr("user.nothing", ""))
+	// Once more, as umoci sets the time of what it has put something into since.
+	return append(layer, layer[0])
+}
+
+// flattened makes a bundle of an image that root has made.
+func (u user) flattened(t testing.TB, i image, name string) string {
+	t.Helper()
+	output(t, exec.Command("chmod", "-R", "a+rX", i.dir))
+	return output(t, u.command("banger-flatten", "-o", filepath.Join(u.home, name+".bundle"), i.String()))
+}
+
+// tar is an archive of a bundle.
+func (u user) tar(t testing.TB, bundle string) string {
+	t.Helper()
+	return u.written(t, u.command("banger-tar", bundle))
+}
+
+// written is a file of what a command prints, which has nothing to say.
+func (u user) written(t testing.TB, cmd *exec.Cmd) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(u.place(t), "x.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = f, &said
+	if err := cmd.Run(); err != nil || said.Len() > 0 {
+		t.Fatalf("%v %s", err, said.String())
+	}
+	return f.Name()
+}
+
+// sameManifest flattens an image, and holds the manifest against another one.
+func (u user) sameManifest(t *testing.T, i image, name, want string) {
+	t.Helper()
+	if got := read(t, filepath.Join(u.flattened(t, i, name), "rootfs.mtree")); got != want {
+		t.Errorf("another manifest, %d bytes, want %d", len(got), len(want))
+	}
+}
+
+// erofs is the mounted file that mkfs.erofs makes of an archive, once fsck.erofs
+// has nothing to say of it.
+func erofs(t *testing.T, archive string) string {
+	t.Helper()
+	need(t, "mkfs.erofs", "fsck.erofs")
+	if help, _ := exec.Command(which("mkfs.erofs"), "--help").CombinedOutput(); !bytes.Contains(help, []byte("--tar")) {
+		t.Skip("mkfs.erofs is older than 1.7: it reads no archive")
+	}
+	file, root := filepath.Join(scratch(t), "x.erofs"), scratch(t)
+	output(t, exec.Command(which("mkfs.erofs"), "--quiet", "--tar=f", file, archive))
+	output(t, exec.Command(which("fsck.erofs"), file))
+	if said, err := exec.Command(which("mount"), "-t", "erofs", "-o", "loop,ro", file, root).CombinedOutput(); err != nil {
+		t.Skipf("the kernel mounts no erofs: %s", said)
+	}
+	t.Cleanup(func() { output(t, exec.Command(which("umount"), root)) })
+	return root
+}
+
+// without is a tree but for the facts that are to be left aside.
+func without(aside func(path, fact string) bool, tree map[string]facts) map[string]facts {
+	rest := map[string]facts{}
+	for path, all := range tree {
+		rest[path] = maps.Clone(all)
+		maps.DeleteFunc(rest[path], func(fact, _ string) bool { return aside(path, fact) })
+	}
+	return rest
+}
+
+// TestTarSameBytes: one bundle is one archive, whoever writes it and where.
+func TestTarSameBytes(t *testing.T) {
+	needRoot(t)
+	need(t, "umoci")
+	u := newUser(t, nobody)
+	place := u.place(t)
+	source := makeImage(t, filepath.Join(place, "layout"), "1", writeLayer(t, place, 1, tarEntries()))
+	bundle := u.flattened(t, source, "x")
+	want := hash(t, u.tar(t, bundle))
+	moved := memory(t) + "/moved"
+	output(t, exec.Command("cp", "-a", bundle, moved))
+	for _, c := range []struct {
+		name string
+		cmd  *exec.Cmd
+	}{
+		{"again", u.command("banger-tar", bundle)},
+		{"root", newUser(t, 0).command("banger-tar", bundle)},
+		{"elsewhere", elsewhere(u.command("banger-tar", bundle))},
+		{"another place", u.command("banger-tar", moved)},
+		{"a line of stdin", u.command("sh", "-c", `echo "$1" | banger-tar`, "sh", bundle)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := hash(t, u.written(t, c.cmd)); got != want {
+				t.Errorf("sha256 %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestTarOutput: an archive that did not arrive whole is a failure.
+func TestTarOutput(t *testing.T) {
+	u := newUser(t, uint32(os.Getuid()))
+	tree := filepath.Join(u.home, "tree")
+	if err := os.Mkdir(tree, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tree, "f"), smallNoise(1, 3<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, print := range map[string]func(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool){
+		"full": full, "gone": goneReader,
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := u.command("banger-tar", tree)
+			judge := print(t, cmd)
+			judge(finish(t, cmd), false)
+		})
+	}
+	t.Run("a terminal", func(t *testing.T) {
+		need(t, "script")
+		o := finish(t, u.command("script", "--quiet", "--return", "--command", "banger-tar tree", "/dev/null"))
+		if o.code != 64 || !strings.Contains(o.stdout, "hint: ") || len(o.stdout) > 200 {
+			t.Errorf("exit status %d, %q", o.code, o.stdout)
+		}
+	})
+}
