@@ -53,12 +53,12 @@ func (w workload) mkfs(ours string) *entrant {
 // tar2ext4 is hcsshim's, or nobody where that cannot be built.
 func (w workload) tar2ext4(b *testing.B) contest {
 	b.Helper()
-	program, err := tar2ext4()
+	program, err := tar2ext4.build()
 	if err != nil {
 		b.Log("without tar2ext4: ", err)
 		return nil
 	}
-	return contest{{name: "tar2ext4 " + tar2ext4Version, command: func(dir string) []string {
+	return contest{{name: "tar2ext4 " + tar2ext4.version, command: func(dir string) []string {
 		return []string{program, "-i", w.tar, "-o", filepath.Join(dir, "tar.ext4")}
 	}}}
 }
