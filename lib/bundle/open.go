@@ -3,7 +3,6 @@
 package bundle
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"banger/lib/mtree"
 	"banger/lib/status"
@@ -77,7 +75,7 @@ func openBundle(ctx context.Context, dir string, measure Measure) (*Source, erro
 
 // A mismatch is a path on which manifest and tree do not agree.
 type mismatch struct {
-	path string // escaped, as it stands in the manifest
+	path string // escaped, as in the manifest
 	text string
 }
 
@@ -94,18 +92,10 @@ func atLine(manifest string, err error) error {
 		return err
 	}
 	where := manifest
-	f, openErr := os.Open(manifest)
-	if openErr == nil {
+	if f, openErr := os.Open(manifest); openErr == nil {
 		defer f.Close()
-		lines := bufio.NewReader(f)
-		for number := 1; ; number++ {
-			line, readErr := lines.ReadString('\n')
-			if strings.HasPrefix(line, m.path+" ") {
-				where = fmt.Sprintf("%s:%d", manifest, number)
-			}
-			if readErr != nil || where != manifest {
-				break
-			}
+		if number := mtree.Line(f, m.path); number > 0 {
+			where = fmt.Sprintf("%s:%d", manifest, number)
 		}
 	}
 	return status.Errorf(status.Bad, "%s: %w", where, err)

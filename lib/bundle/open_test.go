@@ -57,6 +57,8 @@ func TestOpenMismatches(t *testing.T) {
 		}), `rootfs.mtree: ./dir/new\040name: `},
 		{"a line taken away", edit(`./odd\040name\012`, "#"), `./odd\040name\012: `},
 		{"another size", edit("size=10", "size=11"), "rootfs.mtree:4: ./dir/shadow: size=11, 10"},
+		{"another size, a line spelled by hand", edit("./dir/shadow type=file uid=0 gid=42 mode=0000 size=10", "\t./dir/sh\\141dow\tsize=11 type=file uid=0 gid=42 mode=0"),
+			"rootfs.mtree:4: ./dir/shadow: size=11, 10"},
 		{"another content size", change(func(root string) error {
 			return os.WriteFile(filepath.Join(root, "null"), []byte("x"), 0o600)
 		}), "rootfs.mtree:8: ./null: "},

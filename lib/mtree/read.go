@@ -120,12 +120,37 @@ func (m *Manifest) add(dir *tree.Inode, rec record) error {
 	return nil
 }
 
+// Line returns the number of the line that a path has in a manifest, however
+// it is spelled there, or 0.
+func Line(r io.Reader, path string) int {
+	want, err := unescape(path)
+	if err != nil {
+		return 0
+	}
+	br := bufio.NewReaderSize(r, 64<<10)
+	for number := 1; ; number++ {
+		line, err := br.ReadString('\n')
+		path, _ := cutPath(strings.TrimSpace(line))
+		if name, bad := unescape(path); bad == nil && name == want {
+			return number
+		}
+		if err != nil {
+			return 0
+		}
+	}
+}
+
+// cutPath splits a line behind its path.
+func cutPath(line string) (path, keywords string) {
+	if end := strings.IndexAny(line, " \t"); end >= 0 {
+		return line[:end], line[end:]
+	}
+	return line, ""
+}
+
 // parse reads one line.
 func parse(line string) (record, error) {
-	path, keywords := line, ""
-	if end := strings.IndexAny(line, " \t"); end >= 0 {
-		path, keywords = line[:end], line[end:]
-	}
+	path, keywords := cutPath(line)
 	var rec record
 	if path != "." && !strings.HasPrefix(path, "./") {
 		return rec, fmt.Errorf("%s: a path starts with ./", path)
