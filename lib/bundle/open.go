@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -149,15 +148,12 @@ func (c *comparer) entry(e entry) (*tree.Inode, error) {
 
 // is tells how a file on disk differs from what the manifest says it holds.
 func (e entry) is(n *tree.Inode) error {
-	want := fs.FileMode(0)
-	switch n.Type {
-	case tree.Dir:
-		want = fs.ModeDir
-	case tree.Symlink:
-		want = fs.ModeSymlink
+	want := tree.File // which holds the name of what a tree must not have
+	if n.Type == tree.Dir || n.Type == tree.Symlink {
+		want = n.Type
 	}
-	if got := fileMode(e.stat.Mode); got.Type() != want {
-		return fmt.Errorf("type=%v, a %v in the tree", n.Type, got.Type())
+	if got, known := tree.TypeOf(e.stat.Mode); !known || got != want {
+		return fmt.Errorf("type=%v, a %v in the tree", n.Type, got)
 	}
 	switch n.Type {
 	case tree.Symlink:

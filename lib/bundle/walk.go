@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -187,17 +186,4 @@ func (w *walker) file(e entry, n *tree.Inode, f *os.File) error {
 	}
 	n.Blocks, n.Runs = usage.Blocks, usage.Runs
 	return nil
-}
-
-// fileMode turns the type of st_mode into Go's.
-func fileMode(mode uint32) fs.FileMode {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return 0
-	case unix.S_IFDIR:
-		return fs.ModeDir
-	case unix.S_IFLNK:
-		return fs.ModeSymlink
-	}
-	return fs.ModeIrregular
 }
