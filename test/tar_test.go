@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTar: what banger-tar writes of a bundle is, as every reader of archives
@@ -56,8 +58,11 @@ func TestTar(t *testing.T) {
 		u.sameManifest(t, again, "umoci", manifest)
 	})
 	t.Run("skopeo", func(t *testing.T) {
+		need(t, "skopeo")
 		again := image{filepath.Join(u.place(t), "layout"), "1"}
-		skopeo(t, "copy", "--quiet", "tarball:"+archive, "oci:"+again.String())
+		cmd := exec.Command("skopeo", "--insecure-policy", "copy", "--quiet", "tarball:-", "oci:"+again.String())
+		cmd.Stdin = strings.NewReader(read(t, archive))
+		output(t, cmd)
 		u.sameManifest(t, again, "skopeo", manifest)
 	})
 	t.Run("mkfs.erofs", func(t *testing.T) {
@@ -170,6 +175,12 @@ func TestTarSameBytes(t *testing.T) {
 	source := makeImage(t, filepath.Join(place, "layout"), "1", writeLayer(t, place, 1, tarEntries()))
 	bundle := u.flattened(t, source, "x")
 	want := hash(t, u.tar(t, bundle))
+	plain := source.unpack(t)
+	for path, x := range map[string][2]string{equals: {"user.a=b%", "v"}, "opt/x/nothing": {"user.nothing", ""}} { // which umoci leaves out
+		if err := unix.Setxattr(filepath.Join(plain, path), x[0], []byte(x[1]), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	moved := memory(t) + "/moved"
 	output(t, exec.Command("cp", "-a", bundle, moved))
 	for _, c := range []struct {
@@ -179,6 +190,7 @@ func TestTarSameBytes(t *testing.T) {
 		{"again", u.command("banger-tar", bundle)},
 		{"root", newUser(t, 0).command("banger-tar", bundle)},
 		{"elsewhere", elsewhere(u.command("banger-tar", bundle))},
+		{"a plain directory", newUser(t, 0).command("banger-tar", plain)},
 		{"another place", u.command("banger-tar", moved)},
 		{"a line of stdin", u.command("sh", "-c", `echo "$1" | banger-tar`, "sh", bundle)},
 	} {

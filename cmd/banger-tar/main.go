@@ -36,7 +36,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		source, err := bundle.Open(ctx, dir, true, tool.Warn)
+		source, err := bundle.Open(ctx, dir, nil, tool.Warn)
 		if err != nil {
 			return err
 		}

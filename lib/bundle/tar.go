@@ -67,6 +67,9 @@ func (a *archiver) dir(path string, d *tree.Inode, f *os.File) error {
 			return err
 		}
 		e, n := entry{dir: d, in: f, name: name}, d.Lookup(name)
+		if strings.HasPrefix(name, ".wh.") {
+			a.warn(e.errorf(errors.New("in a layer, a name like this removes another file")).Error())
+		}
 		if n.Type == tree.Dir {
 			if err := a.subdir(path+name+"/", n, e); err != nil {
 				return err
@@ -95,9 +98,6 @@ func (a *archiver) subdir(path string, n *tree.Inode, e entry) error {
 
 // file writes one name of what is no directory.
 func (a *archiver) file(path string, n *tree.Inode, e entry) error {
-	if strings.HasPrefix(e.name, ".wh.") {
-		a.warn(e.errorf(errors.New("a layer of this name removes a file, and has none")).Error())
-	}
 	if n.Type == tree.Socket {
 		a.warn(e.errorf(errors.New("a socket: left out, an archive cannot hold it")).Error())
 		return nil
