@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"banger/lib/sparse"
 	"banger/lib/status"
 	"banger/lib/tree"
 )
@@ -123,7 +124,7 @@ func (a *archiver) content(n *tree.Inode, e entry) error {
 		return err
 	}
 	defer f.Close()
-	copied, err := io.CopyBuffer(a.tar, reader{a.ctx, f}, a.buf)
+	copied, err := io.CopyBuffer(a.tar, sparse.Interruptible(a.ctx, f), a.buf)
 	switch {
 	case errors.Is(err, tar.ErrWriteTooLong):
 		return fmt.Errorf("%d bytes became more: did the tree change meanwhile?", n.Size)
@@ -131,19 +132,6 @@ func (a *archiver) content(n *tree.Inode, e entry) error {
 		return fmt.Errorf("%d bytes became %d: did the tree change meanwhile?", n.Size, copied)
 	}
 	return err
-}
-
-// A reader reads until its context is done.
-type reader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }
 
 // header writes all but the content of a file, or that it is another name of

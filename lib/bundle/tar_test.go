@@ -24,7 +24,7 @@ import (
 // opened is a source of a plain directory.
 func opened(t *testing.T, dir string) *Source {
 	t.Helper()
-	s, err := Open(context.Background(), dir, true, func(text string) { t.Error(text) })
+	s, err := Open(context.Background(), dir, nil, func(text string) { t.Error(text) })
 	if err != nil {
 		t.Fatal(err)
 	}
