@@ -50,42 +50,70 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 // dirBlock visits the entries of one block.
 func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit func(dirent) error) (changed bool, err error) {
 	generation := le.Uint32(inode[inGeneration:])
-	tail := block[blockSize-tailSize:]
-	if le.Uint32(tail) != 0 || le.Uint16(tail[deRecLen:]) != tailSize || tail[deNameLen] != 0 || tail[deType] != tailType {
+	if !hasTail(block) {
 		if le.Uint32(inode[inFlags:])&flagIndex == 0 {
 			return false, errDir
 		}
 		return false, m.checkIndex(ino, generation, block, logical)
 	}
-	if le.Uint32(tail[8:]) != m.dirChecksum(ino, generation, block) {
-		return false, errors.New("a block does not match its checksum")
+	if err := m.checkTail(ino, generation, block); err != nil {
+		return false, err
 	}
+	err = records(block, func(_ int, rec []byte) error {
+		name := nameIn(rec)
+		if le.Uint32(rec) == 0 || name == "." || name == ".." {
+			return nil
+		}
+		return visit(dirent{le.Uint32(rec), name, func(t tree.Type) {
+			if rec[deType] != fileTypes[t] {
+				rec[deType], changed = fileTypes[t], true
+			}
+		}})
+	})
+	if err != nil {
+		return false, err
+	}
+	le.PutUint32(block[blockSize-4:], m.dirChecksum(ino, generation, block))
+	return changed, nil
+}
+
+// hasTail reports whether a block is one of entries, which ends with a checksum,
+// and not one of an index.
+func hasTail(block []byte) bool {
+	tail := block[dirRoom:]
+	return le.Uint32(tail) == 0 && le.Uint16(tail[deRecLen:]) == tailSize && tail[deNameLen] == 0 && tail[deType] == tailType
+}
+
+// checkTail checks the checksum of a block of entries.
+func (m *Image) checkTail(ino, generation uint32, block []byte) error {
+	if le.Uint32(block[blockSize-4:]) != m.dirChecksum(ino, generation, block) {
+		return errors.New("a block does not match its checksum")
+	}
+	return nil
+}
+
+// records visits what a block of entries is divided into, up to its tail: an
+// entry each, or room for one.
+func records(block []byte, visit func(at int, rec []byte) error) error {
 	for at := 0; at < dirRoom; {
 		rec := block[at:dirRoom]
 		if len(rec) < deName {
-			return false, errDir
+			return errDir
 		}
 		size := int(le.Uint16(rec[deRecLen:]))
-		nameEnd := deName + int(rec[deNameLen])
-		if size < deName || size > len(rec) || size%4 != 0 || nameEnd > size {
-			return false, errDir
+		if size < deName || size > len(rec) || size%4 != 0 || deName+int(rec[deNameLen]) > size {
+			return errDir
 		}
-		name := string(rec[deName:nameEnd])
-		if child := le.Uint32(rec); child != 0 && name != "." && name != ".." {
-			err := visit(dirent{child, name, func(t tree.Type) {
-				if rec[deType] != fileTypes[t] {
-					rec[deType], changed = fileTypes[t], true
-				}
-			}})
-			if err != nil {
-				return false, err
-			}
+		if err := visit(at, rec[:size]); err != nil {
+			return err
 		}
 		at += size
 	}
-	le.PutUint32(tail[8:], m.dirChecksum(ino, generation, block))
-	return changed, nil
+	return nil
 }
+
+// nameIn is the name in a record.
+func nameIn(rec []byte) string { return string(rec[deName:][:rec[deNameLen]]) }
 
 // A dirEntry is a name to be written.
 type dirEntry struct {

@@ -25,15 +25,22 @@ var errExtent = errors.New("damaged extent tree")
 // An extent is a stretch of blocks of a file.
 type extent struct{ logical, physical, count int64 }
 
-// extents calls visit for each stretch of blocks of an inode.
+// extents calls visit for each stretch of blocks of an inode. What is set aside
+// but not written yet is no stretch of it: banger's images have none.
 func (m *Image) extents(ino uint32, raw []byte, visit func(extent) error) error {
+	return m.extentTree(ino, raw, func(int64) {}, visit)
+}
+
+// extentTree calls visit as extents does, and node for each block of the tree
+// outside the inode.
+func (m *Image) extentTree(ino uint32, raw []byte, node func(physical int64), visit func(extent) error) error {
 	if le.Uint32(raw[inFlags:])&flagExtents == 0 {
 		return fmt.Errorf("an inode without extents")
 	}
 	// Logical blocks must rise and there is no more than all blocks, so that
 	// a tree that leads in circles ends.
 	next, total := int64(0), int64(0)
-	w := extentWalk{m, ino, le.Uint32(raw[inGeneration:]), func(e extent) error {
+	w := extentWalk{m, ino, le.Uint32(raw[inGeneration:]), node, func(e extent) error {
 		if total += e.count; e.logical < next || total > m.Blocks() {
 			return errExtent
 		}
@@ -47,16 +54,19 @@ func (m *Image) extents(ino uint32, raw []byte, visit func(extent) error) error 
 type extentWalk struct {
 	*Image
 	ino, generation uint32
+	block           func(physical int64)
 	visit           func(extent) error
 }
 
-// node visits a node that must be less deep than its parent.
+// node visits a node that must be one less deep than its parent, the root's
+// being deeper than any.
 func (w extentWalk) node(node []byte, above int) error {
-	entries, depth := int(le.Uint16(node[2:])), int(le.Uint16(node[6:]))
+	entries, room, depth := int(le.Uint16(node[2:])), int(le.Uint16(node[4:])), int(le.Uint16(node[6:]))
+	root := above > maxExtentDepth
 	// Only the root may be empty: a node is known by what it adds not to have
 	// been visited before.
-	if le.Uint16(node) != extentMagic || depth >= above || (entries+1)*extentSize > len(node) ||
-		entries == 0 && (depth > 0 || above <= maxExtentDepth) {
+	if le.Uint16(node) != extentMagic || depth >= above || depth != above-1 && !root ||
+		room != len(node)/extentSize-1 || entries > room || entries == 0 && (depth > 0 || !root) {
 		return errExtent
 	}
 	for i := 1; i <= entries; i++ {
@@ -95,6 +105,10 @@ func (w extentWalk) index(e []byte, depth int) error {
 	if le.Uint32(node[extentTail:]) != w.extentChecksum(w.ino, w.generation, node) {
 		return errors.New("a block of the extent tree does not match its checksum")
 	}
+	if le.Uint32(node[extentSize:]) != le.Uint32(e) {
+		return errExtent // the kernel looks for a block by what the index says
+	}
+	w.block(child)
 	return w.node(node, depth)
 }
 

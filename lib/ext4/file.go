@@ -107,6 +107,33 @@ func (f *File) readPart(p []byte, off int64) (int, error) {
 	return n, short(err)
 }
 
+// storedChunk is the most that Stored hands out at once, in bytes.
+const storedChunk = 1 << 20
+
+// Stored visits the blocks of a file that the image stores, in order, as whole
+// blocks, in pieces of up to 1 MiB: the last goes on beyond the end of the file,
+// with what the image has there. The bytes are the caller's until visit returns.
+func (f *File) Stored(visit func(off int64, blocks []byte) error) error {
+	var chunk []byte
+	for _, e := range f.extents {
+		for e.count > 0 {
+			count := min(e.count, storedChunk/blockSize)
+			if int64(len(chunk)) < count*blockSize {
+				chunk = make([]byte, count*blockSize)
+			}
+			blocks := chunk[:count*blockSize]
+			if _, err := f.image.f.ReadAt(blocks, e.physical*blockSize); err != nil {
+				return short(err)
+			}
+			if err := visit(e.logical*blockSize, blocks); err != nil {
+				return err
+			}
+			e = extent{e.logical + count, e.physical + count, e.count - count}
+		}
+	}
+	return nil
+}
+
 // Names lists a directory, sorted.
 func (m *Image) Names(path string) ([]string, error) {
 	ino, raw, err := m.find(path)

@@ -132,9 +132,19 @@ func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error)
 	return nil
 }
 
-// value writes the inode of a large value. It has its hash for an atime and the
-// number of those that refer to it for a version (fs/ext4/xattr.c,
-// ext4_xattr_inode_set_hash and _set_ref).
+// newValueInode makes the inode of a large value, but for where it lies. It has
+// its hash for an atime and the number of those that refer to it for a version
+// (fs/ext4/xattr.c, ext4_xattr_inode_set_hash and _set_ref).
+func newValueInode(owner *tree.Inode, size int64, hash uint32) []byte {
+	raw := newInode(&tree.Inode{Type: tree.File, Mode: 0o600, UID: owner.UID, GID: owner.GID, Nlink: 1})
+	le.PutUint32(raw[inFlags:], flagExtents|flagEAInode)
+	le.PutUint32(raw[inVersion:], 1)
+	le.PutUint32(raw[inAtime:], hash)
+	setSize(raw, size)
+	return raw
+}
+
+// value writes the inode of a large value.
 func (w *filler) value(owner *tree.Inode, a *attribute) error {
 	w.extents, w.blocks = w.extents[:0], 0
 	content := make([]byte, blocksOf(int64(len(a.value)))*blockSize)
@@ -142,11 +152,7 @@ func (w *filler) value(owner *tree.Inode, a *attribute) error {
 	if err := w.content(0, content); err != nil {
 		return err
 	}
-	raw := newInode(&tree.Inode{Type: tree.File, Mode: 0o600, UID: owner.UID, GID: owner.GID, Nlink: 1})
-	le.PutUint32(raw[inFlags:], flagExtents|flagEAInode)
-	le.PutUint32(raw[inVersion:], 1)
-	le.PutUint32(raw[inAtime:], w.valueHash(a.value))
-	setSize(raw, int64(len(a.value)))
+	raw := newValueInode(owner, int64(len(a.value)), w.valueHash(a.value))
 	setBlocks(raw, w.blocks)
 	if err := w.extents.tree(w.Image, a.inode, raw[inBlock:inBlock+60], w.newBlock); err != nil {
 		return err

@@ -35,6 +35,8 @@ const (
 // Inode numbers that mean something.
 const (
 	rootIno      = 2
+	resizeIno    = 7
+	journalIno   = 8
 	lostFoundIno = 11 // the first that is not reserved: mke2fs makes it lost+found
 )
 
@@ -58,10 +60,13 @@ const (
 	sbUUID           = 0x68
 	sbMountTime      = 0x2c
 	sbMountCount     = 0x34
+	sbState          = 0x3a
+	sbGroupNr        = 0x5a // of the group that a backup is in
 	sbReservedGDT    = 0xce // blocks kept free after the descriptors (resize_inode)
 	sbHashSeed       = 0xec // 16 bytes
 	sbHashVersion    = 0xfc
 	sbDescSize       = 0xfe
+	sbJournalBlocks  = 0x10c // what the journal's inode says: 15 words, upper and lower half of the size
 	sbBlocksHi       = 0x150
 	sbFreeBlocksHi   = 0x158
 	sbFlags          = 0x160

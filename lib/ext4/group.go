@@ -76,12 +76,22 @@ func (m *Image) initBlockBitmap(g int64, bits *bitmap) {
 	if hasBackup(g) {
 		bits.set(0, 1+m.descBlocks()+int64(le.Uint16(m.super[sbReservedGDT:])))
 	}
-	d, tableBlocks := m.group(g), int64(m.inodesPerGroup())*inodeSize/blockSize
-	for field, count := range map[int]int64{gdBlockBitmap: 1, gdInodeBitmap: 1, gdInodeTable: tableBlocks} {
-		at := d.block(field) - first
-		bits.set(min(max(at, 0), blocks), min(max(at+count, 0), blocks))
+	for _, e := range m.parts(g) {
+		at := e.physical - first
+		bits.set(min(max(at, 0), blocks), min(max(at+e.count, 0), blocks))
 	}
 	bits.set(blocks, 8*blockSize)
+}
+
+// parts returns where a group's two bitmaps and its inodes lie, maybe in another
+// group (flex_bg).
+func (m *Image) parts(g int64) [3]extent {
+	d := m.group(g)
+	return [...]extent{
+		{physical: d.block(gdBlockBitmap), count: 1},
+		{physical: d.block(gdInodeBitmap), count: 1},
+		{physical: d.block(gdInodeTable), count: blocksOf(int64(m.inodesPerGroup()) * inodeSize)},
+	}
 }
 
 // descBlocks returns how many blocks the descriptors take.

@@ -47,6 +47,10 @@ func Pristine(path string) bool {
 		return false
 	}
 	defer m.Close()
+	return m.pristine()
+}
+
+func (m *Image) pristine() bool {
 	return le.Uint64(m.super[sbKBytesWritten:]) == 0 && le.Uint16(m.super[sbMountCount:]) == 0 && m.u32(sbMountTime) == 0
 }
 

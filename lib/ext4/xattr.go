@@ -72,10 +72,13 @@ func attributes(xattrs []tree.Xattr) ([]attribute, error) {
 		}
 		all = append(all, a)
 	}
-	slices.SortFunc(all, func(a, b attribute) int {
-		return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
-	})
+	slices.SortFunc(all, inOrder)
 	return all, nil
+}
+
+// inOrder compares attributes as the kernel does that looks for one.
+func inOrder(a, b attribute) int {
+	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
 }
 
 func toAttribute(x tree.Xattr) (attribute, error) {

@@ -22,9 +22,12 @@ func (m *Image) xattrs(raw []byte) ([]tree.Xattr, error) {
 			return nil, err
 		}
 	}
-	physical := int64(le.Uint32(raw[inXattrBlock:])) | int64(le.Uint16(raw[inXattrHi:]))<<32
-	if physical != 0 {
-		more, err := m.readXattrBlock(physical)
+	if physical := xattrBlockOf(raw); physical != 0 {
+		block, err := m.readXattrBlock(physical)
+		if err != nil {
+			return nil, err
+		}
+		more, err := m.attributesIn(block, xbEntries)
 		if err != nil {
 			return nil, err
 		}
@@ -42,8 +45,13 @@ func (m *Image) xattrs(raw []byte) ([]tree.Xattr, error) {
 	return xattrs, nil
 }
 
-// readXattrBlock reads the attributes in a block.
-func (m *Image) readXattrBlock(physical int64) ([]attribute, error) {
+// xattrBlockOf returns the block of attributes that an inode has, or 0.
+func xattrBlockOf(raw []byte) int64 {
+	return int64(le.Uint32(raw[inXattrBlock:])) | int64(le.Uint16(raw[inXattrHi:]))<<32
+}
+
+// readXattrBlock reads a block of attributes.
+func (m *Image) readXattrBlock(physical int64) ([]byte, error) {
 	if physical >= m.Blocks() {
 		return nil, errXattr
 	}
@@ -57,7 +65,7 @@ func (m *Image) readXattrBlock(physical int64) ([]attribute, error) {
 	if le.Uint32(block[xbChecksum:]) != m.xattrChecksum(physical, block) {
 		return nil, errors.New("a block of xattrs does not match its checksum")
 	}
-	return m.attributesIn(block, xbEntries)
+	return block, nil
 }
 
 // attributesIn reads the entries in an area, from a byte on, up to four zeros.

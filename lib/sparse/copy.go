@@ -25,7 +25,7 @@ func Copy(ctx context.Context, dst, src *os.File) error {
 		return err
 	}
 	for from, to := int64(0), int64(0); ; from = to {
-		from, to, err = nextData(src, from)
+		from, to, err = NextData(src, from)
 		if err != nil || from == to {
 			return err
 		}
@@ -35,9 +35,9 @@ func Copy(ctx context.Context, dst, src *os.File) error {
 	}
 }
 
-// nextData returns the first stretch of f at or after off that is no hole; an
+// NextData returns the first stretch of f at or after off that is no hole; an
 // empty one when there is none.
-func nextData(f *os.File, off int64) (from, to int64, err error) {
+func NextData(f *os.File, off int64) (from, to int64, err error) {
 	from, err = f.Seek(off, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {
 		return off, off, nil
@@ -79,7 +79,7 @@ func Read(ctx context.Context, w io.Writer, f *os.File) error {
 		return err
 	}
 	for at := int64(0); at < info.Size(); {
-		from, to, err := nextData(f, at)
+		from, to, err := NextData(f, at)
 		if err != nil {
 			return err
 		}

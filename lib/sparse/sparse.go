@@ -84,7 +84,7 @@ func Estimate(f *os.File, size int64) (Usage, error) {
 // host does not keep as a hole, from block to block, the last to the end.
 func Stretches(f *os.File, size int64, visit func(from, to int64) error) error {
 	for at := int64(0); at < size; {
-		from, to, err := nextData(f, at)
+		from, to, err := NextData(f, at)
 		if err != nil || from == to {
 			return err
 		}
