@@ -134,6 +134,18 @@ func (f *File) Stored(visit func(off int64, blocks []byte) error) error {
 	return nil
 }
 
+// whole reports whether a file has no holes before its last block.
+func (f *File) whole() bool {
+	next := int64(0)
+	for _, e := range f.extents {
+		if e.logical != next {
+			return false
+		}
+		next += e.count
+	}
+	return true
+}
+
 // Names lists a directory, sorted.
 func (m *Image) Names(path string) ([]string, error) {
 	ino, raw, err := m.find(path)

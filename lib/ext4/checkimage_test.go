@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"banger/lib/tree"
+)
+
+// problems are what Check has to say of an image.
+func problems(t testing.TB, m *Image) (all []string) {
+	t.Helper()
+	read, err := m.ReadTree(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Check(t.Context(), read, func(problem string) { all = append(all, problem) }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func sound(t testing.TB, m *Image) {
+	t.Helper()
+	if all := problems(t, m); len(all) > 0 {
+		t.Errorf("%d problems: %.2000q", len(all), all)
+	}
+}
+
+// Images with every kind of thing are as they must be.
+func TestCheckImage(t *testing.T) {
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		sound(t, newSource(t).image(small))
+		for seed := range int64(3) {
+			s := newSource(t)
+			s.grow(seed, 400)
+			sound(t, s.image(Options{Free: -1, Created: 1600000000}))
+			sound(t, s.image(Options{Minimal: true}))
+		}
+		s := newSource(t)
+		for name, content := range contentsOf() {
+			s.add(name, tree.Inode{}, content)
+		}
+		s.add("lost+found", tree.Inode{Type: tree.Dir}, "")
+		s.add("lost+found/x", tree.Inode{}, "1")
+		sound(t, s.image(Options{Size: 40 << 20, Free: -1, Created: 1}))
+	})
+}
+
+// Attributes in blocks that are shared and not, in inodes of their own, of the
+// root's and of lost+found's.
+func TestCheckXattrs(t *testing.T) {
+	s := newSource(t)
+	s.direct = true
+	s.add("lost+found", tree.Inode{Type: tree.Dir}, "")
+	big := []tree.Xattr{{Name: "user.a", Value: strings.Repeat("a", 1000)}, {Name: "user.b", Value: strings.Repeat("b", 9000)},
+		{Name: "user.c", Value: strings.Repeat("c", 60000)}}
+	s.tree.Root.Xattrs, s.tree.Root.Lookup("lost+found").Xattrs = big, big
+	for i := range 1500 { // more than may share one block
+		s.add(fmt.Sprintf("shared%d", i), tree.Inode{Xattrs: []tree.Xattr{{Name: "user.a", Value: strings.Repeat("v", 200)}}}, "")
+	}
+	for i, size := range []int{0, 1, 90, 2000, 4000, 4040, 4041, 5000, 65536} {
+		s.add(fmt.Sprintf("x%d", i), tree.Inode{UID: 70000, GID: 3, Xattrs: []tree.Xattr{
+			{Name: tree.ACLAccess, Value: "\x02\x00\x00\x00\x02\x00\x07\x00\x01\x00\x00\x00"},
+			{Name: "security.x", Value: "1"},
+			{Name: "trusted.\xff", Value: strings.Repeat("v", size)},
+		}}, "1")
+	}
+	sound(t, s.image(Options{Size: 32 << 20, Free: -1, Created: 1}))
+}
+
+// An index of one level, of two, and a leaf that goes on with a hash; more
+// subdirectories than can be counted; a tree over many groups.
+func TestCheckLarge(t *testing.T) {
+	s := newSource(t)
+	s.direct = true
+	for _, name := range []string{"one", "two", "dirs"} {
+		s.add(name, tree.Inode{Type: tree.Dir}, "")
+	}
+	for i := range 1000 {
+		s.add("one/"+longName("n", i), tree.Inode{Type: tree.Symlink, Target: "x"}, "")
+	}
+	for i := range rootLimit*12 + 1 {
+		s.add("two/"+longName("n", i), tree.Inode{Type: tree.Symlink, Target: strings.Repeat("t", 55+i%10)}, "")
+	}
+	dirs := s.tree.Root.Lookup("dirs")
+	for i := range tree.MaxLinks {
+		dirs.Put(fmt.Sprint(i), &tree.Inode{Type: tree.Dir}, nil)
+		if err := os.Mkdir(fmt.Sprintf("%s/dirs/%d", s.root, i), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := s.image(Options{Size: 20 << 30, Free: -1, Created: 1})
+	sound(t, m)
+}

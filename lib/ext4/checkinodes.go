@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"bytes"
+
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// tables goes through the inode tables, and looks at what each inode has.
+func (c *checker) tables() error {
+	for g := range c.groupCount() {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.inodeTableOf(g); err != nil {
+			return err
+		}
+	}
+	for ino, v := range c.values {
+		c.tell("inode %d, which has a value of inode %d, is not behind it", ino, v.owner.Ino)
+	}
+	for _, n := range c.inodes {
+		c.tell("inode %d has a name, and is reserved or read before", n.Ino)
+	}
+	c.sharedBlocks()
+	return nil
+}
+
+// A slots is a group's inode table while it is gone through.
+type slots struct {
+	used    bitmap
+	highest int64 // used, counted from 1
+	dirs    uint32
+}
+
+// inodeTableOf goes through a group's inode table. What is a hole of it and is
+// not said to have an inode is not read.
+func (c *checker) inodeTableOf(g int64) error {
+	var s slots
+	all, at := int64(c.inodesPerGroup()), c.inodeTable(g)
+	raw := make([]byte, min(all*inodeSize, tableChunk))
+	from, to := int64(0), int64(0) // the host's next stretch of data
+	for first := int64(0); first < all; first += tableChunk / inodeSize {
+		part := raw[:min(tableChunk, (all-first)*inodeSize)]
+		start := at + first*inodeSize
+		end := start + int64(len(part))
+		if to <= start {
+			var err error
+			if from, to, err = sparse.NextData(c.f, start); err != nil {
+				return err
+			}
+			if from == to {
+				from, to = c.Size(), c.Size()
+			}
+		}
+		last := g*all + first + int64(len(part))/inodeSize
+		if from >= end && !c.expected(uint32(last)) {
+			continue
+		}
+		if _, err := c.f.ReadAt(part, start); err != nil {
+			return short(err)
+		}
+		if err := c.slots(&s, g, first, part); err != nil {
+			return err
+		}
+	}
+	return c.inodesIn(g, &s.used, s.highest, s.dirs)
+}
+
+// expected reports whether there is an inode up to a number that was not seen.
+func (c *checker) expected(last uint32) bool {
+	return len(c.inodes) > 0 && c.inodes[0].Ino <= last
+}
+
+// slots looks at inodes of a group, from one on.
+func (c *checker) slots(s *slots, g, first int64, raw []byte) error {
+	for i := first; len(raw) > 0; i, raw = i+1, raw[inodeSize:] {
+		ino := uint32(g*int64(c.inodesPerGroup()) + i + 1)
+		used, err := c.slot(s, ino, raw[:inodeSize])
+		if err != nil {
+			return err
+		}
+		if used {
+			s.used.set(i, i+1)
+			s.highest = i + 1
+		}
+	}
+	return nil
+}
+
+// slot looks at one inode, and reports whether it is used.
+func (c *checker) slot(s *slots, ino uint32, raw []byte) (used bool, err error) {
+	if ino < lostFoundIno && ino != rootIno {
+		return true, c.reserved(ino, raw)
+	}
+	if len(c.inodes) > 0 && c.inodes[0].Ino == ino {
+		n := c.inodes[0]
+		c.inodes = c.inodes[1:]
+		if n.Type == tree.Dir {
+			s.dirs++
+		}
+		return true, c.named(n, raw)
+	}
+	if v, ok := c.values[ino]; ok {
+		delete(c.values, ino)
+		return true, c.value(ino, raw, v)
+	}
+	if le.Uint16(raw[inMode:]) != 0 {
+		c.tell("inode %d: no name leads to it", ino)
+	} else if firstNonzero(raw) >= 0 {
+		c.tell("inode %d is unused, and not all zeros", ino)
+	}
+	return false, nil
+}
+
+// named checks an inode that has a name.
+func (c *checker) named(n *tree.Inode, raw []byte) error {
+	if !c.intact(n.Ino, raw) {
+		c.tell("inode %d does not match its checksum", n.Ino)
+		return nil
+	}
+	want := newInode(n)
+	blocks, err := c.content(n, raw, want)
+	if err != nil {
+		return c.judge(err, "inode %d", n.Ino)
+	}
+	more, err := c.attributes(n, raw, want)
+	if err != nil {
+		return c.judge(err, "inode %d", n.Ino)
+	}
+	setBlocks(want, blocks+more)
+	c.sealInode(n.Ino, want)
+	c.compareInode(n.Ino, raw, want)
+	return nil
+}
+
+// content checks where the content of an inode is, and enters what the inode
+// must say of it. It returns how many blocks that is.
+func (c *checker) content(n *tree.Inode, raw, want []byte) (blocks int64, err error) {
+	fast := n.Type == tree.Symlink && len(n.Target) < fastSymlink
+	if fast {
+		setSize(want, int64(len(n.Target)))
+		copy(want[inBlock:], n.Target)
+	}
+	if fast || n.Type != tree.Dir && n.Type != tree.File && n.Type != tree.Symlink {
+		return 0, nil
+	}
+	f := File{Type: n.Type, image: c.Image}
+	blocks, end, err := c.claimExtents(n.Ino, raw, func(e extent) { f.extents = append(f.extents, e) })
+	if err != nil {
+		return 0, err
+	}
+	flags := uint32(flagExtents)
+	copy(want[inBlock:inBlock+60], raw[inBlock:])
+	switch f.Size = end * blockSize; n.Type {
+	case tree.Dir:
+		flags |= le.Uint32(raw[inFlags:]) & flagIndex
+		le.PutUint16(want[inLinks:], dirLinks(2+int(c.dirs[n.Ino].subdirs)))
+		setSize(want, f.Size)
+		err = c.directory(n, &f, flags&flagIndex != 0)
+	case tree.Symlink:
+		setSize(want, int64(len(n.Target)))
+		err = c.target(n, &f)
+	default:
+		setSize(want, n.Size)
+		if end > blocksOf(n.Size) {
+			c.tell("inode %d: blocks up to %d, the last is %d", n.Ino, end, blocksOf(n.Size))
+		}
+	}
+	le.PutUint32(want[inFlags:], flags)
+	return blocks, err
+}
+
+// target checks the block that a symlink's target is in.
+func (c *checker) target(n *tree.Inode, f *File) error {
+	have := make([]byte, f.Size)
+	if f.Size != blockSize {
+		c.tell("inode %d: %d bytes for a symlink's target", n.Ino, f.Size)
+		return nil
+	}
+	if _, err := f.ReadAt(have, 0); err != nil {
+		return err
+	}
+	if !bytes.Equal(have[:len(n.Target)], []byte(n.Target)) || firstNonzero(have[len(n.Target):]) >= 0 {
+		c.tell("inode %d: its block is not the symlink's target and zeros", n.Ino)
+	}
+	return nil
+}
