@@ -56,8 +56,8 @@ func (c *checker) ownedIn(g int64) error {
 			return err
 		}
 	}
-	bits, err := c.blockBitmap(g)
-	if bits == nil {
+	bits, err := c.readBlockBitmap(g)
+	if err != nil {
 		return c.judge(err, "group %d", g)
 	}
 	c.compare(bits, owned, g*c.blocksPerGroup(), "block")

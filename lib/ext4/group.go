@@ -52,9 +52,18 @@ func (m *Image) groupBlocks(g int64) int64 {
 	return min(m.blocksPerGroup(), m.Blocks()-g*m.blocksPerGroup())
 }
 
-// blockBitmap reads which blocks of a group are in use: bits, the lowest of a
-// byte first, and ones where there is no block.
+// blockBitmap reads which blocks of a group are in use: ones also where there is
+// no block.
 func (m *Image) blockBitmap(g int64) (*bitmap, error) {
+	bits, err := m.readBlockBitmap(g)
+	if err == nil && bits.zeros(m.groupBlocks(g)) != int64(m.group(g).half(gdFreeBlocks)) {
+		return nil, errors.New("the block bitmap does not have as many free blocks as the descriptor")
+	}
+	return bits, err
+}
+
+// readBlockBitmap leaves the descriptor's count to its caller.
+func (m *Image) readBlockBitmap(g int64) (*bitmap, error) {
 	bits, d := new(bitmap), m.group(g)
 	if d.has(gdBlockUninit) {
 		m.initBlockBitmap(g, bits)
@@ -62,9 +71,6 @@ func (m *Image) blockBitmap(g int64) (*bitmap, error) {
 		return nil, short(err)
 	} else if d.half(gdBlockBitmapCs) != m.bitmapChecksum(bits[:]) {
 		return nil, errors.New("the block bitmap does not match its checksum")
-	}
-	if bits.zeros(m.groupBlocks(g)) != int64(d.half(gdFreeBlocks)) {
-		return nil, errors.New("the block bitmap does not have as many free blocks as the descriptor")
 	}
 	return bits, nil
 }

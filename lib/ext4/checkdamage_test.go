@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// copyOf opens a copy of an image.
+func copyOf(t *testing.T, m *Image) *Image {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "copy.ext4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := sparse.Copy(t.Context(), file, m.f); err != nil {
+		t.Fatal(err)
+	}
+	return opened(t, file.Name())
+}
+
+// edit changes an image by commands of debugfs, which writes checksums anew, and
+// opens what comes of it.
+func edit(t *testing.T, m *Image, commands ...string) *Image {
+	t.Helper()
+	for _, command := range commands {
+		cmd := exec.Command(program(t, "debugfs"), "-w", "-R", command, m.f.Name())
+		out, err := cmd.CombinedOutput()
+		if _, said, _ := strings.Cut(string(out), "\n"); err != nil || strings.Contains(said, ": ") && !strings.Contains(said, "hecksum") {
+			t.Fatalf("debugfs %s: %v\n%s", command, err, out)
+		}
+	}
+	return opened(t, m.f.Name())
+}
+
+// Damage that keeps all checksums right is found, and named.
+func TestCheckDamage(t *testing.T) {
+	s := rich(t)
+	s.add("dir", tree.Inode{Type: tree.Dir}, "")
+	s.add("dir/f", tree.Inode{}, "f")
+	s.add("g", tree.Inode{}, "g")
+	sharing := []tree.Xattr{{Name: "user.s", Value: strings.Repeat("s", 300)}}
+	s.add("s1", tree.Inode{Xattrs: sharing}, "")
+	s.add("s2", tree.Inode{Xattrs: sharing}, "")
+	whole := s.image(small)
+	sound(t, whole)
+	ino := func(path string) uint32 {
+		ino, _, err := whole.find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ino
+	}
+	f, g, dir, many, large := ino("dir/f"), ino("g"), ino("dir"), ino("many"), ino("large")
+	block := func(ino uint32) int64 { return whole.firstBlock(t, ino) / blockSize }
+	value := uint32(large + 1)
+	for _, c := range []struct {
+		name   string
+		change func(m *Image) *Image
+		want   string
+	}{
+		{"a block owned twice", func(m *Image) *Image {
+			m.editInode(t, g, func(raw []byte) { le.PutUint32(raw[inBlock+extentSize+8:], uint32(block(f))) })
+			return m
+		}, fmt.Sprintf("block %d has two owners, the second is inode", block(f))},
+		{"a block of the filesystem's own", func(m *Image) *Image {
+			m.editInode(t, g, func(raw []byte) { le.PutUint32(raw[inBlock+extentSize+8:], 1) })
+			return m
+		}, "block 1 has two owners"},
+		{"links", func(m *Image) *Image { return edit(t, m, "sif g links_count 2") }, fmt.Sprintf("inode %d: its links", g)},
+		{"links of a directory", func(m *Image) *Image { return edit(t, m, "sif dir links_count 3") }, fmt.Sprintf("inode %d: its links", dir)},
+		{"another name", func(m *Image) *Image { return edit(t, m, "link g dir/h") }, fmt.Sprintf("inode %d: its links", g)},
+		{"blocks", func(m *Image) *Image { return edit(t, m, "sif g blocks 16") }, fmt.Sprintf("inode %d: its blocks", g)},
+		{"a size of less than the blocks", func(m *Image) *Image { return edit(t, m, "sif runs size 10") }, "the last is 1"},
+		{"a size of a directory", func(m *Image) *Image { return edit(t, m, "sif dir size 8192") }, fmt.Sprintf("inode %d: its size", dir)},
+		{"flags", func(m *Image) *Image { return edit(t, m, "sif g flags 0x80010") }, fmt.Sprintf("inode %d: its flags", g)},
+		{"an unused part", func(m *Image) *Image { return edit(t, m, "sif g dtime 0x1234") }, fmt.Sprintf("inode %d: its dtime", g)},
+		{"free blocks", func(m *Image) *Image { return edit(t, m, "ssv free_blocks_count 7") }, "blocks are free, not 7"},
+		{"free inodes", func(m *Image) *Image { return edit(t, m, "ssv free_inodes_count 7") }, "inodes are free, not 7"},
+		{"free blocks of a group", func(m *Image) *Image { return edit(t, m, "set_bg 0 free_blocks_count 7", "set_bg 0 checksum calc") },
+			"the descriptor says 7"},
+		{"free inodes of a group", func(m *Image) *Image { return edit(t, m, "set_bg 0 free_inodes_count 7", "set_bg 0 checksum calc") },
+			"free inodes, the descriptor says 7"},
+		{"directories", func(m *Image) *Image { return edit(t, m, "set_bg 0 used_dirs_count 7", "set_bg 0 checksum calc") },
+			"directories, the descriptor says 7"},
+		{"inodes never used", func(m *Image) *Image { return edit(t, m, "set_bg 0 itable_unused 7", "set_bg 0 checksum calc") },
+			"never used, the descriptor says 7"},
+		{"flags of a group", func(m *Image) *Image { return edit(t, m, "set_bg 0 flags 0x8", "set_bg 0 checksum calc") }, "unknown flags 0x8"},
+		{"a block that is marked", func(m *Image) *Image { return edit(t, m, "setb 4000") }, "block 4000 is marked as used"},
+		{"a block that is not marked", func(m *Image) *Image { return edit(t, m, fmt.Sprintf("freeb %d", block(g))) },
+			fmt.Sprintf("block %d is marked as free", block(g))},
+		{"an inode that is marked", func(m *Image) *Image { return edit(t, m, "seti <150>") }, "inode 150 is marked as used"},
+		{"an inode that is not marked", func(m *Image) *Image { return edit(t, m, "freei g") }, fmt.Sprintf("inode %d is marked as free", g)},
+		{"no name", func(m *Image) *Image { return edit(t, m, "unlink g") }, fmt.Sprintf("inode %d: no name leads to it", g)},
+		{"no value", func(m *Image) *Image { return edit(t, m, "unlink large") }, fmt.Sprintf("inode %d: no name leads to it", value)},
+		{"no lost+found", func(m *Image) *Image { return edit(t, m, "unlink lost+found") }, "inode 11: no name leads to it"},
+		{"a name of a reserved inode", func(m *Image) *Image { return edit(t, m, "link <8> journal") }, "inode 8 has a name"},
+		{"the journal's mode", func(m *Image) *Image { return edit(t, m, "sif <8> mode 0100644") }, "inode 8: its mode"},
+		{"the journal's size", func(m *Image) *Image { return edit(t, m, "sif <8> size 4096") }, "inode 8: its size"},
+		{"the resize inode's blocks", func(m *Image) *Image { return edit(t, m, "sif <7> blocks 8") }, "inode 7: its blocks"},
+		{"a reserved inode", func(m *Image) *Image { return edit(t, m, "sif <5> links_count 1") }, "inode 5: its links"},
+		{"a superblock's field", func(m *Image) *Image { return edit(t, m, "ssv last_orphan 20") }, "orphaned inodes: 0x14, not 0x0"},
+		{"a superblock's state", func(m *Image) *Image { return edit(t, m, "ssv state 2") }, "state: 0x2"},
+		{"the copy of the journal's inode", func(m *Image) *Image { return edit(t, m, "ssv jnl_blocks[1] 99") }, "its copy of the journal's inode"},
+		{"..", func(m *Image) *Image {
+			m.editBlock(t, block(dir), func(raw []byte) {
+				le.PutUint32(raw[deName+4:], many)
+				le.PutUint32(raw[blockSize-4:], m.dirChecksum(dir, 0, raw))
+			})
+			return m
+		}, fmt.Sprintf("directory inode %d, ./dir: .. is inode %d, not 2", dir, many)},
+		{".", func(m *Image) *Image {
+			m.editBlock(t, block(dir), func(raw []byte) {
+				le.PutUint32(raw, many)
+				le.PutUint32(raw[blockSize-4:], m.dirChecksum(dir, 0, raw))
+			})
+			return m
+		}, fmt.Sprintf(". is inode %d, not %d", many, dir)},
+		{"a type", func(m *Image) *Image {
+			m.editBlock(t, block(dir), func(raw []byte) {
+				raw[dots+deType] = fileTypes[tree.Fifo]
+				le.PutUint32(raw[blockSize-4:], m.dirChecksum(dir, 0, raw))
+			})
+			return m
+		}, "f is of type 5, its inode of type 1"},
+		{"leaves exchanged", func(m *Image) *Image {
+			m.editBlock(t, block(many), func(raw []byte) {
+				e := raw[rootEntries:]
+				a, b := le.Uint32(e[4:]), le.Uint32(e[indexEntrySize+4:])
+				le.PutUint32(e[4:], b)
+				le.PutUint32(e[indexEntrySize+4:], a)
+				m.sealIndex(many, raw, rootEntries)
+			})
+			return m
+		}, "is in a leaf for"},
+		{"a leaf twice", func(m *Image) *Image {
+			m.editBlock(t, block(many), func(raw []byte) {
+				e := raw[rootEntries:]
+				le.PutUint32(e[indexEntrySize+4:], le.Uint32(e[4:]))
+				m.sealIndex(many, raw, rootEntries)
+			})
+			return m
+		}, "or twice"},
+		{"a leaf less", func(m *Image) *Image {
+			m.editBlock(t, block(many), func(raw []byte) {
+				count := le.Uint16(raw[rootEntries+2:]) - 1
+				le.PutUint16(raw[rootEntries+2:], count)
+				le.PutUint64(raw[rootEntries+int(count)*indexEntrySize:], 0)
+				m.sealIndex(many, raw, rootEntries)
+			})
+			return m
+		}, "nothing leads to block"},
+		{"a hash version", func(m *Image) *Image {
+			m.editBlock(t, block(many), func(raw []byte) {
+				raw[rootInfo+4] = 2
+				m.sealIndex(many, raw, rootEntries)
+			})
+			return m
+		}, "its header is"},
+		{"a block of xattrs that one shares", func(m *Image) *Image { return edit(t, m, "unlink s2") }, "the xattrs of 1 inodes, it says 2"},
+		{"a value that belongs to another", func(m *Image) *Image { return edit(t, m, "sif large uid 5") }, fmt.Sprintf("inode %d: its uid", value)},
+		{"a value that two have", func(m *Image) *Image {
+			return edit(t, m, fmt.Sprintf("sif <%d> version 2", value))
+		}, fmt.Sprintf("inode %d: its version", value)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if all := problems(t, c.change(copyOf(t, whole))); !strings.Contains(strings.Join(all, "\n"), c.want) {
+				t.Errorf("%q, want %s", all, c.want)
+			}
+		})
+	}
+}
+
+// editBlock changes a block.
+func (m *Image) editBlock(t testing.TB, block int64, change func(raw []byte)) {
+	t.Helper()
+	raw := make([]byte, blockSize)
+	if _, err := m.f.ReadAt(raw, block*blockSize); err != nil {
+		t.Fatal(err)
+	}
+	change(raw)
+	if _, err := m.f.WriteAt(raw, block*blockSize); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a kernel has changed is told in one line.
+func TestCheckMounted(t *testing.T) {
+	m := edit(t, rich(t).image(small), "ssv mnt_count 1", "unlink runs")
+	if all := problems(t, m); len(all) != 1 || !strings.Contains(all[0], "was mounted") {
+		t.Errorf("%q", all)
+	}
+}
