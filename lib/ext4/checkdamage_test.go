@@ -141,7 +141,7 @@ func TestCheckDamage(t *testing.T) {
 				m.sealIndex(many, raw, rootEntries)
 			})
 			return m
-		}, "is in a leaf for"},
+		}, "the index does not lead to "},
 		{"a leaf twice", func(m *Image) *Image {
 			m.editBlock(t, block(many), func(raw []byte) {
 				e := raw[rootEntries:]
@@ -173,7 +173,8 @@ func TestCheckDamage(t *testing.T) {
 		}, fmt.Sprintf("inode %d: its version", value)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if all := problems(t, c.change(copyOf(t, whole))); !strings.Contains(strings.Join(all, "\n"), c.want) {
+			all := problems(t, c.change(copyOf(t, whole)))
+			if len(all) > 10 || !strings.Contains(strings.Join(all, "\n"), c.want) {
 				t.Errorf("%q, want %s", all, c.want)
 			}
 		})

@@ -15,6 +15,9 @@ type dirCheck struct {
 	n      *tree.Inode
 	leaves []leaf // of an indexed directory, by block
 	seed   [4]uint32
+
+	lost  int // names that the index does not lead to
+	first string
 }
 
 // directory checks the blocks of a directory: the entries of each are those that
@@ -31,14 +34,18 @@ func (c *checker) directory(n *tree.Inode, f *File, indexed bool) error {
 			return d.judge(err)
 		}
 	}
-	return d.judge(f.Stored(func(off int64, blocks []byte) error {
+	err := f.Stored(func(off int64, blocks []byte) error {
 		for ; len(blocks) > 0; off, blocks = off+blockSize, blocks[blockSize:] {
 			if err := d.block(off/blockSize, blocks[:blockSize]); err != nil {
 				return err
 			}
 		}
 		return nil
-	}))
+	})
+	if d.lost > 0 {
+		d.tell("the index does not lead to %d of its names: %s", d.lost, d.first)
+	}
+	return d.judge(err)
 }
 
 func (d *dirCheck) tell(format string, args ...any) {
@@ -113,7 +120,11 @@ func (d *dirCheck) entry(logical int64, rec []byte) {
 	if d.leaves == nil {
 		return
 	}
-	if l, hash := d.leaves[logical], nameHash(d.seed, name); !l.holds(hash) {
-		d.tell("%s, of hash %#x, is in a leaf for %#x to %#x", mtree.Escape(name), hash, l.from, l.to)
+	l, hash := d.leaves[logical], nameHash(d.seed, name)
+	if l.holds(hash) {
+		return
+	}
+	if d.lost++; d.lost == 1 {
+		d.first = fmt.Sprintf("%s, of hash %#x, is in a leaf for %#x to %#x", mtree.Escape(name), hash, l.from, l.to)
 	}
 }

@@ -26,7 +26,7 @@ func (m *Image) Check(ctx context.Context, t *tree.Tree, found func(problem stri
 		shared: map[int64]*sharers{}, values: map[uint32]value{},
 	}
 	if !m.pristine() {
-		c.tell("the image was mounted since it was made: its metadata is a kernel's")
+		c.tell("the image was mounted since it was made, %d times: its metadata is a kernel's", le.Uint16(m.super[sbMountCount:]))
 		return nil
 	}
 	if !c.descriptors() || !c.superblock() {

@@ -32,6 +32,9 @@ type indexCheck struct {
 
 // leavesOf reads the index of a directory, which must lead to each block once.
 func (m *Image) leavesOf(ino uint32, f *File) ([]leaf, error) {
+	if f.Size > (1+rootLimit+rootLimit*nodeLimit)*blockSize {
+		return nil, fmt.Errorf("%w: more blocks than it can lead to", errIndex)
+	}
 	i := indexCheck{m, ino, f, make([]leaf, f.Size/blockSize)}
 	root, err := i.node(0)
 	if err != nil {

@@ -4,6 +4,8 @@ package ext4
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"banger/lib/sparse"
 	"banger/lib/tree"
@@ -19,11 +21,8 @@ func (c *checker) tables() error {
 			return err
 		}
 	}
-	for ino, v := range c.values {
-		c.tell("inode %d, which has a value of inode %d, is not behind it", ino, v.owner.Ino)
-	}
-	for _, n := range c.inodes {
-		c.tell("inode %d has a name, and is reserved or read before", n.Ino)
+	for _, ino := range slices.Sorted(maps.Keys(c.values)) {
+		c.tell("inode %d, which has a value of inode %d, is not behind it", ino, c.values[ino].owner.Ino)
 	}
 	c.sharedBlocks()
 	return nil
@@ -93,12 +92,17 @@ func (c *checker) slots(s *slots, g, first int64, raw []byte) error {
 
 // slot looks at one inode, and reports whether it is used.
 func (c *checker) slot(s *slots, ino uint32, raw []byte) (used bool, err error) {
+	var n *tree.Inode
+	if c.expected(ino) {
+		n, c.inodes = c.inodes[0], c.inodes[1:]
+	}
 	if ino < lostFoundIno && ino != rootIno {
+		if n != nil {
+			c.tell("inode %d has a name, and is reserved", ino)
+		}
 		return true, c.reserved(ino, raw)
 	}
-	if len(c.inodes) > 0 && c.inodes[0].Ino == ino {
-		n := c.inodes[0]
-		c.inodes = c.inodes[1:]
+	if n != nil {
 		if n.Type == tree.Dir {
 			s.dirs++
 		}
@@ -176,11 +180,11 @@ func (c *checker) content(n *tree.Inode, raw, want []byte) (blocks int64, err er
 
 // target checks the block that a symlink's target is in.
 func (c *checker) target(n *tree.Inode, f *File) error {
-	have := make([]byte, f.Size)
 	if f.Size != blockSize {
 		c.tell("inode %d: %d bytes for a symlink's target", n.Ino, f.Size)
 		return nil
 	}
+	have := make([]byte, blockSize)
 	if _, err := f.ReadAt(have, 0); err != nil {
 		return err
 	}

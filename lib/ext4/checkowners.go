@@ -40,12 +40,7 @@ func (c *checker) claim(first, count int64, by holder) {
 func (c *checker) fixed() error {
 	for g := range c.groupCount() {
 		if hasBackup(g) {
-			size := 1 + c.descBlocks() + c.reservedBlocks()
-			if size > c.groupBlocks(g) {
-				c.tell("group %d: its %d blocks do not hold the descriptors", g, c.groupBlocks(g))
-				size = c.groupBlocks(g)
-			}
-			c.claim(g*c.blocksPerGroup(), size, holder{"the superblock and descriptors of group", g})
+			c.claim(g*c.blocksPerGroup(), c.copyBlocks(), holder{"the superblock and descriptors of group", g})
 		}
 		for i, e := range c.parts(g) {
 			what := []string{"the block bitmap of group", "the inode bitmap of group", "the inode table of group"}[i]

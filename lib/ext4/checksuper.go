@@ -37,6 +37,10 @@ const superClean = 1 // EXT4_VALID_FS
 // reservedBlocks returns how many blocks are kept free for more descriptors.
 func (m *Image) reservedBlocks() int64 { return int64(le.Uint16(m.super[sbReservedGDT:])) }
 
+// copyBlocks returns how many blocks a superblock and the descriptors take, with
+// those that are kept free.
+func (m *Image) copyBlocks() int64 { return 1 + m.descBlocks() + m.reservedBlocks() }
+
 // superblock checks what the superblock says, and reports whether the rest can
 // be told by it. Its checksum is right, or the image had not been opened.
 func (c *checker) superblock() (sound bool) {
@@ -54,6 +58,12 @@ func (c *checker) superblock() (sound bool) {
 	if c.reservedBlocks() > resizeMax {
 		c.tell("superblock: %d blocks for more descriptors", c.reservedBlocks())
 		return false
+	}
+	for g := range c.groupCount() {
+		if hasBackup(g) && c.copyBlocks() > c.groupBlocks(g) {
+			c.tell("group %d: its %d blocks do not hold the descriptors", g, c.groupBlocks(g))
+			return false
+		}
 	}
 	return true
 }
@@ -82,7 +92,7 @@ func (c *checker) backups() error {
 		}
 		at := g*c.blocksPerGroup() + 1
 		have, err := c.read(at, c.descBlocks())
-		if err := c.judge(err, "group %d: descriptors", g); err != nil {
+		if err != nil {
 			return err
 		}
 		if i := firstDifference(have, descriptors); i >= 0 {
@@ -96,7 +106,7 @@ func (c *checker) backups() error {
 // the filesystem is whole, which is what the state says.
 func (c *checker) backup(g int64) error {
 	raw, err := c.read(g*c.blocksPerGroup(), 1)
-	if err := c.judge(err, "group %d: superblock", g); err != nil {
+	if err != nil {
 		return err
 	}
 	sb, want := raw[:sbSize], bytes.Clone(c.super[:])

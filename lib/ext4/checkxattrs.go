@@ -2,7 +2,12 @@
 
 package ext4
 
-import "banger/lib/tree"
+import (
+	"maps"
+	"slices"
+
+	"banger/lib/tree"
+)
 
 // Sharers are the inodes that share a block of attributes: how many there are,
 // and how many the block says.
@@ -84,8 +89,8 @@ func (c *checker) attributeBlock(n *tree.Inode, physical int64) (blocks int64, e
 
 // sharedBlocks checks how many inodes share each block of attributes.
 func (c *checker) sharedBlocks() {
-	for physical, s := range c.shared {
-		if s.found != s.said || s.said > maxXattrRefs {
+	for _, physical := range slices.Sorted(maps.Keys(c.shared)) {
+		if s := c.shared[physical]; s.found != s.said || s.said > maxXattrRefs {
 			c.tell("block %d: the xattrs of %d inodes, it says %d", physical, s.found, s.said)
 		}
 	}

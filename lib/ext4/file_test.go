@@ -86,6 +86,54 @@ func pieces(t *testing.T, f *File, content string) {
 	}
 }
 
+// The blocks that are stored are the content, holes left out, and zeros behind
+// its end.
+func TestStored(t *testing.T) {
+	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
+		s := newSource(t)
+		for name, content := range contentsOf() {
+			s.add(name, tree.Inode{}, content)
+		}
+		m := s.image(small)
+		for name, content := range contentsOf() {
+			f, err := m.Open("/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, blocks, last := make([]byte, blocksOf(f.Size)*blockSize), int64(0), int64(0)
+			err = f.Stored(func(off int64, p []byte) error {
+				if off < last || len(p) == 0 || len(p) > 1<<20 || len(p)%blockSize != 0 {
+					t.Errorf("%s: %d bytes at %d, after %d", name, len(p), off, last)
+				}
+				last = off + int64(len(p))
+				blocks += int64(len(p)) / blockSize
+				copy(got[off:], p)
+				return nil
+			})
+			want := make([]byte, len(got))
+			copy(want, content)
+			if n := s.tree.Root.Lookup(name); err != nil || blocks != n.Blocks || !bytes.Equal(got, want) {
+				t.Errorf("%s: %d blocks of %d, %v", name, blocks, n.Blocks, err)
+			}
+			if err := f.Stored(func(int64, []byte) error { return io.EOF }); blocks > 0 && err != io.EOF {
+				t.Errorf("%s: the visitor's error: %v", name, err)
+			}
+		}
+	})
+}
+
+// What is set aside for a file and not written is nothing of it: an extent of
+// more blocks than one has says that.
+func TestUnwritten(t *testing.T) {
+	s := newSource(t)
+	s.add("f", tree.Inode{}, "1")
+	m := s.image(small)
+	m.editInode(t, m.mustEntry(t, "f"), func(raw []byte) { le.PutUint16(raw[inBlock+extentSize+4:], maxExtentLen+1) })
+	if _, err := m.Open("/f"); !errors.Is(err, errExtent) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestNames(t *testing.T) {
 	m := paths(t).image(small)
 	if got, err := m.Names("/up/lib"); err != nil || strings.Join(got, " ") != "init" {

@@ -80,7 +80,7 @@ func (m *Image) readBlockBitmap(g int64) (*bitmap, error) {
 func (m *Image) initBlockBitmap(g int64, bits *bitmap) {
 	first, blocks := g*m.blocksPerGroup(), m.groupBlocks(g)
 	if hasBackup(g) {
-		bits.set(0, 1+m.descBlocks()+int64(le.Uint16(m.super[sbReservedGDT:])))
+		bits.set(0, min(m.copyBlocks(), blocks))
 	}
 	for _, e := range m.parts(g) {
 		at := e.physical - first
