@@ -30,43 +30,52 @@ func (c *checker) tables() error {
 
 // A slots is a group's inode table while it is gone through.
 type slots struct {
+	*checker
+	group   int64
 	used    bitmap
 	highest int64 // used, counted from 1
-	dirs    uint32
+	folders uint32 // used, those that are directories
 }
 
-// inodeTableOf goes through a group's inode table. What is a hole of it and is
-// not said to have an inode is not read.
+// inodeTableOf goes through a group's inode table, and its inode bitmap.
 func (c *checker) inodeTableOf(g int64) error {
-	var s slots
-	all, at := int64(c.inodesPerGroup()), c.inodeTable(g)
-	raw := make([]byte, min(all*inodeSize, tableChunk))
-	from, to := int64(0), int64(0) // the host's next stretch of data
-	for first := int64(0); first < all; first += tableChunk / inodeSize {
-		part := raw[:min(tableChunk, (all-first)*inodeSize)]
-		start := at + first*inodeSize
-		end := start + int64(len(part))
-		if to <= start {
-			var err error
-			if from, to, err = sparse.NextData(c.f, start); err != nil {
-				return err
-			}
-			if from == to {
-				from, to = c.Size(), c.Size()
-			}
-		}
-		last := g*all + first + int64(len(part))/inodeSize
-		if from >= end && !c.expected(uint32(last)) {
-			continue
-		}
-		if _, err := c.f.ReadAt(part, start); err != nil {
-			return short(err)
-		}
-		if err := c.slots(&s, g, first, part); err != nil {
+	s := slots{checker: c, group: g}
+	raw := make([]byte, min(int64(c.inodesPerGroup())*inodeSize, tableChunk))
+	for first := uint32(0); first < c.inodesPerGroup(); first += tableChunk / inodeSize {
+		part := raw[:min(tableChunk, (c.inodesPerGroup()-first)*inodeSize)]
+		if err := s.read(first, part); err != nil {
 			return err
 		}
 	}
-	return c.inodesIn(g, &s.used, s.highest, s.dirs)
+	return c.inodesIn(g, &s.used, s.highest, s.folders)
+}
+
+// read reads inodes from one on, unless all of them are a hole, and none is one
+// that the tree has.
+func (s *slots) read(first uint32, raw []byte) error {
+	at, count := s.inodeTable(s.group)+int64(first)*inodeSize, uint32(len(raw)/inodeSize)
+	from, to, err := sparse.NextData(s.f, at)
+	if err != nil {
+		return err
+	}
+	before := uint32(s.group)*s.inodesPerGroup() + first
+	if hole := from == to || from >= at+int64(len(raw)); hole && !s.expected(before+count) {
+		return nil
+	}
+	if _, err := s.f.ReadAt(raw, at); err != nil {
+		return short(err)
+	}
+	for i := range count {
+		used, err := s.slot(before+i+1, raw[i*inodeSize:][:inodeSize])
+		if err != nil {
+			return err
+		}
+		if used {
+			s.highest = int64(first+i) + 1
+			s.used.set(s.highest-1, s.highest)
+		}
+	}
+	return nil
 }
 
 // expected reports whether there is an inode up to a number that was not seen.
@@ -74,48 +83,31 @@ func (c *checker) expected(last uint32) bool {
 	return len(c.inodes) > 0 && c.inodes[0].Ino <= last
 }
 
-// slots looks at inodes of a group, from one on.
-func (c *checker) slots(s *slots, g, first int64, raw []byte) error {
-	for i := first; len(raw) > 0; i, raw = i+1, raw[inodeSize:] {
-		ino := uint32(g*int64(c.inodesPerGroup()) + i + 1)
-		used, err := c.slot(s, ino, raw[:inodeSize])
-		if err != nil {
-			return err
-		}
-		if used {
-			s.used.set(i, i+1)
-			s.highest = i + 1
-		}
-	}
-	return nil
-}
-
 // slot looks at one inode, and reports whether it is used.
-func (c *checker) slot(s *slots, ino uint32, raw []byte) (used bool, err error) {
+func (s *slots) slot(ino uint32, raw []byte) (used bool, err error) {
 	var n *tree.Inode
-	if c.expected(ino) {
-		n, c.inodes = c.inodes[0], c.inodes[1:]
+	if s.expected(ino) {
+		n, s.inodes = s.inodes[0], s.inodes[1:]
 	}
-	if ino < lostFoundIno && ino != rootIno {
+	v, isValue := s.values[ino]
+	switch {
+	case ino < lostFoundIno && ino != rootIno:
 		if n != nil {
-			c.tell("inode %d has a name, and is reserved", ino)
+			s.tell("inode %d has a name, and is reserved", ino)
 		}
-		return true, c.reserved(ino, raw)
-	}
-	if n != nil {
+		return true, s.reserved(ino, raw)
+	case n != nil:
 		if n.Type == tree.Dir {
-			s.dirs++
+			s.folders++
 		}
-		return true, c.named(n, raw)
-	}
-	if v, ok := c.values[ino]; ok {
-		delete(c.values, ino)
-		return true, c.value(ino, raw, v)
-	}
-	if le.Uint16(raw[inMode:]) != 0 {
-		c.tell("inode %d: no name leads to it", ino)
-	} else if firstNonzero(raw) >= 0 {
-		c.tell("inode %d is unused, and not all zeros", ino)
+		return true, s.named(n, raw)
+	case isValue:
+		delete(s.values, ino)
+		return true, s.value(ino, raw, v)
+	case le.Uint16(raw[inMode:]) != 0:
+		s.tell("inode %d: no name leads to it", ino)
+	case firstNonzero(raw) >= 0:
+		s.tell("inode %d is unused, and not all zeros", ino)
 	}
 	return false, nil
 }

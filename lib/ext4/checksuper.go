@@ -103,7 +103,9 @@ func (c *checker) backups() error {
 }
 
 // backup checks a group's copy of the superblock. mke2fs writes copies before
-// the filesystem is whole, which is what the state says.
+// the filesystem is whole, which is what the state says, and the highest number
+// that there is room for where the group's is higher (write_backup_super in
+// lib/ext2fs/closefs.c).
 func (c *checker) backup(g int64) error {
 	raw, err := c.read(g*c.blocksPerGroup(), 1)
 	if err != nil {
@@ -117,7 +119,7 @@ func (c *checker) backup(g int64) error {
 	if state := le.Uint16(sb[sbState:]); state != superClean {
 		le.PutUint16(want[sbState:], 0)
 	}
-	le.PutUint16(want[sbGroupNr:], uint16(g))
+	le.PutUint16(want[sbGroupNr:], uint16(min(g, 1<<16-1)))
 	le.PutUint32(want[sbChecksum:], le.Uint32(sb[sbChecksum:]))
 	if at := firstDifference(sb, want); at >= 0 {
 		c.tell("group %d: its copy of the superblock is not one, byte %#x", g, at)

@@ -18,6 +18,10 @@
 // direct: plan.go says what goes where in which order, feed.go and batch.go read
 // it, space.go, sweep.go and table.go place it, fill.go and fillinode.go have
 // that done inode by inode, line.go all at the same time, finish.go sums up.
+//
+// And what was made is judged by what lies on disk alone: checkimage.go has that
+// done, checksuper.go and checkgroups.go for the filesystem as a whole,
+// checkinodes.go inode by inode, checkowners.go block by block.
 package ext4
 
 import "encoding/binary"
