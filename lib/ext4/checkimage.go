@@ -56,6 +56,9 @@ type checker struct {
 	values map[uint32]value   // inodes that attributes say have their values
 
 	freeBlocks, freeInodes int64
+
+	chunk [tableChunk]byte // read to see whether it is zeros
+	table [tableChunk]byte // inodes that are looked at
 }
 
 // A directory is what the tree says of one beside its names.
@@ -114,14 +117,13 @@ func (c *checker) zeros(physical, count int64, what string) error {
 
 // nonzero returns the first byte from one up to another that is not zero, or -1.
 func (c *checker) nonzero(at, end int64) (int64, error) {
-	chunk := make([]byte, min(end-at, tableChunk))
 	for at < end {
 		from, to, err := sparse.NextData(c.f, at)
 		if err != nil || from == to {
 			return -1, err
 		}
 		for at = max(at, from); at < min(to, end); {
-			part := chunk[:min(int64(len(chunk)), min(to, end)-at)]
+			part := c.chunk[:min(tableChunk, min(to, end)-at)]
 			if _, err := c.f.ReadAt(part, at); err != nil {
 				return -1, short(err)
 			}

@@ -33,26 +33,25 @@ type slots struct {
 	*checker
 	group   int64
 	used    bitmap
-	highest int64 // used, counted from 1
+	highest int64  // used, counted from 1
 	folders uint32 // used, those that are directories
 }
 
 // inodeTableOf goes through a group's inode table, and its inode bitmap.
 func (c *checker) inodeTableOf(g int64) error {
 	s := slots{checker: c, group: g}
-	raw := make([]byte, min(int64(c.inodesPerGroup())*inodeSize, tableChunk))
 	for first := uint32(0); first < c.inodesPerGroup(); first += tableChunk / inodeSize {
-		part := raw[:min(tableChunk, (c.inodesPerGroup()-first)*inodeSize)]
-		if err := s.read(first, part); err != nil {
+		part := c.table[:min(tableChunk, (c.inodesPerGroup()-first)*inodeSize)]
+		if err := s.part(first, part); err != nil {
 			return err
 		}
 	}
 	return c.inodesIn(g, &s.used, s.highest, s.folders)
 }
 
-// read reads inodes from one on, unless all of them are a hole, and none is one
-// that the tree has.
-func (s *slots) read(first uint32, raw []byte) error {
+// part reads inodes from one on and looks at them, unless all of them are a hole,
+// and none is one that the tree has.
+func (s *slots) part(first uint32, raw []byte) error {
 	at, count := s.inodeTable(s.group)+int64(first)*inodeSize, uint32(len(raw)/inodeSize)
 	from, to, err := sparse.NextData(s.f, at)
 	if err != nil {

@@ -132,7 +132,7 @@ func (s *source) create(o Options) (string, error) {
 	return file, mkfs.Create(context.Background(), file, o)
 }
 
-// image makes the image, opens it, and has e2fsck judge it.
+// image makes the image, opens it, and has e2fsck and Check judge it.
 func (s *source) image(o Options) *Image {
 	s.t.Helper()
 	file, err := s.create(o)
@@ -140,7 +140,9 @@ func (s *source) image(o Options) *Image {
 		s.t.Fatal(err)
 	}
 	fsck(s.t, file)
-	return opened(s.t, file)
+	m := opened(s.t, file)
+	sound(s.t, m)
+	return m
 }
 
 func opened(t testing.TB, file string) *Image {

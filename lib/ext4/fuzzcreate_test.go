@@ -11,8 +11,8 @@ import (
 	"banger/lib/tree"
 )
 
-// FuzzCreate makes images of trees that bytes decide. e2fsck has no word to say
-// of them, and all that was in the tree is in the image.
+// FuzzCreate makes images of trees that bytes decide. e2fsck and Check
+// have no word to say of them, and all that was in the tree is in the image.
 func FuzzCreate(f *testing.F) {
 	f.Add([]byte("\x00d\x10f\x21\x02\xff\xff\x33\x44\x55long names \xff and \x01"), uint8(0))
 	f.Add([]byte(strings.Repeat("\x07\x31\xff\x80", 200)), uint8(200))
@@ -32,7 +32,9 @@ func FuzzCreate(f *testing.F) {
 			t.Fatal(err)
 		}
 		fsck(t, file)
-		same(t, s.tree, opened(t, file))
+		m := opened(t, file)
+		sound(t, m)
+		same(t, s.tree, m)
 	})
 }
 
