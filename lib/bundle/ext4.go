@@ -82,15 +82,20 @@ func realPath(path string) (string, error) {
 
 // create fills the file at path.
 func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
-	o.Tree, o.Root = s.Tree, s.Root
-	if s.Record != nil && !s.Record.Created.IsZero() {
-		o.Created = s.Record.Created.Unix()
-	}
+	o.Tree, o.Root, o.Created = s.Tree, s.Root, s.Created()
 	var err error
 	if o.Seed, err = s.seed(o); err != nil {
 		return err
 	}
 	return o.Mkfs.Create(ctx, path, o.Options)
+}
+
+// Created is when the image was made, in seconds since 1970; 0 if nobody says.
+func (s *Source) Created() int64 {
+	if s.Record == nil || s.Record.Created.IsZero() {
+		return 0
+	}
+	return s.Record.Created.Unix()
 }
 
 // seed makes what UUID and hash seed are made of: the flags, the image and the

@@ -11,8 +11,8 @@ import (
 	"banger/lib/tree"
 )
 
-// lostFound is the directory that mke2fs makes in the root.
-const lostFound = "lost+found"
+// LostFound is the directory that mke2fs makes in the root.
+const LostFound = "lost+found"
 
 // check refuses, by name and before anything is made, what an image cannot
 // keep: what inode says, and what no ext4 can.
@@ -20,7 +20,7 @@ func check(t *tree.Tree, inode func(*tree.Inode) error) error {
 	return t.Walk(func(dir *tree.Inode, name string, n *tree.Inode) error {
 		err := inode(n)
 		switch {
-		case dir == t.Root && name == lostFound && n.Type != tree.Dir:
+		case dir == t.Root && name == LostFound && n.Type != tree.Dir:
 			err = errors.New("ext4 wants a directory of this name")
 		case n.Sec < tree.MinTime || n.Sec > tree.MaxTime:
 			err = fmt.Errorf("ext4 cannot hold the time %d", n.Sec)

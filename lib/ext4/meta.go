@@ -19,7 +19,7 @@ func (m *Image) applyMeta(ctx context.Context, o Options) error {
 		return err
 	}
 	if p.inodes[lostFoundIno] == nil { // mke2fs's own
-		p.inodes[lostFoundIno] = mkfsLostFound(o.Created)
+		p.inodes[lostFoundIno] = NewLostFound(o.Created)
 	}
 	if err := p.writeInodes(); err != nil {
 		return err

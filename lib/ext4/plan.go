@@ -38,8 +38,8 @@ func newPlan(o Options) (*plan, error) {
 	for i := range p.seed {
 		p.seed[i] = le.Uint32(o.Seed[16+4*i:])
 	}
-	if p.lostFound = p.root.Lookup(lostFound); p.lostFound == nil {
-		p.lostFound = mkfsLostFound(o.Created)
+	if p.lostFound = p.root.Lookup(LostFound); p.lostFound == nil {
+		p.lostFound = NewLostFound(o.Created)
 	}
 	p.last = lostFoundIno
 	p.blocks = -1 - lostFoundBlocks // which mke2fs has taken already
@@ -62,8 +62,9 @@ func newPlan(o Options) (*plan, error) {
 	return p, err
 }
 
-// mkfsLostFound is lost+found as mke2fs makes it.
-func mkfsLostFound(created int64) *tree.Inode {
+// NewLostFound is lost+found as mke2fs makes it, of an image made when it was
+// created.
+func NewLostFound(created int64) *tree.Inode {
 	return &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: fakeTime(created)}
 }
 
@@ -170,8 +171,8 @@ func (p *plan) entries(dir *tree.Inode) (all []dirEntry, subdirs int) {
 			subdirs++
 		}
 	}
-	if dir == p.root && dir.Lookup(lostFound) == nil {
-		add(lostFound, p.lostFound)
+	if dir == p.root && dir.Lookup(LostFound) == nil {
+		add(LostFound, p.lostFound)
 	}
 	for _, name := range dir.Names() {
 		add(name, dir.Lookup(name))

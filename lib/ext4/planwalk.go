@@ -24,7 +24,7 @@ type planWalk struct {
 
 func (w planWalk) children(dir *tree.Inode) error {
 	if dir == w.root {
-		if err := w.subdir(dir, lostFound, w.lostFound); err != nil {
+		if err := w.subdir(dir, LostFound, w.lostFound); err != nil {
 			return err
 		}
 	}

@@ -110,6 +110,9 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 				return ctx.Err()
 			}
 			result.add(err)
+			if t.Mute() {
+				continue
+			}
 			if err := t.Print(out + "\n"); err != nil {
 				return err
 			}

@@ -39,6 +39,8 @@ type Tool struct {
 	Single func() bool
 	// Check refuses flags that do not go together.
 	Check func() error
+	// Mute leaves out the lines of images: what is printed is not for a pipe.
+	Mute func() bool
 
 	alone func() bool // one image at hand, as far as is known
 	stdin error       // what ended standard input before its end
@@ -52,6 +54,7 @@ func New(name, help string) *Tool {
 	t.Flags.SortFlags = false
 	t.Single = func() bool { return false }
 	t.Check = func() error { return nil }
+	t.Mute = func() bool { return false }
 	t.alone = func() bool { return true }
 	return t
 }
@@ -161,6 +164,9 @@ func Printable(text string) string {
 
 // Warn says something on stderr that does not stop the work.
 func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, Printable(text)) }
+
+// Note says on stderr a part of what fails.
+func (t *Tool) Note(text string) { fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, Printable(text)) }
 
 // Hint says on stderr what could be done next.
 func (t *Tool) Hint(text string) { fmt.Fprintf(t.Stderr, "hint: %s\n", Printable(text)) }

@@ -67,7 +67,15 @@ func (p *printer) dir(prefix string, dir *tree.Inode) {
 
 // line prints one inode under a path that is escaped already.
 func (p *printer) line(path string, n *tree.Inode) {
-	b := append(p.buf[:0], path...)
+	p.buf = append(appendKeywords(append(p.buf[:0], path...), n), '\n')
+	p.w.Write(p.buf)
+}
+
+// Keywords returns what a line says of an inode, KEYWORD=VALUE each.
+func Keywords(n *tree.Inode) []string { return strings.Fields(string(appendKeywords(nil, n))) }
+
+// appendKeywords appends what a line says after its path.
+func appendKeywords(b []byte, n *tree.Inode) []byte {
 	b = append(append(b, " type="...), n.Type.String()...)
 	b = strconv.AppendUint(append(b, " uid="...), uint64(n.UID), 10)
 	b = strconv.AppendUint(append(b, " gid="...), uint64(n.GID), 10)
@@ -90,8 +98,7 @@ func (p *printer) line(path string, n *tree.Inode) {
 		b = append(append(b, " xattr."...), Escape(x.Name)...)
 		b = base64.StdEncoding.AppendEncode(append(b, '='), []byte(x.Value))
 	}
-	p.buf = append(b, '\n')
-	p.w.Write(p.buf)
+	return b
 }
 
 // octal prints a mode in four digits.

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command banger-verify passes ext4 images on that hold what their layers say.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"banger/lib/bundle"
+	"banger/lib/filter"
+	"banger/lib/status"
+	"banger/lib/verify"
+)
+
+const help = `Usage: banger-verify [--against BUNDLE|DIR|LAYOUT] [--json] [EXT4|DIR...]
+
+Reads finished ext4 images, named by operands or by lines of standard input, and
+compares them with the layers in the cache: each path with its type, owner, mode,
+times, links, device and attributes, each file's content, and the filesystem's
+own checksums and counts. Prints the line of each that agrees; lists what differs.
+
+    $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 |
+        banger-verify | banger-register
+    /home/me/.local/state/banger/images/debian-bookworm
+    $ banger-verify ~/.local/state/banger/images/debian-bookworm
+`
+
+func main() {
+	tool := filter.New("banger-verify", help)
+	against := tool.Flags.String("against", "", "compare with a bundle as it is now, the directory an image was\nmade of, or the layers in an OCI image layout")
+	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object a line, and not the images")
+	tool.Mute = func() bool { return *asJSON }
+
+	os.Exit(tool.Each(func(ctx context.Context, image string) (string, error) {
+		rootfs, err := ext4File(image)
+		if err != nil {
+			return "", err
+		}
+		docs, err := bundle.ReadDocuments(rootfs)
+		if err != nil {
+			return "", err
+		}
+		progress := tool.NewProgress("verifying " + filepath.Base(image))
+		defer progress.Close()
+		source, err := choose(*against, docs, tool.Warn, progress.Add)
+		if err != nil {
+			return "", err
+		}
+		r := report{tool: tool, image: image, json: *asJSON}
+		want, err := verify.Image(ctx, rootfs, source, r.add)
+		progress.Close()
+		if err != nil {
+			return "", err
+		}
+		return image, r.end(*against == "" && want != nil && wasEdited(want, docs))
+	}))
+}
+
+// ext4File returns the ext4 file that is meant: it, or a bundle's, or a
+// published image's.
+func ext4File(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	rootfs := filepath.Join(path, bundle.Ext4File)
+	if _, err := os.Stat(rootfs); err != nil {
+		return "", status.Hint(err, "give an ext4 file, or the directory of a bundle or a published image that has one")
+	}
+	return rootfs, nil
+}

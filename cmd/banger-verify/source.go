@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"banger/lib/bundle"
+	"banger/lib/layout"
+	"banger/lib/status"
+	"banger/lib/verify"
+	"banger/lib/xdg"
+)
+
+// choose returns what an image is to be compared with.
+func choose(against string, docs bundle.Documents, warn func(string), progress func(total, done int64)) (verify.Source, error) {
+	switch {
+	case against == "":
+		image, err := cached(docs)
+		if err != nil {
+			return nil, err
+		}
+		return verify.Layers(image, warn, progress), nil
+	case isDirectory(against) && !layout.Is(against):
+		return verify.Bundle(against, warn), nil
+	}
+	ref, err := layout.ParseRef(against)
+	if err != nil {
+		return nil, err
+	}
+	if ref.Digest == "" {
+		ref.Digest = docs.Digest
+	}
+	image, err := open(ref)
+	if err != nil {
+		return nil, err
+	}
+	return verify.Layers(image, warn, progress), nil
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// cached returns the image that an ext4 file was made of, from the cache.
+func cached(docs bundle.Documents) (*layout.Image, error) {
+	if docs.Digest == "" {
+		return nil, status.Hint(status.Errorf(status.NoInput, "no image.json beside it says of what image it is"),
+			"--against the bundle or the directory that it was made of")
+	}
+	dir, err := xdg.Cache(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	image, err := open(layout.Ref{Dir: filepath.Join(dir, "oci"), Digest: docs.Digest})
+	if status.Of(err) == status.NoInput {
+		err = absent(docs)
+	}
+	return image, err
+}
+
+// open opens an image, all of whose layers are there.
+func open(ref layout.Ref) (*layout.Image, error) {
+	from, err := layout.Open(ref.Dir)
+	if err != nil {
+		return nil, err
+	}
+	image, err := from.Image(ref, layout.DefaultPlatform)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range image.Layers {
+		blob, err := l.Open()
+		if err != nil {
+			return nil, err
+		}
+		blob.Close()
+	}
+	return image, nil
+}
+
+// absent says that layers are not in the cache, and how they get there.
+func absent(docs bundle.Documents) error {
+	reference, _, _ := strings.Cut(docs.Reference, "@")
+	return status.Hint(status.Errorf(status.NoInput, "the layers of %s are not in the cache", docs.Digest),
+		"banger-fetch %s@%s gets them; or --against the bundle or layout it was made of", reference, docs.Digest)
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"fmt"
+	"strings"
+
+	"banger/lib/mtree"
+	"banger/lib/tree"
+)
+
+// A comparer goes through two trees side by side.
+type comparer struct {
+	want  *Want
+	have  *image
+	found func(Difference)
+	names map[*tree.Inode]string // the first path of each inode that has several
+}
+
+func (c *comparer) tree() { c.dir(".", c.want.tree.Root, c.have.tree.Root) }
+
+// dir compares a directory under a path, and all below it.
+func (c *comparer) dir(path string, want, have *tree.Inode) {
+	c.inode(path, want, have)
+	if want.Type != tree.Dir || have.Type != tree.Dir {
+		return
+	}
+	for _, name := range want.Names() {
+		child := path + "/" + mtree.Escape(name)
+		if h := have.Lookup(name); h == nil {
+			c.found(Difference{Path: child, What: Missing})
+		} else {
+			c.dir(child, want.Lookup(name), h)
+		}
+	}
+	for _, name := range have.Names() {
+		if want.Lookup(name) == nil {
+			c.found(Difference{Path: path + "/" + mtree.Escape(name), What: More})
+		}
+	}
+}
+
+// inode compares what two inodes say, and once for all their names what they
+// hold.
+func (c *comparer) inode(path string, want, have *tree.Inode) {
+	first := c.first(path, want)
+	if same := c.first(path, have); same != first {
+		c.found(Difference{path, SameAs, first, same})
+	}
+	if first != path {
+		return
+	}
+	if !tree.SameMeta(want, have) || want.Nlink != have.Nlink {
+		c.keywords(path, mtree.Keywords(want), mtree.Keywords(have))
+	}
+	if want.Type != tree.File || have.Type != tree.File || want.Size != have.Size {
+		return
+	}
+	if want.Blocks != have.Blocks {
+		c.found(Difference{path, Blocks, fmt.Sprint(want.Blocks), fmt.Sprint(have.Blocks)})
+	}
+	if c.want.sum(want) != c.have.get(have) {
+		c.found(Difference{Path: path, What: Content})
+	}
+}
+
+// first returns the first path of an inode.
+func (c *comparer) first(path string, n *tree.Inode) string {
+	if n.Nlink == 1 || n.Type == tree.Dir {
+		return path
+	}
+	if c.names[n] == "" {
+		c.names[n] = path
+	}
+	return c.names[n]
+}
+
+// keywords compares what mtree(5) says of two inodes, in the order it says it.
+func (c *comparer) keywords(path string, want, have []string) {
+	others := map[string]string{}
+	for _, word := range have {
+		key, value, _ := strings.Cut(word, "=")
+		others[key] = value
+	}
+	for _, word := range want {
+		key, value, _ := strings.Cut(word, "=")
+		if other, there := others[key]; !there || other != value {
+			c.found(Difference{path, key, value, other})
+		}
+		delete(others, key)
+	}
+	for _, word := range have {
+		key, value, _ := strings.Cut(word, "=")
+		if _, left := others[key]; left {
+			c.found(Difference{path, key, "", value})
+		}
+	}
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"banger/lib/ext4"
+	"banger/lib/sparse"
+	"banger/lib/tree"
+)
+
+// An image is read whole: its names and metadata, the filesystem's own, and
+// the contents of its files.
+type image struct {
+	*ext4.Image
+	found func(Difference)
+	tree  *tree.Tree // nil if it could not be read
+	sums
+}
+
+func (i *image) damaged(text string) { i.found(Difference{What: Filesystem, Have: text}) }
+
+// read reads it. What is damaged is found; the error is the host's alone.
+func (i *image) read(ctx context.Context) error {
+	t, err := i.ReadTree(ctx)
+	if err != nil {
+		if ofHost(err) {
+			return err
+		}
+		i.damaged(err.Error())
+		return nil
+	}
+	if err := i.Check(ctx, t, i.damaged); err != nil {
+		return err
+	}
+	i.of = map[*tree.Inode]sparse.Sum{}
+	if err := i.digest(ctx, t); err != nil {
+		return err
+	}
+	i.tree = t
+	return nil
+}
+
+// digest reads the contents of all files, on all processors, in the order of
+// the inodes' numbers: as a rule that of the disk.
+func (i *image) digest(ctx context.Context, t *tree.Tree) error {
+	var files []*tree.Inode
+	seen := map[uint32]bool{}
+	t.Walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
+		if n.Type == tree.File && n.Blocks > 0 && !seen[n.Ino] {
+			seen[n.Ino] = n.Nlink > 1
+			files = append(files, n)
+		}
+		return nil
+	})
+	slices.SortFunc(files, func(a, b *tree.Inode) int { return cmp.Compare(a.Ino, b.Ino) })
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, n := range files {
+		group.Go(func() error { return i.digestFile(groupCtx, n) })
+	}
+	return group.Wait()
+}
+
+// digestFile reads the content of a file. In its last block, what is behind the
+// end has to be zeros: mmap(2) shows it.
+func (i *image) digestFile(ctx context.Context, n *tree.Inode) error {
+	f, err := i.Content(n)
+	if err != nil {
+		return err
+	}
+	d := sparse.NewDigester()
+	err = f.Stored(func(off int64, blocks []byte) error {
+		if end := n.Size - off; end < int64(len(blocks)) {
+			if !sparse.Zero(blocks[max(0, end):]) {
+				i.damaged(fmt.Sprintf("inode %d: more than zeros behind the end of its content", n.Ino))
+			}
+			blocks = blocks[:max(0, end)]
+		}
+		d.Add(blocks, off)
+		return ctx.Err()
+	})
+	i.set(n, d.Sum())
+	return err
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package verify holds a finished ext4 image against what it is to hold: the
+// layers of a container image, or a bundle. The image is read as a kernel would
+// read it; nothing of how it was made is known here.
+package verify
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"banger/lib/ext4"
+	"banger/lib/tree"
+)
+
+// A Difference is one thing in an image that is not as it is to be.
+type Difference struct {
+	Path string `json:"path,omitempty"` // as in a manifest; "" for the filesystem itself
+	What string `json:"what"`           // a keyword of mtree(5), or a word of What's
+	Want string `json:"want,omitempty"`
+	Have string `json:"have,omitempty"`
+}
+
+// What differences are that no keyword tells.
+const (
+	Filesystem = "filesystem" // its own metadata are at fault, as Have says
+	Missing    = "missing"    // the path is not in the image
+	More       = "more"       // the path is in the image alone
+	Content    = "content"    // the bytes of a file are others
+	Blocks     = "blocks"     // it takes more or fewer than are not all zeros
+	SameAs     = "inode"      // the first of the names that the file has is another
+)
+
+func (d Difference) String() string {
+	switch d.What {
+	case Filesystem:
+		return "filesystem: " + d.Have
+	case Missing:
+		return d.Path + ": not in the image"
+	case More:
+		return d.Path + ": in the image alone"
+	case Content:
+		return d.Path + ": its content is another in the image"
+	case SameAs:
+		return d.Path + ": one file with " + d.Want + ", with " + d.Have + " in the image"
+	}
+	return d.Path + ": " + d.What + "=" + orNone(d.Want) + ", " + orNone(d.Have) + " in the image"
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	if len(value) > 80 {
+		return value[:77] + "..."
+	}
+	return value
+}
+
+// Image reads an image and what it is to hold side by side, and calls found for
+// each difference: first those of the filesystem itself, then by path. The
+// want it returns is nil if the image could not be read as far as that.
+func Image(ctx context.Context, path string, source Source, found func(Difference)) (*Want, error) {
+	m, err := ext4.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	group, groupCtx := errgroup.WithContext(ctx)
+	var want *Want
+	group.Go(func() (err error) {
+		want, err = source(groupCtx)
+		return err
+	})
+	have := image{Image: m, found: oneByOne(found)}
+	group.Go(func() error { return have.read(groupCtx) })
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if have.tree == nil {
+		return nil, nil // which has been said
+	}
+	c := comparer{want: want, have: &have, found: found, names: map[*tree.Inode]string{}}
+	c.tree()
+	return want, nil
+}
+
+// oneByOne lets several goroutines report.
+func oneByOne(report func(Difference)) func(Difference) {
+	var mu sync.Mutex
+	return func(d Difference) {
+		mu.Lock()
+		defer mu.Unlock()
+		report(d)
+	}
+}
+
+// ofHost tells an error of the host, or of a context, from one of the image.
+func ofHost(err error) bool {
+	errno := syscall.Errno(0)
+	return errors.As(err, &errno) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
