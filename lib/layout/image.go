@@ -96,15 +96,24 @@ var errNotImage = errors.New("not an image")
 // taken apart, and sizes that cannot be.
 func checkDescriptors(all ...v1.Descriptor) error {
 	for _, d := range all {
-		if err := d.Digest.Validate(); err != nil {
-			return status.Errorf(status.Bad, "digest %q: %w", string(d.Digest), err)
-		}
-		if a := d.Digest.Algorithm(); a != digest.SHA256 && a != digest.SHA512 {
-			return status.Errorf(status.Bad, "%s: neither sha256 nor sha512", d.Digest)
+		if err := checkDigest("digest", d.Digest); err != nil {
+			return err
 		}
 		if d.Size < 0 {
 			return status.Errorf(status.Bad, "%s: a size of %d", d.Digest, d.Size)
 		}
+	}
+	return nil
+}
+
+// checkDigest refuses a digest that is not well formed, or not of an algorithm
+// that the image-spec has.
+func checkDigest(what string, d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return status.Errorf(status.Bad, "%s %q: %w", what, string(d), err)
+	}
+	if a := d.Algorithm(); a != digest.SHA256 && a != digest.SHA512 {
+		return status.Errorf(status.Bad, "%s %s: neither sha256 nor sha512", what, d)
 	}
 	return nil
 }
@@ -127,8 +136,8 @@ func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 		if !layerTypes[layer.MediaType] {
 			return status.Errorf(status.Bad, "layer %s: unknown type %q", layer.Digest, layer.MediaType)
 		}
-		if err := i.Config.RootFS.DiffIDs[n].Validate(); err != nil {
-			return status.Errorf(status.Bad, "DiffID %q: %w", string(i.Config.RootFS.DiffIDs[n]), err)
+		if err := checkDigest("DiffID", i.Config.RootFS.DiffIDs[n]); err != nil {
+			return err
 		}
 	}
 	return nil
