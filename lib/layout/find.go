@@ -99,13 +99,18 @@ func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, 
 	return v1.Descriptor{}, wrongPlatform(want, have)
 }
 
-// ambiguous lists what several images are called.
+// ambiguous lists what several images are called, those with the name of
+// another one by their digest too.
 func ambiguous(fit []v1.Descriptor) error {
+	times := map[string]int{}
+	for _, d := range fit {
+		times[refName(d)]++
+	}
 	var names []string
 	for _, d := range fit {
-		name := d.Annotations[v1.AnnotationRefName]
-		if name == "" {
-			name = "@" + string(d.Digest)
+		name := refName(d)
+		if name == "" || times[name] > 1 {
+			name += "@" + string(d.Digest)
 		}
 		if d.Platform != nil && d.Platform.Variant != "" {
 			name += " (" + PlatformString(*d.Platform) + ")"

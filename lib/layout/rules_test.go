@@ -109,10 +109,10 @@ func TestChoices(t *testing.T) {
 			inner := list(t, dir, on(t, imageFor(t, dir, "arm", "linux/arm64"), "linux/arm64"))
 			return []v1.Descriptor{list(t, dir, on(t, imageFor(t, dir, "amd", "linux/amd64"), "linux/amd64"), inner)}
 		}, "", "linux/arm64", "arm", ""},
-		{"the same platform in an index and in one below: the name is said", func(t *testing.T, dir string) []v1.Descriptor {
+		{"the same platform in an index and in one below, all of one name: their digests are listed", func(t *testing.T, dir string) []v1.Descriptor {
 			inner := list(t, dir, on(t, imageFor(t, dir, "one", "linux/amd64"), "linux/amd64"))
 			return []v1.Descriptor{named(list(t, dir, on(t, imageFor(t, dir, "two", "linux/amd64"), "linux/amd64"), inner), "v1")}
-		}, "", "linux/amd64", "", "v1"},
+		}, "", "linux/amd64", "", "v1@sha256:"},
 		{"variants: v8 is asked for, v7 and none are there", func(t *testing.T, dir string) []v1.Descriptor {
 			return []v1.Descriptor{list(t, dir, on(t, imageFor(t, dir, "v7", "linux/arm/v7"), "linux/arm/v7"), on(t, imageFor(t, dir, "arm64", "linux/arm64"), "linux/arm64"))}
 		}, "", "linux/arm64/v8", "arm64", ""},
