@@ -53,6 +53,18 @@ bench: all
 	scripts/deps --test
 	$(GO) test ./test -run '^$$' -bench '$(BENCH)' -benchtime $(ROUNDS)x -timeout 3h
 
+# Every fuzz target, each for so long. What one finds it leaves in testdata.
+FUZZTIME ?= 1m
+
+fuzz:
+	@grep -rl --include='*_test.go' '^func Fuzz' lib | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
+			echo $$(dirname $$file) $$target; \
+			$(GO) test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target\$$" \
+				-fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit; \
+		done || exit; \
+	done
+
 # An image from files in the repository, from a registry on loopback, all the
 # way to a published root filesystem. Needs no network.
 demo: all
@@ -85,4 +97,4 @@ clean:
 	rm -rf bin libexec
 
 FORCE:
-.PHONY: all test check bench demo kernel boot install clean FORCE
+.PHONY: all test check bench fuzz demo kernel boot install clean FORCE

@@ -26,7 +26,7 @@ func FuzzApply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, archive []byte) {
 		image := newImage(t)
 		image.reader.MaxSize, image.reader.MaxEntries = 1<<20, 50
-		if err := image.apply(lower, archive); err != nil {
+		if err := image.apply(lower, tartest.Mend(archive)); err != nil {
 			return
 		}
 		var first, second bytes.Buffer

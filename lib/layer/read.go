@@ -199,6 +199,8 @@ func typeOf(h *tar.Header) (tree.Type, error) {
 			return 0, fmt.Errorf("a directory with %d bytes of content", h.Size)
 		}
 		return tree.Dir, nil
+	case tar.Contig:
+		return tree.File, nil
 	case tar.Dir:
 		return tree.Dir, nil
 	case tar.Symlink:

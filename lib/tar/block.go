@@ -92,7 +92,7 @@ func (b *block) misplacedPrefix() string {
 // entry makes an entry of a header. What extended headers say wins.
 func (b *block) entry(e *extended) (*Header, error) {
 	h := &Header{Type: b.typeflag(), Name: b.path(), Link: b.link(), Records: e.records, Extended: e.size}
-	if h.Type == 0 || h.Type == '7' {
+	if h.Type == 0 {
 		h.Type = File
 	}
 	if err := b.numbers(h, e); err != nil {

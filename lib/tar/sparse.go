@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"banger/lib/sparse"
@@ -19,6 +20,9 @@ const maxStretches = 1 << 20
 // GNU tar's own header, and its pax records of the versions 0.0, 0.1 and 1.0.
 func (r *Reader) sparse(h *Header, b *block) error {
 	e := &extended{records: h.Records}
+	if name := e.value("GNU.sparse.name"); name != "" {
+		h.Name = strings.Clone(name) // path is but where old tars are to put it
+	}
 	m := sparseMap{}
 	var err error
 	switch {
@@ -38,9 +42,6 @@ func (r *Reader) sparse(h *Header, b *block) error {
 	if err != nil {
 		return fmt.Errorf("sparse file %q: %w", h.Name, err)
 	}
-	if name := e.value("GNU.sparse.name"); name != "" {
-		h.Name = strings.Clone(name)
-	}
 	h.Sparse, h.Size, h.Data = true, m.size, m.data
 	return nil
 }
@@ -49,6 +50,7 @@ func (r *Reader) sparse(h *Header, b *block) error {
 type sparseMap struct {
 	size int64 // of the file, holes included
 	data []sparse.Stretch
+	said int64 // stretches, those without data included
 }
 
 // add adds a stretch. GNU tar ends a map by one without data, at the file's end.
@@ -56,7 +58,7 @@ func (m *sparseMap) add(off, n int64) error {
 	if len(m.data) == maxStretches {
 		return fmt.Errorf("a map of more than %d stretches", maxStretches)
 	}
-	if n != 0 {
+	if m.said++; n != 0 {
 		m.data = append(m.data, sparse.Stretch{Off: off, Len: n})
 	}
 	return nil
@@ -155,11 +157,20 @@ func (m *sparseMap) ofRecords(e *extended) (err error) {
 	if m.size, err = decimal(e.value("GNU.sparse.size")); err != nil {
 		return fmt.Errorf("GNU.sparse.size: %w", err)
 	}
-	rest, more := e.value("GNU.sparse.map"), true
-	if rest == "" {
-		return m.ofPairs(e)
+	if e.has("GNU.sparse.map") {
+		err = m.ofList(e.value("GNU.sparse.map"))
+	} else {
+		err = m.ofPairs(e)
 	}
-	for more {
+	if count := e.value("GNU.sparse.numblocks"); err == nil && count != "" && count != strconv.FormatInt(m.said, 10) {
+		err = fmt.Errorf("a map of %d stretches, and GNU.sparse.numblocks is %s", m.said, count)
+	}
+	return err
+}
+
+// ofList reads the map of version 0.1.
+func (m *sparseMap) ofList(rest string) error {
+	for more := true; more; {
 		var off, n string
 		off, rest, more = strings.Cut(rest, ",")
 		if !more {

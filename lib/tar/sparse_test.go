@@ -29,6 +29,9 @@ func TestSparseMaps(t *testing.T) {
 	v01 := func(size, m, data string) []byte {
 		return join(tartest.Pax("GNU.sparse.size", size, "GNU.sparse.map", m), file("s", data))
 	}
+	v01c := func(count, m string) []byte {
+		return join(tartest.Pax("GNU.sparse.size", "100", "GNU.sparse.numblocks", count, "GNU.sparse.map", m), file("s", "a"))
+	}
 	for _, c := range []struct {
 		name    string
 		archive []byte
@@ -51,6 +54,7 @@ func TestSparseMaps(t *testing.T) {
 		{"0.1, of a length below zero", v01("100", "5,-1", ""), "", "a map with -1 bytes at 5"},
 		{"0.1, a size below zero", v01("-1", "0,0", ""), "", "more or less"},
 		{"0.0, out of turn", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1", "GNU.sparse.offset", "1"), a), "", "take turns"},
+		{"0.1, another count", v01c("2", "10,1"), "", "a map of 1 stretches"},
 		{"0.0, cut", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1"), a), "", "odd number"},
 		{"1.0", join(v1("100", block("2\n10\n1\n20\n1\n")+"ab"), a), `0"s"=ab[{10 1} {20 1}] of 100 0"a"=1`, ""},
 		{"1.0, over two blocks", join(v1("999", block("200\n"+strings.Repeat("0\n0\n", 199)+"9\n1\n")+"a"), a),

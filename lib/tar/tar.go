@@ -20,15 +20,16 @@ import (
 	"banger/lib/sparse"
 )
 
-// Typeflags, the types of entries. Those of regular files are read as one.
+// Typeflags, the types of entries.
 const (
-	File    = '0' // and NUL and '7', and GNU's 'S'
+	File    = '0' // and NUL, and GNU's 'S'
 	Link    = '1'
 	Symlink = '2'
 	Char    = '3'
 	Block   = '4'
 	Dir     = '5'
 	Fifo    = '6'
+	Contig  = '7' // a file, all in one piece
 	Global  = 'g' // records for the rest of the archive: no file
 )
 
@@ -131,7 +132,7 @@ func (r *Reader) entry(b *block) (*Header, error) {
 			return nil, err
 		}
 		r.left = h.Size
-	case File, 'S':
+	case File, Contig, 'S':
 		err = r.sparse(h, b)
 	}
 	return h, err

@@ -94,7 +94,7 @@ func TestReader(t *testing.T) {
 		{"a damaged header", join(a, tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes()), `0"a"=1`, "byte 1024: damaged header"},
 
 		{"typeflags NUL and 7 are files", join(tartest.Entry{Name: "a", Type: 0, Data: "1"}.Bytes(), tartest.Entry{Name: "b", Type: '7', Data: "2"}.Bytes()),
-			`0"a"=1 0"b"=2`, ""},
+			`0"a"=1 7"b"=2`, ""},
 		{"what has no data, whatever its size", join(tartest.Entry{Name: "d", Type: '5', Size: "00000000777\x00"}.Bytes(),
 			tartest.Entry{Name: "l", Link: "x", Type: '2', Size: "00000000777\x00"}.Bytes(), a), `5"d" 2"l"->x 0"a"=1`, ""},
 		{"a hard link with the size of its file", join(tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes(), a),
