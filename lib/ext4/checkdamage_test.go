@@ -3,6 +3,8 @@
 package ext4
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -199,5 +201,22 @@ func TestCheckMounted(t *testing.T) {
 	m := edit(t, rich(t).image(small), "ssv mnt_count 1", "unlink runs")
 	if all := problems(t, m); len(all) != 1 || !strings.Contains(all[0], "was mounted") {
 		t.Errorf("%q", all)
+	}
+}
+
+func TestCheckInterrupted(t *testing.T) {
+	m := rich(t).image(small)
+	read, err := m.ReadTree(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Check(ctx, read, func(problem string) { t.Error(problem) }); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	m.Close()
+	if err := m.Check(t.Context(), read, func(problem string) { t.Error(problem) }); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a closed file: %v", err)
 	}
 }

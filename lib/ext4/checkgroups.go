@@ -2,6 +2,8 @@
 
 package ext4
 
+import "fmt"
+
 // descriptors checks the descriptors of the groups, and reports whether what
 // they describe can be looked at.
 func (c *checker) descriptors() (sound bool) {
@@ -87,7 +89,7 @@ func (c *checker) unwritten(g int64, field, checksum int, what string) error {
 	if d.half(checksum) != 0 {
 		c.tell("group %d: a checksum of the %s bitmap, which was never written", g, what)
 	}
-	return c.zeros(d.block(field), 1, "the "+what+" bitmap of a group whose was never written")
+	return c.zeros(d.block(field), 1, fmt.Sprintf("group %d: the %s bitmap, which was never written", g, what))
 }
 
 // inodesIn checks what a group says of its inodes, which is what used is, the

@@ -10,10 +10,10 @@ import (
 // A leaf is what the index of a directory says of a block: the hashes of its
 // names, or that it is one of the index itself.
 type leaf struct {
-	from uint32 // with the lowest bit, the leaf before has names of this hash too
-	to   int64  // no hash of it; beyond all where there is no next leaf
-	index,
-	known bool
+	from  uint32 // with the lowest bit, the leaf before has names of this hash too
+	to    int64  // no hash of it; beyond all where there is no next leaf
+	index bool   // it has no names
+	known bool   // something leads to it
 }
 
 // holds reports whether the kernel looks for a hash in a leaf (dx_probe and
