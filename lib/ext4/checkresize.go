@@ -28,15 +28,15 @@ func (m *Image) copies() (groups []int64) {
 
 // resizeBlocks checks the blocks that are kept free.
 func (c *checker) resizeBlocks() error {
-	first, count := 1+c.descBlocks(), c.reservedBlocks()
-	for _, g := range c.copies() {
+	first, count, copies := 1+c.descBlocks(), c.reservedBlocks(), c.copies()
+	for _, g := range copies {
 		if err := c.zeros(g*c.blocksPerGroup()+first, count, "kept for descriptors"); err != nil {
 			return err
 		}
 	}
 	for at := first; at < first+count; at++ {
 		want := make([]byte, blockSize)
-		for i, g := range c.copies() {
+		for i, g := range copies {
 			le.PutUint32(want[4*i:], uint32(g*c.blocksPerGroup()+at))
 		}
 		have, err := c.read(at, 1)
