@@ -28,7 +28,7 @@ func small(b *testing.B, u user, dirs, files int) workload {
 	path := filepath.Join(u.home, fmt.Sprintf("small-%d-%d", dirs, files))
 	w := workload{tar: path + ".tar", bundle: path + ".bundle"}
 	w.tree = filepath.Join(w.bundle, "rootfs")
-	writeTar(b, w.tar, func(to *tar.Writer) error { return writeSmall(to, dirs, files) })
+	writeTar(b, w.tar, func(to *tar.Writer) error { return writeSmall(to, 0, dirs, files) })
 	i := makeImage(b, path, "small", w.tar)
 	output(b, u.command("banger-flatten", "-o", w.bundle, i.String()))
 	if err := os.RemoveAll(i.dir); err != nil {
@@ -37,9 +37,25 @@ func small(b *testing.B, u user, dirs, files int) workload {
 	return w
 }
 
-func writeSmall(w *tar.Writer, dirs, files int) error {
+// manyFiles is an image of so many directories of a hundred files, in four
+// layers of a quarter each.
+func (u user) manyFiles(b *testing.B, dirs int) image {
+	b.Helper()
+	path := filepath.Join(u.home, fmt.Sprintf("many-%d", dirs))
+	var layers []string
+	for n := range 4 {
+		layers = append(layers, fmt.Sprintf("%s-%d.tar", path, n))
+		writeTar(b, layers[n], func(to *tar.Writer) error {
+			return writeSmall(to, dirs*n/4, dirs*(n+1)/4, 100)
+		})
+	}
+	return makeImage(b, path, "many", layers...)
+}
+
+// writeSmall writes the directories from one number up to another.
+func writeSmall(w *tar.Writer, from, to, files int) error {
 	noise := smallNoise(1, 2048)
-	for d := range dirs {
+	for d := from; d < to; d++ {
 		name := fmt.Sprintf("%03d/", d/100)
 		if d%100 == 0 {
 			if err := writeEntry(w, tar.TypeDir, name, nil); err != nil {

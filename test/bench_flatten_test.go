@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// BenchmarkFlattenImage is an image of 1.5 GB in layers of several sizes, each
+// compressed or none, beside what else makes a tree of one, and the two things
+// that nobody can do without: to inflate the largest layer, on the one processor
+// that gzip can use, and to write the tree. floor-x is how many times the longer
+// of these ours takes.
+func BenchmarkFlattenImage(b *testing.B) {
+	need(b, "time", "umoci", "skopeo")
+	u := newUser(b, uint32(os.Getuid()))
+	gzip := u.layered(b, scaled(70_000), scaled[int64](1_500_000_000))
+	b.Run("gzip", func(b *testing.B) { u.onRAM(b).benchmarkFlatten(b, gzip) })
+	b.Run("plain", func(b *testing.B) { u.onRAM(b).benchmarkFlatten(b, gzip.plain(b, u.home)) })
+}
+
+func (u user) benchmarkFlatten(b *testing.B, i image) {
+	f := newFlattening(b, u, i)
+	ours, inflate, write := f.banger(), f.inflate(b), f.write(b, u)
+	c := contest{ours, f.umoci()}
+	if os.Getuid() == 0 { // An ordinary user's tar stops at the first device.
+		c = append(c, f.extract(b), f.tar())
+	}
+	c = append(c, inflate, f.gunzip(), write)
+	for b.Loop() {
+		c.round(b, u)
+	}
+	report(b, c)
+	var over []float64
+	for n := range ours.costs {
+		over = append(over, ours.costs[n][wall]/max(inflate.costs[n][wall], write.costs[n][wall]))
+	}
+	b.ReportMetric(median(over), "floor-x")
+}
+
+// BenchmarkFlattenMany is a million small files, or empty ones, a hundred in a
+// directory, in four layers, and a tenth of them.
+func BenchmarkFlattenMany(b *testing.B) {
+	need(b, "time", "umoci")
+	u := newUser(b, uint32(os.Getuid()))
+	dirs := [2]int{scaled(1_000), scaled(10_000)}
+	var contests [2]contest
+	images := [2]image{u.manyFiles(b, dirs[0]), u.manyFiles(b, dirs[1])}
+	u = u.onRAM(b)
+	for i, n := range dirs {
+		f := newFlattening(b, u, images[i])
+		contests[i] = contest{f.banger()}
+		contests[i][0].name += fmt.Sprintf(", %d files", n*100)
+	}
+	for b.Loop() {
+		for _, c := range contests {
+			c.round(b, u)
+		}
+	}
+	report(b, contests[:]...)
+	reportGrowth(b, contests[0][0], contests[1][0], dirs)
+}
+
+// A flattening is an image, and what others are to know of it.
+type flattening struct {
+	image
+	rootless bool
+	layers   []string // paths of the blobs, the lowest first
+	largest  string   // of these
+}
+
+// newFlattening flattens the image once, which does not count: that reads from
+// disk what the others, and the next, find in memory.
+func newFlattening(b *testing.B, u user, i image) flattening {
+	b.Helper()
+	f := flattening{image: i, rootless: os.Getuid() != 0}
+	f.layers, f.largest = i.blobs(b)
+	f.once(b, u, func(string) {})
+	return f
+}
+
+// once flattens the image for use, and removes what that has made.
+func (f flattening) once(b *testing.B, u user, use func(bundle string)) {
+	b.Helper()
+	dir, err := os.MkdirTemp(u.home, "once-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	command := f.banger().command(dir)
+	use(output(b, u.command(command[0], command[1:]...)))
+}
+
+// banger is ours.
+func (f flattening) banger() *entrant {
+	return &entrant{name: "banger-flatten", command: func(dir string) []string {
+		return []string{"banger-flatten", "-o", filepath.Join(dir, "x.bundle"), f.String()}
+	}}
+}
+
+// umoci unpacks as the user can.
+func (f flattening) umoci() *entrant {
+	return &entrant{name: "umoci unpack", command: func(dir string) []string {
+		command := []string{"umoci", "unpack", "--image", f.String(), filepath.Join(dir, "umoci")}
+		if f.rootless {
+			command = append(command, "--rootless")
+		}
+		return command
+	}}
+}
+
+// extract is test/extract, which stands for `crane export | tar -x`.
+func (f flattening) extract(b *testing.B) *entrant {
+	program := buildHere(b, "extract")
+	return &entrant{name: "crane-export | tar", command: func(dir string) []string {
+		return []string{program, f.dir, dir}
+	}}
+}
+
+// tar lays the layers over one another. It knows no whiteouts, checks no digest,
+// and so does less than there is to do.
+func (f flattening) tar() *entrant {
+	return &entrant{name: "tar, layer by layer", command: func(dir string) []string {
+		each := `cd "$0" && for layer; do tar -xf "$layer" --numeric-owner || exit; done`
+		return append([]string{"sh", "-c", each, dir}, f.layers...)
+	}}
+}
+
+// inflate is test/inflate of the largest layer.
+func (f flattening) inflate(b *testing.B) *entrant {
+	program := buildHere(b, "inflate")
+	return &entrant{name: "inflate the largest", command: func(string) []string {
+		return []string{program, f.largest}
+	}}
+}
+
+// gunzip is the same by gzip itself, to compare; cat if nothing is compressed.
+func (f flattening) gunzip() *entrant {
+	return &entrant{name: "gzip of the largest", command: func(string) []string {
+		return []string{"sh", "-c", `exec gzip -dcf "$0" >/dev/null`, f.largest}
+	}}
+}
+
+// write makes the tree once more of an archive in the page cache, with neither
+// owners, modes nor times, as there are none in a bundle's. cp would open and
+// read every file first, which is no part of writing them.
+func (f flattening) write(b *testing.B, u user) *entrant {
+	archive := f.dir + ".tree.tar"
+	f.once(b, u, func(bundle string) {
+		output(b, u.command("tar", "-C", filepath.Join(bundle, "rootfs"), "--sparse", "-cf", archive, "."))
+	})
+	return &entrant{name: "write the tree", command: func(dir string) []string {
+		return []string{"tar", "-C", dir, "-x", "--touch", "--no-same-owner", "--no-same-permissions", "--blocking-factor=512", "-f", archive}
+	}}
+}
