@@ -50,7 +50,7 @@ func (b *beside) do(src *sparse.Source, work func(*sparse.Source) error) error {
 		return err
 	}
 	kept := *src
-	kept.Reader = bytes.NewReader(buf[:stored])
+	kept.Reader, kept.Bytes = bytes.NewReader(buf[:stored]), buf[:stored]
 	b.workers.Go(func() error {
 		defer b.buffers.Put(buf)
 		return work(&kept)

@@ -6,7 +6,7 @@ import (
 	"context"
 	"os"
 	"strconv"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +18,11 @@ const createFlags = unix.O_CREAT | unix.O_EXCL | unix.O_WRONLY | unix.O_NOFOLLOW
 
 // Contents keeps the contents of files in a private directory, under numbers.
 type Contents struct {
-	dir  *os.File
-	last atomic.Int64
+	dir *os.File
 	*beside
+
+	mu   sync.Mutex
+	last int64
 }
 
 // NewContents returns the contents kept in an empty directory, which must stay
@@ -30,14 +32,37 @@ func NewContents(ctx context.Context, dir *os.File) *Contents {
 }
 
 // Keep keeps the content of a file under a number of its own, and notes it in n.
-func (c *Contents) Keep(n *tree.Inode, src *sparse.Source) error {
-	n.Content = c.last.Add(1)
+func (c *Contents) Keep(n *tree.Inode, src *sparse.Source) (err error) {
+	if n.Content, err = c.number(); err != nil {
+		return err
+	}
 	return c.do(src, func(src *sparse.Source) error { return c.write(n, src) })
+}
+
+// shard is how many contents are in one directory: in a large one, making a
+// name and taking it away again cost more than the file.
+const shard = 100
+
+// number returns a number that is not in use, and whose directory is there.
+func (c *Contents) number() (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	if c.last > 1 && c.last%shard != 0 {
+		return c.last, nil
+	}
+	err := unix.Mkdirat(int(c.dir.Fd()), strconv.FormatInt(c.last/shard, 10), 0o700)
+	return c.last, os.NewSyscallError("mkdirat", err)
+}
+
+// path is where the content with a number is, in the private directory.
+func path(number int64) string {
+	return strconv.FormatInt(number/shard, 10) + "/" + strconv.FormatInt(number%shard, 10)
 }
 
 // write makes the file of a number.
 func (c *Contents) write(n *tree.Inode, src *sparse.Source) error {
-	name := strconv.FormatInt(n.Content, 10)
+	name := path(n.Content)
 	fd, err := unix.Openat(int(c.dir.Fd()), name, createFlags, 0o600)
 	if err != nil {
 		return os.NewSyscallError("openat", err)
@@ -55,7 +80,7 @@ func (c *Contents) write(n *tree.Inode, src *sparse.Source) error {
 // come, the number stays one of them.
 func (c *Contents) Place(n *tree.Inode, more bool, dir *os.File, name string) error {
 	from, to := int(c.dir.Fd()), int(dir.Fd())
-	number := strconv.FormatInt(n.Content, 10)
+	number := path(n.Content)
 	if more {
 		return os.NewSyscallError("linkat", unix.Linkat(from, number, to, name, 0))
 	}
@@ -64,12 +89,14 @@ func (c *Contents) Place(n *tree.Inode, more bool, dir *os.File, name string) er
 
 // Ensure gives a file that has no content a number too, so that several names
 // can be given to it.
-func (c *Contents) Ensure(n *tree.Inode) error {
+func (c *Contents) Ensure(n *tree.Inode) (err error) {
 	if n.Content != 0 {
 		return nil
 	}
-	n.Content = c.last.Add(1)
-	return Make(n, c.dir, strconv.FormatInt(n.Content, 10))
+	if n.Content, err = c.number(); err != nil {
+		return err
+	}
+	return Make(n, c.dir, path(n.Content))
 }
 
 // Make makes what stands for a file without content on the host: a symlink is

@@ -4,6 +4,7 @@ package layer
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -127,19 +128,20 @@ func TestNumbersOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(image.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := regexp.MustCompile(`^[0-9]{1,3}$`)
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !number.MatchString(e.Name()) || info.Mode() != 0o600 {
-			t.Errorf("%s %v %v", e.Name(), info.Mode(), err)
+	number, files := regexp.MustCompile(`^0/[0-9]$`), 0
+	err = fs.WalkDir(os.DirFS(image.dir), "0", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == "0" {
+			return err
 		}
-	}
-	if len(entries) != 3 {
-		t.Errorf("%d files for three contents", len(entries))
+		files++
+		info, err := e.Info()
+		if err != nil || !number.MatchString(path) || info.Mode() != 0o600 {
+			t.Errorf("%s %v %v", path, info.Mode(), err)
+		}
+		return nil
+	})
+	if names, _ := os.ReadDir(image.dir); err != nil || len(names) != 1 || files != 3 {
+		t.Errorf("%d files for three contents, in %v, %v", files, names, err)
 	}
 }
 

@@ -156,7 +156,7 @@ func (i *image) content(n *tree.Inode) string {
 	if n.Content == 0 {
 		return ""
 	}
-	raw, err := os.ReadFile(filepath.Join(i.dir, strconv.FormatInt(n.Content, 10)))
+	raw, err := os.ReadFile(filepath.Join(i.dir, path(n.Content)))
 	if err != nil || int64(len(raw)) != n.Size {
 		return fmt.Sprintf("(%d bytes of %d, %v)", len(raw), n.Size, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -48,7 +47,7 @@ func TestSparseFiles(t *testing.T) {
 			if n == nil {
 				t.Fatalf("no s, but %.200s", image.show())
 			}
-			raw, err := os.ReadFile(filepath.Join(image.dir, strconv.FormatInt(n.Content, 10)))
+			raw, err := os.ReadFile(filepath.Join(image.dir, path(n.Content)))
 			if err != nil || !bytes.Equal(raw, []byte(content)) {
 				t.Errorf("content of %d bytes is another, %v", len(raw), err)
 			}

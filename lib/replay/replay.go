@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/klauspost/readahead"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -102,7 +103,12 @@ func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer
 		return nil, err
 	}
 	defer blob.Close()
-	in := sparse.Interruptible(ctx, &metered{blob, o.Progress})
+	// Read and digested ahead of being inflated, on another processor.
+	in, err := readahead.NewReaderSize(sparse.Interruptible(ctx, &metered{blob, o.Progress}), 4, 256<<10)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
 	archive, err := decompress.OCI.Reader(in)
 	if err != nil {
 		return nil, layerError(id, err)
@@ -116,7 +122,7 @@ func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer
 		return nil, err
 	}
 	// The digest has been checked only once the blob has been read out.
-	if _, err := io.Copy(io.Discard, in); err != nil {
+	if _, err := io.Copy(io.Discard, struct{ io.Reader }{in}); err != nil {
 		return nil, layerError(id, err)
 	}
 	if !diff.Verified() {

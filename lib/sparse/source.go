@@ -2,9 +2,7 @@
 
 package sparse
 
-import (
-	"io"
-)
+import "io"
 
 // A Stretch is a part of a file that has data, to the byte.
 type Stretch struct{ Off, Len int64 }
@@ -12,6 +10,7 @@ type Stretch struct{ Off, Len int64 }
 // A Source is the content of a file as it comes: whole, or without its holes.
 type Source struct {
 	io.Reader           // of the data, stretch by stretch
+	Bytes     []byte    // all of what Reader would read, if it is in memory already
 	Size      int64     // of the content, holes included
 	Data      []Stretch // in order; not looked at unless Holes
 	Holes     bool      // what is not in Data is zeros, and does not come
@@ -33,7 +32,11 @@ func (s *Source) Stored() int64 {
 // in order; a long one in several pieces. What lies between costs nothing.
 func Scan(src *Source, data func(p []byte, off int64) error) (Usage, error) {
 	s := scanner{data: data}
-	if !src.Holes {
+	switch {
+	case !src.Holes && src.Bytes != nil:
+		err := s.piece(src.Bytes)
+		return s.Usage, err
+	case !src.Holes:
 		err := s.scan(src, 0)
 		return s.Usage, err
 	}

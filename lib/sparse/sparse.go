@@ -119,21 +119,29 @@ func (s *scanner) scan(r io.Reader, at int64) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		for from, to := range Runs(buf[:n]) {
-			if s.Size+from != s.end || s.Runs == 0 {
-				s.Runs++
-			}
-			s.end = s.Size + to
-			s.Blocks += Blocks(to - from)
-			if err := s.data(buf[from:to], s.Size+from); err != nil {
-				return err
-			}
+		if err := s.piece(buf[:n]); err != nil {
+			return err
 		}
-		s.Size += int64(n)
 		if err == io.EOF {
 			return nil
 		}
 	}
+}
+
+// piece hands out the runs of what comes next.
+func (s *scanner) piece(p []byte) error {
+	for from, to := range Runs(p) {
+		if s.Size+from != s.end || s.Runs == 0 {
+			s.Runs++
+		}
+		s.end = s.Size + to
+		s.Blocks += Blocks(to - from)
+		if err := s.data(p[from:to], s.Size+from); err != nil {
+			return err
+		}
+	}
+	s.Size += int64(len(p))
+	return nil
 }
 
 // fill reads until p is full or r ends. Unlike io.ReadFull it leaves the error
