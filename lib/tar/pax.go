@@ -13,7 +13,7 @@ import (
 // extended is what extended headers say of the entry to come: pax's x, and
 // GNU's L and K, which hold a long name and a long link.
 type extended struct {
-	seen       bool
+	headers    int   // how many
 	size       int64 // bytes of all of them
 	name, link string
 	records    []Record
@@ -38,7 +38,9 @@ func (r *Reader) extend(b *block) error {
 	if err != nil {
 		return err
 	}
-	r.extended.seen = true
+	if r.extended.headers++; r.extended.headers > maxHeaders {
+		return fmt.Errorf("more than %d extended headers of one entry", maxHeaders)
+	}
 	switch b.typeflag() {
 	case 'L':
 		r.extended.name, _, _ = strings.Cut(data, "\x00")

@@ -49,13 +49,14 @@ func (r *Reader) sparse(h *Header, b *block) error {
 // A sparseMap says where the data of a file belongs.
 type sparseMap struct {
 	size int64 // of the file, holes included
+	read int   // stretches, those without data too
 	data []sparse.Stretch
 	said int64 // stretches, those without data included
 }
 
 // add adds a stretch. GNU tar ends a map by one without data, at the file's end.
 func (m *sparseMap) add(off, n int64) error {
-	if len(m.data) == maxStretches {
+	if m.read++; m.read > maxStretches {
 		return fmt.Errorf("a map of more than %d stretches", maxStretches)
 	}
 	if m.said++; n != 0 {

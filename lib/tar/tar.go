@@ -59,6 +59,10 @@ const blockSize = 512
 // into memory. Sixty attributes of 64 KiB go in.
 const maxExtended = 4 << 20
 
+// maxHeaders is how many there may be of them: an empty one counts no bytes.
+// Archivers write three at most.
+const maxHeaders = 100
+
 // A Reader reads an archive entry by entry, each header and then its data.
 type Reader struct {
 	// Terminated tells, after Next has returned io.EOF, whether the archive
@@ -221,7 +225,7 @@ func (r *Reader) header() (*block, error) {
 // end reads what ends an archive: two blocks of zeros, fewer if nothing follows.
 // n bytes of the first have been read.
 func (r *Reader) end(n int) error {
-	if r.extended.seen {
+	if r.extended.headers > 0 {
 		return io.ErrUnexpectedEOF // what it extends is missing
 	}
 	if n < blockSize {
