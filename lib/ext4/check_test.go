@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 	} {
 		root := tree.New(tree.Inode{})
 		parts, _ := tree.Split(c.path)
-		dir, _ := root.Dir(parts[:len(parts)-1], func() *tree.Inode { return &tree.Inode{Type: tree.Dir} })
+		dir, _ := root.Dir(parts[:len(parts)-1], func() (*tree.Inode, error) { return &tree.Inode{Type: tree.Dir}, nil })
 		dir.Put(parts[len(parts)-1], &c.n, nil)
 		if err := check(root, byMkfs); err == nil || !strings.Contains(err.Error(), c.want) || status.Of(err) != status.Bad {
 			t.Errorf("%s: status %d: %v; want %s", c.name, status.Of(err), err, c.want)

@@ -19,26 +19,19 @@ import (
 
 // A Layer is what one archive says, in the order it says it.
 type Layer struct {
-	ID        string // how messages call it
-	whiteouts []whiteout
+	ID        string   // how messages call it
+	whiteouts []string // the names of their markers, as the archive spells them
 	entries   []entry
-}
-
-// A whiteout removes a name of the layers below, or, if opaque, all names of
-// a directory.
-type whiteout struct {
-	dir    []string
-	name   string
-	opaque bool
-	marker string // the entry that says so
+	count     func() error // counts a directory that no entry names as one
 }
 
 // An entry is a name and what it shall be: an inode, or a hard link's target.
+// Names are kept as the archive spells them: taken apart, a hostile one takes
+// eight times the memory.
 type entry struct {
-	name  []string
+	name  string
 	inode *tree.Inode // of a link, its time alone
-	link  []string
-	from  string // the name as the archive spells it
+	link  string      // empty if it is none
 }
 
 // An Event is one change that a layer makes to the tree.
@@ -61,7 +54,7 @@ func (l *Layer) Apply(ctx context.Context, t *tree.Tree, explain func(Event)) er
 			return err
 		}
 		if err := l.place(t, &l.entries[i], explain); err != nil {
-			return l.errorf(l.entries[i].from, "%w", err)
+			return l.errorf(l.entries[i].name, "%w", err)
 		}
 	}
 	return nil
@@ -74,36 +67,40 @@ func (l *Layer) errorf(name, format string, args ...any) error {
 
 // place puts one entry where its name resolves to.
 func (l *Layer) place(t *tree.Tree, e *entry, explain func(Event)) error {
-	if len(e.name) == 0 {
-		return l.placeRoot(t, e, explain)
-	}
-	last := len(e.name) - 1
-	parent, err := t.Dir(e.name[:last], func() *tree.Inode { return implied(e) })
+	name, err := tree.Split(e.name)
 	if err != nil {
 		return err
 	}
-	if parent == t.Root && e.name[last] == "lost+found" && (e.link != nil || e.inode.Type != tree.Dir) {
+	if len(name) == 0 {
+		return l.placeRoot(t, e, explain)
+	}
+	dir, last := name[:len(name)-1], name[len(name)-1]
+	parent, err := t.Dir(dir, func() (*tree.Inode, error) { return implied(e), l.count() })
+	if err != nil {
+		return err
+	}
+	if parent == t.Root && last == "lost+found" && (e.link != "" || e.inode.Type != tree.Dir) {
 		return errors.New("is reserved for a directory")
 	}
-	if e.link != nil {
-		err = l.hardLink(t, parent, e, explain)
+	if e.link != "" {
+		err = l.hardLink(t, parent, last, e, explain)
 	} else {
-		parent.Put(e.name[last], e.inode, l.removed(e.from, explain))
+		parent.Put(last, e.inode, l.removed(e.name, explain))
 	}
 	if err == nil && explain != nil {
-		explain(Event{l.ID, '+', parent.Join(e.name[last]), e.from})
+		explain(Event{l.ID, '+', parent.Join(last), e.name})
 	}
 	return err
 }
 
 // placeRoot gives the root its metadata.
 func (l *Layer) placeRoot(t *tree.Tree, e *entry, explain func(Event)) error {
-	if e.link != nil || e.inode.Type != tree.Dir {
+	if e.link != "" || e.inode.Type != tree.Dir {
 		return errors.New("the root must be a directory")
 	}
 	t.Root.SetMeta(e.inode)
 	if explain != nil {
-		explain(Event{l.ID, '+', ".", e.from})
+		explain(Event{l.ID, '+', ".", e.name})
 	}
 	return nil
 }
@@ -115,15 +112,32 @@ func implied(e *entry) *tree.Inode {
 
 // hardLink gives a file another name. The target is resolved like any name,
 // its last component not followed; the file may be a lower layer's.
-func (l *Layer) hardLink(t *tree.Tree, parent *tree.Inode, e *entry, explain func(Event)) error {
-	target, err := t.Find(e.link)
+func (l *Layer) hardLink(t *tree.Tree, parent *tree.Inode, name string, e *entry, explain func(Event)) error {
+	path, err := linkTarget(e.link)
+	if err != nil {
+		return err
+	}
+	target, err := t.Find(path)
 	if err == nil {
-		err = parent.Link(e.name[len(e.name)-1], target, l.removed(e.from, explain))
+		err = parent.Link(name, target, l.removed(e.name, explain))
 	}
 	if err != nil {
-		return fmt.Errorf("hard link to %q: %w", strings.Join(e.link, "/"), err)
+		return fmt.Errorf("hard link to %q: %w", strings.Join(path, "/"), err)
 	}
 	return nil
+}
+
+// linkTarget takes the name of the file apart that a hard link is to be a name
+// of.
+func linkTarget(link string) ([]string, error) {
+	target, err := tree.Split(link)
+	if err == nil && len(target) == 0 {
+		err = errors.New("is the root")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hard link to %q: %w", link, err)
+	}
+	return target, nil
 }
 
 // removed reports paths that go because of an entry.

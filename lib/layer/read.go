@@ -36,7 +36,7 @@ type Reader struct {
 
 // Read reads a layer's uncompressed archive, and what follows the end of it.
 func (r *Reader) Read(ctx context.Context, id string, in io.Reader) (*Layer, error) {
-	l := &Layer{ID: id}
+	l := &Layer{ID: id, count: r.countEntry}
 	archive := tar.NewReader(sparse.Interruptible(ctx, in))
 	for {
 		h, err := archive.Next()
@@ -96,13 +96,22 @@ func Fault(err error) error {
 
 // count holds an entry against the limits, before anything is kept of it.
 func (r *Reader) count(h *tar.Header) error {
-	if r.entries.Add(1) > r.MaxEntries {
-		return fmt.Errorf("more than %d entries in the image: --max-entries allows more", r.MaxEntries)
+	if err := r.countEntry(); err != nil {
+		return err
 	}
 	if r.meta.Add(int64(len(h.Name)+len(h.Link))+h.Extended) > maxMeta {
 		return fmt.Errorf("more than %d bytes of names and attributes in the image", maxMeta)
 	}
 	return r.fits(h.Size)
+}
+
+// countEntry counts an entry, or a directory that must be there for one: a name
+// of 2 KiB may want a thousand.
+func (r *Reader) countEntry() error {
+	if r.entries.Add(1) > r.MaxEntries {
+		return fmt.Errorf("more than %d entries in the image: --max-entries allows more", r.MaxEntries)
+	}
+	return nil
 }
 
 // fits counts bytes that the image unpacks to.
@@ -132,31 +141,20 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 	if err := tree.CheckNames(name); err != nil {
 		return err
 	}
-	e := entry{name: name, from: h.Name}
+	e := entry{name: h.Name}
 	if h.Type == tar.Link {
-		e.link, err = linkTarget(h)
+		e.link = h.Link
+		_, err = linkTarget(h.Link)
 		e.inode = &tree.Inode{}
 		r.setTime(e.inode, h)
 	} else {
 		e.inode, err = r.inode(h)
 	}
-	if err == nil && e.inode.Type == tree.File && e.link == nil && h.Size > 0 {
+	if err == nil && e.inode.Type == tree.File && e.link == "" && h.Size > 0 {
 		err = r.Contents.Keep(e.inode, &sparse.Source{Reader: content, Size: h.Size, Data: h.Data, Holes: h.Sparse})
 	}
 	l.entries = append(l.entries, e)
 	return err
-}
-
-// linkTarget returns the file that a hard link is to be a name of.
-func linkTarget(h *tar.Header) ([]string, error) {
-	target, err := tree.Split(h.Link)
-	if err == nil && len(target) == 0 {
-		err = errors.New("is the root")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("hard link to %q: %w", h.Link, err)
-	}
-	return target, nil
 }
 
 // inode makes the inode that a header describes, without its content.

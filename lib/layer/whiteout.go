@@ -34,12 +34,12 @@ func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
 	case !is:
 		return false, nil
 	case last == opaqueMarker:
-		l.whiteouts = append(l.whiteouts, whiteout{dir: dir, opaque: true, marker: marker})
+		l.whiteouts = append(l.whiteouts, marker)
 	case strings.HasPrefix(last, aufsPrefix):
 	case hidden == "" || hidden == "." || hidden == "..":
 		return true, errors.New("a whiteout of no name")
 	default:
-		l.whiteouts = append(l.whiteouts, whiteout{dir: dir, name: hidden, marker: marker})
+		l.whiteouts = append(l.whiteouts, marker)
 	}
 	return true, tree.CheckNames(append([]string{hidden}, dir...))
 }
@@ -47,24 +47,28 @@ func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
 // applyWhiteouts acts on the tree of the layers below. All directories are
 // found before anything goes, so the order of the markers does not matter.
 func (l *Layer) applyWhiteouts(t *tree.Tree, explain func(Event)) error {
-	dirs := make([]*tree.Inode, len(l.whiteouts))
-	for i, w := range l.whiteouts {
-		dir, err := t.Dir(w.dir, nil)
-		if err != nil && !errors.Is(err, tree.ErrNotDir) {
-			return l.errorf(w.marker, "%w", err)
+	dirs, last := make([]*tree.Inode, len(l.whiteouts)), make([]string, len(l.whiteouts))
+	for i, marker := range l.whiteouts {
+		name, err := tree.SplitLong(marker)
+		if err != nil {
+			return l.errorf(marker, "%w", err)
 		}
-		dirs[i] = dir
+		dir, err := t.Dir(name[:len(name)-1], nil)
+		if err != nil && !errors.Is(err, tree.ErrNotDir) {
+			return l.errorf(marker, "%w", err)
+		}
+		dirs[i], last[i] = dir, name[len(name)-1]
 	}
-	for i, w := range l.whiteouts {
+	for i, marker := range l.whiteouts {
 		if dirs[i] == nil {
 			continue // what is not there is not missed
 		}
-		names := []string{w.name}
-		if w.opaque {
+		names := []string{strings.TrimPrefix(last[i], whiteoutPrefix)}
+		if last[i] == opaqueMarker {
 			names = dirs[i].Names()
 		}
 		for _, name := range names {
-			dirs[i].Remove(name, l.removed(w.marker, explain))
+			dirs[i].Remove(name, l.removed(marker, explain))
 		}
 	}
 	return nil

@@ -75,9 +75,9 @@ func (t *Tree) Find(parts []string) (*Inode, error) {
 }
 
 // Dir returns the directory at a path, following symlinks inside the tree, the
-// last component too. Where a name is missing, missing makes the directory;
-// with none, Dir returns nil. What is there and no directory is an error.
-func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
+// last component too. Where a name is missing, missing makes the directory, or
+// says why not; with none, Dir returns nil. What is there and no directory is an error.
+func (t *Tree) Dir(parts []string, missing func() (*Inode, error)) (*Inode, error) {
 	dir, links := t.Root, 0
 	rest := append([]string(nil), parts...)
 	for len(rest) > 0 {
@@ -95,7 +95,11 @@ func (t *Tree) Dir(parts []string, missing func() *Inode) (*Inode, error) {
 			if len(name) > maxName {
 				return nil, fmt.Errorf("a component of %d bytes", len(name))
 			}
-			next = missing()
+			made, err := missing()
+			if err != nil {
+				return nil, err
+			}
+			next = made
 			dir.add(name, next)
 		case next.Type == Symlink:
 			if links++; links > maxSymlinks {

@@ -106,7 +106,7 @@ func slash(r rune) bool { return r == '/' }
 func TestDirMakesWhatIsMissing(t *testing.T) {
 	s := sample()
 	made := 0
-	got, err := s.Dir([]string{"dangling", "x"}, func() *Inode { made++; return &Inode{Type: Dir} })
+	got, err := s.Dir([]string{"dangling", "x"}, func() (*Inode, error) { made++; return &Inode{Type: Dir}, nil })
 	if err != nil || got.Path() != "none/at/all/x" || made != 4 {
 		t.Errorf("%v, %v, %d directories made", got, err, made)
 	}
@@ -146,7 +146,7 @@ func FuzzResolve(f *testing.F) {
 		if err != nil {
 			return
 		}
-		got, err := s.Dir(parts, func() *Inode { return &Inode{Type: Dir} })
+		got, err := s.Dir(parts, func() (*Inode, error) { return &Inode{Type: Dir}, nil })
 		if err != nil {
 			return
 		}
