@@ -106,7 +106,7 @@ func (l *Layout) index() (*v1.Index, error) {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
 	index := new(v1.Index)
-	if err := json.Unmarshal(raw, index); err != nil {
+	if err := unmarshal(raw, index, maxIndexValues); err != nil {
 		return nil, status.Errorf(status.Bad, "%s: %w", path, err)
 	}
 	if index.SchemaVersion != 2 {
@@ -136,11 +136,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
-	if len(raw) > maxIndex {
+	info, err := f.Stat()
+	if err == nil && info.Size() > maxIndex {
 		err = status.Errorf(status.Bad, "%s: more than %d bytes", path, maxIndex)
 	}
-	return raw, err
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, maxIndex))
 }
 
 // emptyIndex is the index of a layout without images.
