@@ -80,14 +80,15 @@ func TestEndlessMap(t *testing.T) {
 		tartest.OldSparse(0)(h)
 		h[482] = 1
 	}}.Bytes()
-	full := make([]byte, 512)
+	full, nothing := make([]byte, 512), make([]byte, 512)
 	for i := range 21 {
 		copy(full[24*i:], tartest.Octal(0)+tartest.Octal(1))
+		copy(nothing[24*i:], tartest.Octal(0)+tartest.Octal(0))
 	}
-	full[504] = 1
+	full[504], nothing[504] = 1, 1
 	empty := make([]byte, 512)
 	empty[504] = 1
-	for name, block := range map[string][]byte{"full": full, "empty": empty} {
+	for name, block := range map[string][]byte{"full": full, "of nothing": nothing, "empty": empty} {
 		in := io.MultiReader(bytes.NewReader(head), &endless{block: block})
 		if _, err := NewReader(in).Next(); err == nil {
 			t.Errorf("%s: read to its end", name)

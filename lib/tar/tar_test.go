@@ -192,6 +192,16 @@ func TestTimestamps(t *testing.T) {
 	}
 }
 
+// Extended headers of nothing have an end, too.
+func TestEndlessHeaders(t *testing.T) {
+	for _, flag := range []byte("xLK") {
+		header := tartest.Entry{Type: flag}.Bytes()
+		if _, err := NewReader(&endless{block: header}).Next(); err == nil || !strings.Contains(err.Error(), "extended headers") {
+			t.Errorf("headers of type %c: %v", flag, err)
+		}
+	}
+}
+
 // What fails while it is read fails with its own error.
 func TestReaderErrors(t *testing.T) {
 	cause := errors.New("damaged")
