@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"banger/lib/tar"
 	"banger/lib/tree"
@@ -79,11 +80,27 @@ func (r *Reader) warnUnkept(name, key string) {
 }
 
 // onceEach remembers what has been said.
-type onceEach struct{ said sync.Map }
+type onceEach struct {
+	said  sync.Map
+	kinds atomic.Int64
+}
+
+// maxWarnings is how many kinds of warnings an image may bring about: names of
+// attributes are kinds, and there is no end to them.
+const maxWarnings = 100
 
 // warn says something once for each kind.
 func (r *Reader) warn(kind, format string, args ...any) {
-	if _, again := r.warned.said.LoadOrStore(kind, true); !again && r.Warn != nil {
+	if _, again := r.warned.said.Load(kind); again || r.Warn == nil || r.warned.kinds.Load() > maxWarnings {
+		return
+	}
+	if _, again := r.warned.said.LoadOrStore(kind, true); again {
+		return
+	}
+	switch n := r.warned.kinds.Add(1); {
+	case n <= maxWarnings:
 		r.Warn(fmt.Sprintf(format, args...))
+	case n == maxWarnings+1:
+		r.Warn("more warnings than can be read: the others are left out")
 	}
 }
