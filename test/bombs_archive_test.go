@@ -61,8 +61,8 @@ var bombs = []bomb{
 
 	// Entries and names.
 	{name: "10 million entries", blob: stream(nil, emptyFiles(10_000), 1_000), words: []string{"max-entries"}, memory: 2_000_000 >> 10},
-	{name: "names of many components", blob: stream(nil, deepName("f"), 10<<10), words: []string{"names and attributes"}, memory: 512 + bombMemory},
-	{name: "whiteouts of many components", blob: stream(nil, deepName(".wh.f"), 10<<10), words: []string{"names and attributes"}, memory: 512 + bombMemory},
+	{name: "names of many components", blob: stream(nil, deepName("f"), 10<<10), words: []string{"names and attributes"}, memory: 2*512 + bombMemory},
+	{name: "whiteouts of many components", blob: stream(nil, deepName(".wh.f"), 10<<10), words: []string{"names and attributes"}, memory: 2*512 + bombMemory},
 	{name: "a thousand parents each", blob: impliedParents, words: []string{"max-entries"}, memory: 2_000_000 >> 10},
 	{name: "a chain of symlinks, each twice the next", blob: throughChain(doubling, "l30/"), words: []string{"symlinks on the way"}},
 	{name: "symlinks of many steps", blob: throughChain(winding, strings.Repeat("w/", 40)), words: []string{"steps through symlinks"}},
