@@ -58,11 +58,11 @@ func (h *host) traced(archives [][]byte, harmless pathSet) (code int) {
 }
 
 // wrong tells what is wrong with a call. A path is one of those that every run
-// has, or it is a mere name in a directory of the bundle's that banger holds
-// open. What changes a file does so in the bundle.
+// has, or a mere name in a directory of the bundle's that is open. What changes
+// a file does so in the bundle.
 func (h *host) wrong(c call, harmless pathSet) string {
 	for _, p := range c.paths {
-		name := p.at != "" && h.within(p.at) && !strings.Contains(p.name, "/") && p.name != "." && p.name != ".."
+		name := h.isName(p)
 		switch {
 		case !name && !harmless[h.plainPath(p.full())]:
 			return "a path that only this archive brings about: " + p.full()
@@ -73,6 +73,23 @@ func (h *host) wrong(c call, harmless pathSet) string {
 		}
 	}
 	return ""
+}
+
+// number is what banger calls a content that waits for its name.
+var number = regexp.MustCompile(`^\d+/\d+$`)
+
+// isName tells a path that is the name of something in an open directory of the
+// bundle's, or, in that of the contents, a number.
+func (h *host) isName(p callPath) bool {
+	dir, base := filepath.Split(p.at)
+	contents := base == "contents" && filepath.Dir(filepath.Clean(dir)) == filepath.Join(h.home, out)
+	switch {
+	case p.at == "" || !h.within(p.at):
+		return false
+	case contents && number.MatchString(p.name):
+		return true
+	}
+	return !strings.Contains(p.name, "/") && p.name != "." && p.name != ".."
 }
 
 // within tells the paths of the bundle, and of what is to become it.
