@@ -67,8 +67,12 @@ func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
 		}
 		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: strings.Clone(name), Value: values[name]})
 	}
-	return nil
+	return r.countMeta(int64(len(n.Xattrs)) * xattrCost)
 }
+
+// xattrCost is what an attribute takes in memory beside its name and value, in
+// bytes: there may be many, and next to nothing in them.
+const xattrCost = 64
 
 // warnUnkept names pax records that carry metadata in a form that is not kept.
 func (r *Reader) warnUnkept(name, key string) {

@@ -99,10 +99,18 @@ func (r *Reader) count(h *tar.Header) error {
 	if err := r.countEntry(); err != nil {
 		return err
 	}
-	if r.meta.Add(int64(len(h.Name)+len(h.Link))+h.Extended) > maxMeta {
-		return fmt.Errorf("more than %d bytes of names and attributes in the image", maxMeta)
+	if err := r.countMeta(int64(len(h.Name)+len(h.Link)) + h.Extended); err != nil {
+		return err
 	}
 	return r.fits(h.Size)
+}
+
+// countMeta counts bytes of names and attributes.
+func (r *Reader) countMeta(n int64) error {
+	if r.meta.Add(n) > maxMeta {
+		return fmt.Errorf("more than %d bytes of names and attributes in the image", maxMeta)
+	}
+	return nil
 }
 
 // countEntry counts an entry, or a directory that must be there for one: a name

@@ -51,7 +51,6 @@ type sparseMap struct {
 	size int64 // of the file, holes included
 	read int   // stretches, those without data too
 	data []sparse.Stretch
-	said int64 // stretches, those without data included
 }
 
 // add adds a stretch. GNU tar ends a map by one without data, at the file's end.
@@ -59,7 +58,7 @@ func (m *sparseMap) add(off, n int64) error {
 	if m.read++; m.read > maxStretches {
 		return fmt.Errorf("a map of more than %d stretches", maxStretches)
 	}
-	if m.said++; n != 0 {
+	if n != 0 {
 		m.data = append(m.data, sparse.Stretch{Off: off, Len: n})
 	}
 	return nil
@@ -163,8 +162,8 @@ func (m *sparseMap) ofRecords(e *extended) (err error) {
 	} else {
 		err = m.ofPairs(e)
 	}
-	if count := e.value("GNU.sparse.numblocks"); err == nil && count != "" && count != strconv.FormatInt(m.said, 10) {
-		err = fmt.Errorf("a map of %d stretches, and GNU.sparse.numblocks is %s", m.said, count)
+	if count := e.value("GNU.sparse.numblocks"); err == nil && count != "" && count != strconv.Itoa(m.read) {
+		err = fmt.Errorf("a map of %d stretches, and GNU.sparse.numblocks is %s", m.read, count)
 	}
 	return err
 }
