@@ -32,6 +32,18 @@ func encodeACL(value string) (string, error) {
 	return string(out), nil
 }
 
+// KeptACL returns an ACL of the system calls' form as it is given back once it
+// was stored: the ids of entries that are nobody's are not. One that cannot be
+// stored is returned as it is.
+func KeptACL(value string) string {
+	stored, err := encodeACL(value)
+	if err != nil {
+		return value
+	}
+	kept, _ := decodeACL(stored) // of the form just made
+	return kept
+}
+
 // decodeACL turns an ACL of ext4's form into the system calls'.
 func decodeACL(value string) (string, error) {
 	v := []byte(value)

@@ -4,8 +4,10 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"banger/lib/ext4"
 	"banger/lib/mtree"
 	"banger/lib/tree"
 )
@@ -46,23 +48,37 @@ func (c *comparer) dir(path string, want, have *tree.Inode) {
 func (c *comparer) inode(path string, want, have *tree.Inode) {
 	first := c.first(path, want)
 	if same := c.first(path, have); same != first {
-		c.found(Difference{path, SameAs, first, same})
+		c.found(Difference{path, SameAs, said(first), said(same)})
 	}
 	if first != path {
 		return
 	}
-	if !tree.SameMeta(want, have) || want.Nlink != have.Nlink {
-		c.keywords(path, mtree.Keywords(want), mtree.Keywords(have))
+	if !tree.SameMeta(want, have) {
+		c.keywords(path, keywords(want), keywords(have))
 	}
 	if want.Type != tree.File || have.Type != tree.File || want.Size != have.Size {
 		return
 	}
 	if want.Blocks != have.Blocks {
-		c.found(Difference{path, Blocks, fmt.Sprint(want.Blocks), fmt.Sprint(have.Blocks)})
+		c.found(Difference{path, Blocks, said(fmt.Sprint(want.Blocks)), said(fmt.Sprint(have.Blocks))})
 	}
 	if c.want.sum(want) != c.have.get(have) {
 		c.found(Difference{Path: path, What: Content})
 	}
+}
+
+// keywords returns what mtree(5) says of an inode: but for how many names it has,
+// which the names tell, and with its ACLs as ext4 gives them back.
+func keywords(n *tree.Inode) []string {
+	kept := *n
+	kept.Nlink = 1
+	kept.Xattrs = slices.Clone(n.Xattrs)
+	for i, x := range n.Xattrs {
+		if x.Name == tree.ACLAccess || x.Name == tree.ACLDefault {
+			kept.Xattrs[i].Value = ext4.KeptACL(x.Value)
+		}
+	}
+	return mtree.Keywords(&kept)
 }
 
 // first returns the first path of an inode.
@@ -76,24 +92,24 @@ func (c *comparer) first(path string, n *tree.Inode) string {
 	return c.names[n]
 }
 
-// keywords compares what mtree(5) says of two inodes, in the order it says it.
+// keywords compares the keywords of two inodes, in their order.
 func (c *comparer) keywords(path string, want, have []string) {
-	others := map[string]string{}
+	others := map[string]Value{}
 	for _, word := range have {
 		key, value, _ := strings.Cut(word, "=")
-		others[key] = value
+		others[key] = said(value)
 	}
 	for _, word := range want {
 		key, value, _ := strings.Cut(word, "=")
-		if other, there := others[key]; !there || other != value {
-			c.found(Difference{path, key, value, other})
+		if other := others[key]; other != said(value) {
+			c.found(Difference{path, key, said(value), other})
 		}
 		delete(others, key)
 	}
 	for _, word := range have {
-		key, value, _ := strings.Cut(word, "=")
-		if _, left := others[key]; left {
-			c.found(Difference{path, key, "", value})
+		key, _, _ := strings.Cut(word, "=")
+		if other, left := others[key]; left {
+			c.found(Difference{path, key, Value{}, other})
 		}
 	}
 }

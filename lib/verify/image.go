@@ -25,7 +25,7 @@ type image struct {
 	sums
 }
 
-func (i *image) damaged(text string) { i.found(Difference{What: Filesystem, Have: text}) }
+func (i *image) damaged(text string) { i.found(Difference{What: Filesystem, Have: said(text)}) }
 
 // read reads it. What is damaged is found; the error is the host's alone.
 func (i *image) read(ctx context.Context) error {

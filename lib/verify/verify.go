@@ -21,8 +21,33 @@ import (
 type Difference struct {
 	Path string `json:"path,omitempty"` // as in a manifest; "" for the filesystem itself
 	What string `json:"what"`           // a keyword of mtree(5), or a word of What's
-	Want string `json:"want,omitempty"`
-	Have string `json:"have,omitempty"`
+	Want Value  `json:"want,omitzero"`
+	Have Value  `json:"have,omitzero"`
+}
+
+// A Value is what a keyword says; the zero one, that there is none. An empty
+// attribute has an empty one.
+type Value struct {
+	text string
+	said bool
+}
+
+func said(text string) Value { return Value{text, true} }
+
+// MarshalText returns what is said, for JSON too.
+func (v Value) MarshalText() ([]byte, error) { return []byte(v.text), nil }
+
+// String returns it in a line to read, cut where it is long.
+func (v Value) String() string {
+	switch {
+	case !v.said:
+		return "none"
+	case v.text == "":
+		return "(empty)"
+	case len(v.text) > 80:
+		return v.text[:77] + "..."
+	}
+	return v.text
 }
 
 // What differences are that no keyword tells.
@@ -38,7 +63,7 @@ const (
 func (d Difference) String() string {
 	switch d.What {
 	case Filesystem:
-		return "filesystem: " + d.Have
+		return "filesystem: " + d.Have.text
 	case Missing:
 		return d.Path + ": not in the image"
 	case More:
@@ -46,19 +71,17 @@ func (d Difference) String() string {
 	case Content:
 		return d.Path + ": its content is another in the image"
 	case SameAs:
-		return d.Path + ": one file with " + d.Want + ", with " + d.Have + " in the image"
+		return d.Path + ": " + d.file(d.Want) + ", " + d.file(d.Have) + " in the image"
 	}
-	return d.Path + ": " + d.What + "=" + orNone(d.Want) + ", " + orNone(d.Have) + " in the image"
+	return d.Path + ": " + d.What + "=" + d.Want.String() + ", " + d.Have.String() + " in the image"
 }
 
-func orNone(value string) string {
-	if value == "" {
-		return "none"
+// file says which file a path is, by the first of the names that the file has.
+func (d Difference) file(first Value) string {
+	if first.text == d.Path {
+		return "a file of its own"
 	}
-	if len(value) > 80 {
-		return value[:77] + "..."
-	}
-	return value
+	return "one file with " + first.text
 }
 
 // Image reads an image and what it is to hold side by side, and calls found for
