@@ -30,8 +30,8 @@ func choose(against string, docs bundle.Documents, warn func(string), progress f
 	if err != nil {
 		return nil, err
 	}
-	if ref.Digest == "" {
-		ref.Digest = docs.Digest
+	if ref.Name == "" && ref.Digest == "" {
+		ref.Digest = docs.Digest // of several, the one it was made of
 	}
 	image, err := open(ref)
 	if err != nil {
