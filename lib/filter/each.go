@@ -5,6 +5,7 @@ package filter
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -109,6 +110,9 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			if errors.As(err, new(errOutput)) {
+				return err
+			}
 			result.add(err)
 			if t.Mute() {
 				continue
@@ -136,7 +140,7 @@ func (t *Tool) one(ctx context.Context, image string, f func(context.Context, st
 	}
 	out, err := f(ctx, image)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !errors.As(err, new(errOutput)) {
 			t.report(image, err)
 		}
 		return "", err

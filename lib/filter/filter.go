@@ -206,12 +206,19 @@ func (o out) Write(p []byte) (int, error) {
 	return n, output(err)
 }
 
+// errOutput is an error of standard output, after which no image is of use.
+type errOutput struct{ error }
+
+func (e errOutput) Error() string { return "standard output: " + e.error.Error() }
+
+func (e errOutput) Unwrap() error { return e.error }
+
 // output says that it is standard output which failed.
 func output(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("standard output: %w", unwrapPath(err))
+	return errOutput{unwrapPath(err)}
 }
 
 func unwrapPath(err error) error {
