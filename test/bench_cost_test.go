@@ -24,7 +24,7 @@ const (
 
 // measure runs a program under time(1): a process that Go started itself would
 // be charged with this one's memory, as Linux keeps the peak across exec.
-func (u user) measure(b *testing.B, name string, args ...string) (c cost) {
+func (u user) measure(b testing.TB, name string, args ...string) (c cost) {
 	b.Helper()
 	report := filepath.Join(u.home, "time")
 	cmd := u.command(name, args...)

@@ -51,6 +51,9 @@ func cached(docs bundle.Documents) (*layout.Image, error) {
 		return nil, status.Hint(status.Errorf(status.NoInput, "no image.json beside it says of what image it is"),
 			"--against the bundle or the directory that it was made of")
 	}
+	if err := docs.Digest.Validate(); err != nil {
+		return nil, status.Errorf(status.Bad, "image.json: digest %q: %w", docs.Digest, err)
+	}
 	dir, err := xdg.Cache(os.Getenv)
 	if err != nil {
 		return nil, err
