@@ -45,9 +45,9 @@ check: all
 
 # flatten and mkext4 beside what one would use instead, as ratios. BENCH=. has
 # also a million files, and files of gigabytes: it needs 30 GB of disk below
-# /var/tmp. A part has a name: BENCH=Mkext4Many, BENCH=Large/dense, BENCH=Flatten,
-# BENCH=FlattenImage/gzip, BENCH=FlattenMany. Flatten's are made in memory, as
-# root: 16 GB of it.
+# /var/tmp. A part has a name: BENCH=Mkext4Many, BENCH=Large/dense, BENCH=Verify,
+# BENCH=Flatten, BENCH=FlattenImage/gzip, BENCH=FlattenMany. Flatten's are made in
+# memory, as root: 16 GB of it.
 BENCH  ?= Pipeline|Image|Wide
 ROUNDS ?= 5
 
