@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+
+	"banger/lib/status"
+)
+
+// What keeps the two sides from being read is an error, and no difference.
+func TestErrors(t *testing.T) {
+	image := of(plain()...).image(t)
+	file := ext4Of(t, flattened(t, image), direct)
+	failed := errors.New("failed")
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		file   string
+		source Source
+		want   error
+	}{
+		{"the source", t.Context(), file, func(context.Context) (*Want, error) { return nil, failed }, failed},
+		{"the context", ended, file, layersOf(image), context.Canceled},
+		{"no file", t.Context(), file + "-none", layersOf(image), os.ErrNotExist},
+	} {
+		none := func(d Difference) { t.Errorf("%s: %v", c.name, d) }
+		if want, err := Image(c.ctx, c.file, c.source, none); !errors.Is(err, c.want) || want != nil {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// A file that is no image is an error of the image.
+func TestNoImage(t *testing.T) {
+	file := t.TempDir() + "/x"
+	write(t, file, make([]byte, 1<<20))
+	all, err := differences(t, file, layersOf(of(plain()...).image(t)))
+	if status.Of(err) != status.Bad || len(all) > 0 {
+		t.Errorf("%v %v", err, all)
+	}
+}
