@@ -76,7 +76,7 @@ func (i *image) digestFile(ctx context.Context, n *tree.Inode) error {
 	if err != nil {
 		return err
 	}
-	d := sparse.NewDigester()
+	var sum sparse.Sum
 	err = f.Stored(func(off int64, blocks []byte) error {
 		if end := n.Size - off; end < int64(len(blocks)) {
 			if !sparse.Zero(blocks[max(0, end):]) {
@@ -84,9 +84,9 @@ func (i *image) digestFile(ctx context.Context, n *tree.Inode) error {
 			}
 			blocks = blocks[:max(0, end)]
 		}
-		d.Add(blocks, off)
+		sum.Add(blocks, off)
 		return ctx.Err()
 	})
-	i.set(n, d.Sum())
+	i.set(n, sum)
 	return err
 }

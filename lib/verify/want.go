@@ -104,10 +104,5 @@ func (s *sums) set(n *tree.Inode, sum sparse.Sum) {
 	s.of[n] = sum
 }
 
-// get returns what was set; of a file without content, the digest of that.
-func (s *sums) get(n *tree.Inode) sparse.Sum {
-	if sum, set := s.of[n]; set {
-		return sum
-	}
-	return sparse.NewDigester().Sum()
-}
+// get returns what was set; of a file without content, the digest of nothing.
+func (s *sums) get(n *tree.Inode) sparse.Sum { return s.of[n] }
