@@ -54,6 +54,11 @@ func TestPaxRecords(t *testing.T) {
 		layers: layers(pack(tartest.Pax("size", "3"), tartest.Entry{Name: "a", Type: '0', Size: "77777777777\x00", Data: "abc"}.Bytes(), x)),
 		want:   "a:abc x:1",
 	}, {
+		name: "Metadata: pax: records that are called as fields, and are none of pax, take the place of no field",
+		layers: layers(pack(tartest.Pax("mode", "0000755", "devmajor", "7", "devminor", "8"), file("a", "1"),
+			tartest.Pax("mode", "x", "devmajor", "7", "devminor", "8", "typeflag", "5"), node("d", '3', 3, 4))),
+		want: "a:1 d<char 3,4>",
+	}, {
 		name:   "Metadata: pax: size of 0",
 		layers: layers(pack(tartest.Pax("size", "0"), tartest.Entry{Name: "a", Type: '0', Size: "00000000777\x00"}.Bytes(), x)),
 		want:   "a: x:1",

@@ -107,6 +107,10 @@ func (b *block) entry(e *extended) (*Header, error) {
 	return h, h.apply(e)
 }
 
+// overruled are the fields whose place a pax record of that name takes. There is
+// no record of a mode, nor of a device's numbers.
+var overruled = map[string]bool{"uid": true, "gid": true, "size": true, "mtime": true}
+
 // numbers reads the fields that are numbers. Where a pax record takes the place
 // of one, it is not looked at; nor are the fields that only devices have.
 func (b *block) numbers(h *Header, e *extended) (err error) {
@@ -119,7 +123,7 @@ func (b *block) numbers(h *Header, e *extended) (err error) {
 		{"size", 124, 136, &h.Size}, {"mtime", 136, 148, &h.Sec},
 		{"devmajor", 329, 337, &h.Major}, {"devminor", 337, 345, &h.Minor},
 	} {
-		if e.has(f.name) || f.from >= 329 && h.Type != Char && h.Type != Block {
+		if overruled[f.name] && e.has(f.name) || f.from >= 329 && h.Type != Char && h.Type != Block {
 			continue
 		}
 		if *f.into, err = number(b[f.from:f.to]); err != nil && (f.name != "mtime" || !errors.Is(err, errRange)) {
