@@ -3,7 +3,6 @@
 package tar
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -73,8 +72,11 @@ func (r *Reader) global(b *block) (*Header, error) {
 // as far as bytes follow.
 func (r *Reader) extendedData(b *block) (string, error) {
 	size, err := number(b[124:136])
-	if err != nil || size < 0 {
-		return "", fmt.Errorf("extended header: size: %w", errors.Join(err, errRange))
+	if err == nil && size < 0 {
+		err = fmt.Errorf("%d bytes", size)
+	}
+	if err != nil {
+		return "", fmt.Errorf("extended header: size: %w", err)
 	}
 	if r.extended.size += size; size > maxExtended || r.extended.size > maxExtended {
 		return "", fmt.Errorf("extended headers of more than %d bytes", maxExtended)
@@ -93,9 +95,9 @@ func (r *Reader) extendedData(b *block) (string, error) {
 func parseRecords(data string) ([]Record, error) {
 	var records []Record
 	for at := 0; at < len(data); {
-		length, _, _ := strings.Cut(data[at:min(len(data), at+20)], " ")
+		length, _, found := strings.Cut(data[at:min(len(data), at+20)], " ")
 		n, err := strconv.ParseUint(length, 10, 31)
-		if err != nil || int(n) < len(length)+len(" k=\n") || int(n) > len(data)-at {
+		if err != nil || !found || int(n) < len(length)+len(" k=\n") || int(n) > len(data)-at {
 			return nil, fmt.Errorf("pax record at byte %d: a length of %q", at, length)
 		}
 		record := data[at+len(length)+1 : at+int(n)]

@@ -133,6 +133,9 @@ func TestReader(t *testing.T) {
 		{"one without a key", join(tartest.Entry{Type: 'x', Data: "6 =xy\n"}.Bytes(), a), "", "pax record at byte 0"},
 		{"one without =", join(tartest.Entry{Type: 'x', Data: "6 abc\n"}.Bytes(), a), "", "pax record at byte 0"},
 		{"a length with a sign", join(tartest.Entry{Type: 'x', Data: "+9 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a length that no space ends", join(tartest.Entry{Type: 'x', Data: "00000000000000000025xa=b\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"an extended header's size that is no number", tartest.Entry{Type: 'x', Size: "abc"}.Bytes(), "", `extended header: size: "abc" is no octal number`},
+		{"one below zero", tartest.Entry{Type: 'x', Size: tartest.Base256(12, -1)}.Bytes(), "", "extended header: size: -1 bytes"},
 		{"a uid that is no number", join(tartest.Pax("uid", "1x"), a), "", `pax record uid: "1x" is no number`},
 		{"a uid past 64 bits", join(tartest.Pax("uid", "99999999999999999999"), a), "", "past 64 bits"},
 		{"a size below zero", join(tartest.Pax("size", "-1"), a), "", "a size of -1 bytes"},
@@ -145,8 +148,8 @@ func TestReader(t *testing.T) {
 			if got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
-			if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
-				t.Errorf("error %v, want one with %q", err, c.err)
+			if (err != nil) != (c.err != "") || err != nil && (!strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("error %q, want one line with %q", err, c.err)
 			}
 		})
 	}
