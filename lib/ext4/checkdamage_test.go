@@ -169,6 +169,10 @@ func TestCheckDamage(t *testing.T) {
 			return m
 		}, "its header is"},
 		{"a block of xattrs that one shares", func(m *Image) *Image { return edit(t, m, "unlink s2") }, "the xattrs of 1 inodes, it says 2"},
+		{"an attribute in the inode too, where the kernel looks first", func(m *Image) *Image {
+			m.editInode(t, ino("s1"), func(raw []byte) { m.setXattrs(raw, []attribute{{index: 1, name: "s", value: "x"}}) })
+			return m
+		}, fmt.Sprintf("inode %d: has user.s twice", ino("s1"))},
 		{"a value that belongs to another", func(m *Image) *Image { return edit(t, m, "sif large uid 5") }, fmt.Sprintf("inode %d: its uid", value)},
 		{"a value that two have", func(m *Image) *Image {
 			return edit(t, m, fmt.Sprintf("sif <%d> version 2", value))
