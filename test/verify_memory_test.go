@@ -26,6 +26,17 @@ func TestVerifyMemory(t *testing.T) {
 	}
 }
 
+// TestVerifyBomb: layers of more entries than memory should hold are refused.
+func TestVerifyBomb(t *testing.T) {
+	u := newUser(t, nobody)
+	rootfs, _ := u.verifiable(t)
+	img := rawImage(t, filepath.Join(u.home, "bomb"), rawArchive(impliedParents()))
+	o := finish(t, u.command("banger-verify", "--against", img.String(), rootfs))
+	o.failed(t, []int{65}, "banger-verify: ", rootfs, "more than 2000000 entries", "--max-entries allows more")
+	o = finish(t, u.command("banger-verify", "--max-entries", "1", rootfs))
+	o.failed(t, []int{65}, "banger-verify: ", rootfs, "more than 1 entries")
+}
+
 // large makes an image of so many megabytes of content: a file of half of them,
 // and above it a layer of files of one each. It returns what banger-verify needs
 // to know.

@@ -14,7 +14,8 @@ import (
 	"banger/lib/verify"
 )
 
-const help = `Usage: banger-verify [--against BUNDLE|DIR|LAYOUT] [--json] [EXT4|DIR...]
+const help = `Usage: banger-verify [--against BUNDLE|DIR|LAYOUT] [--json] [--max-entries ENTRIES]
+                     [EXT4|DIR...]
 
 Reads finished ext4 images, named by operands or by lines of standard input, and
 compares them with the layers in the cache: each path with its type, owner, mode,
@@ -31,6 +32,7 @@ func main() {
 	tool := filter.New("banger-verify", help)
 	against := tool.Flags.String("against", "", "compare with a bundle as it is now, the directory an image was\nmade of, or the layers in an OCI image layout")
 	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object a line, and not the images")
+	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse layers with more than so many `ENTRIES`")
 	tool.Mute = func() bool { return *asJSON }
 
 	os.Exit(tool.Each(func(ctx context.Context, image string) (string, error) {
@@ -44,7 +46,7 @@ func main() {
 		}
 		progress := tool.NewProgress("verifying " + filepath.Base(image))
 		defer progress.Close()
-		source, err := choose(*against, docs, tool.Warn, progress.Add)
+		source, err := choose(*against, docs, replayed{*maxEntries, tool.Warn, progress.Add})
 		if err != nil {
 			return "", err
 		}

@@ -14,17 +14,28 @@ import (
 	"banger/lib/xdg"
 )
 
+// replayed says how layers are replayed.
+type replayed struct {
+	maxEntries int64
+	warn       func(string)
+	progress   func(total, done int64)
+}
+
+// of makes a source of an image.
+func (r replayed) of(image *layout.Image, err error) (verify.Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return verify.Layers(image, r.maxEntries, r.warn, r.progress), nil
+}
+
 // choose returns what an image is to be compared with.
-func choose(against string, docs bundle.Documents, warn func(string), progress func(total, done int64)) (verify.Source, error) {
+func choose(against string, docs bundle.Documents, r replayed) (verify.Source, error) {
 	switch {
 	case against == "":
-		image, err := cached(docs)
-		if err != nil {
-			return nil, err
-		}
-		return verify.Layers(image, warn, progress), nil
+		return r.of(cached(docs))
 	case isDirectory(against) && !layout.Is(against):
-		return verify.Bundle(against, warn), nil
+		return verify.Bundle(against, r.warn), nil
 	}
 	ref, err := layout.ParseRef(against)
 	if err != nil {
@@ -33,11 +44,7 @@ func choose(against string, docs bundle.Documents, warn func(string), progress f
 	if ref.Name == "" && ref.Digest == "" {
 		ref.Digest = docs.Digest // of several, the one it was made of
 	}
-	image, err := open(ref)
-	if err != nil {
-		return nil, err
-	}
-	return verify.Layers(image, warn, progress), nil
+	return r.of(open(ref))
 }
 
 func isDirectory(path string) bool {

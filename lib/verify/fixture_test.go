@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -156,7 +157,7 @@ var direct = ext4.Options{Direct: true}
 
 // layersOf is what the layers of an image say.
 func layersOf(image *layout.Image) Source {
-	return Layers(image, func(string) {}, func(_, _ int64) {})
+	return Layers(image, math.MaxInt64, func(string) {}, func(_, _ int64) {})
 }
 
 // differences are what Image finds; the error is the image's.

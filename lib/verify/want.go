@@ -32,13 +32,14 @@ type Want struct {
 type Source func(context.Context) (*Want, error)
 
 // Layers are the source that is furthest from the image: the layers themselves,
-// replayed once more. warn hears what cannot be kept of them.
-func Layers(image *layout.Image, warn func(string), progress func(total, done int64)) Source {
+// replayed once more, of maxEntries entries together. warn hears what cannot be
+// kept of them.
+func Layers(image *layout.Image, maxEntries int64, warn func(string), progress func(total, done int64)) Source {
 	return func(ctx context.Context) (*Want, error) {
 		contents := layer.NewDigests(ctx)
 		t, err := replay.Image(ctx, image, contents, replay.Options{
-			// Limits are for who unpacks; this image has been.
-			MaxSize: math.MaxInt64, MaxEntries: math.MaxInt64, Warn: warn, Progress: progress,
+			// Of contents, however large, only digests are kept.
+			MaxSize: math.MaxInt64, MaxEntries: maxEntries, Warn: warn, Progress: progress,
 		})
 		if err != nil {
 			return nil, err
