@@ -187,6 +187,26 @@ func TestCheckDamage(t *testing.T) {
 	}
 }
 
+// What the superblock says of mounting is what every image has.
+func TestCheckTuned(t *testing.T) {
+	whole := rich(t).image(small)
+	for want, options := range map[string]string{
+		"default mount options": "-o nobarrier", "mount options: \"data=journal\"": "-E mount_opts=data=journal",
+		"behaviour at errors": "-e panic", "label: \"x\"": "-L x", "last mounted on: \"/x\"": "-M /x",
+		"mounts until a check": "-c 1", "time until a check": "-i 1d", "owner of reserved blocks": "-u 5",
+	} {
+		m := copyOf(t, whole)
+		args := append(strings.Fields(options), m.f.Name())
+		if out, err := exec.Command(program(t, "tune2fs"), args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", options, err, out)
+		}
+		all := problems(t, opened(t, m.f.Name()))
+		if len(all) != 1 || !strings.Contains(all[0], want) {
+			t.Errorf("%s: %q", options, all)
+		}
+	}
+}
+
 // editBlock changes a block.
 func (m *Image) editBlock(t testing.TB, block int64, change func(raw []byte)) {
 	t.Helper()

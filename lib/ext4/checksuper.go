@@ -15,8 +15,12 @@ var superFields = []struct {
 	{"first data block", 0x14, 4, 0},
 	{"cluster size", 0x1c, 4, 2},
 	{"clusters per group", 0x24, 4, 8 * blockSize},
+	{"mounts until a check", 0x36, 2, 1<<16 - 1},
 	{"state", sbState, 2, superClean},
+	{"behaviour at errors", 0x3c, 2, 1},
+	{"time until a check", 0x44, 4, 0},
 	{"revision", 0x4c, 4, 1},
+	{"owner of reserved blocks", 0x50, 4, 0},
 	{"first inode", 0x54, 4, lostFoundIno},
 	{"group", sbGroupNr, 2, 0},
 	{"journal inode", 0xe0, 4, journalIno},
@@ -24,6 +28,7 @@ var superFields = []struct {
 	{"orphaned inodes", 0xe8, 4, 0},
 	{"hash version", sbHashVersion, 1, hashHalfMD4},
 	{"journal backup type", 0xfd, 1, 1},
+	{"default mount options", 0x100, 4, defaultOptions},
 	{"first meta_bg", 0x104, 4, 0},
 	{"reserved blocks", 0x154, 4, 0},
 	{"size of the part of inodes that is needed", 0x15c, 2, extraIsize},
@@ -32,7 +37,21 @@ var superFields = []struct {
 	{"errors", 0x194, 4, 0},
 }
 
-const superClean = 1 // EXT4_VALID_FS
+const (
+	superClean     = 1   // EXT4_VALID_FS
+	defaultOptions = 0xc // EXT4_DEFM_XATTR_USER, EXT4_DEFM_ACL
+)
+
+// superTexts are the texts of a superblock, all of which are empty: a kernel
+// mounts as the options say, and tools find a filesystem by its label.
+var superTexts = []struct {
+	name     string
+	from, to int
+}{
+	{"label", 0x78, 0x88},
+	{"last mounted on", 0x88, 0xc8},
+	{"mount options", 0x200, 0x240},
+}
 
 // reservedBlocks returns how many blocks are kept free for more descriptors.
 func (m *Image) reservedBlocks() int64 { return int64(le.Uint16(m.super[sbReservedGDT:])) }
@@ -49,6 +68,11 @@ func (c *checker) superblock() (sound bool) {
 		copy(word[:], c.super[f.at:f.at+f.size])
 		if have := le.Uint32(word[:]); have != f.want {
 			c.tell("superblock: %s: %#x, not %#x", f.name, have, f.want)
+		}
+	}
+	for _, f := range superTexts {
+		if text := c.super[f.from:f.to]; firstNonzero(text) >= 0 {
+			c.tell("superblock: %s: %q, not empty", f.name, bytes.TrimRight(text, "\x00"))
 		}
 	}
 	if c.inodesPerGroup()%(blockSize/inodeSize) != 0 || c.inodesPerGroup() < lostFoundIno {
