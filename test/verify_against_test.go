@@ -41,6 +41,29 @@ func TestVerifyCache(t *testing.T) {
 	}
 }
 
+// TestVerifyCacheOfLayout: what is of no registry is in none, and a reference
+// that is a shell's command is in no hint.
+func TestVerifyCacheOfLayout(t *testing.T) {
+	u := newUser(t, nobody)
+	rootfs, _ := u.verifiable(t)
+	if err := os.RemoveAll(u.cache()); err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(filepath.Dir(rootfs), "image.json")
+	if !filepath.IsAbs(record) {
+		record = filepath.Join(u.home, record)
+	}
+	whole := regexp.MustCompile(`"reference": "[^"]*"`)
+	for _, reference := range []string{"", "small", "small:1", "example.org/a; touch x"} {
+		damage(t, record, func(b []byte) []byte { return whole.ReplaceAll(b, []byte(`"reference": "`+reference+`"`)) })
+		o := finish(t, u.command("banger-verify", rootfs))
+		o.failed(t, []int{66}, "banger-verify: ", rootfs, "are not in the cache")
+		if !strings.Contains(o.stderr, "\nhint: --against the bundle or layout") {
+			t.Errorf("%q", o.stderr)
+		}
+	}
+}
+
 // TestVerifyNobodySays: an ext4 file alone is compared with what it is said to
 // be, and with nothing else.
 func TestVerifyNobodySays(t *testing.T) {

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"banger/lib/bundle"
@@ -92,9 +93,17 @@ func open(ref layout.Ref) (*layout.Image, error) {
 	return image, nil
 }
 
-// absent says that layers are not in the cache, and how they get there.
+// fetchable is what a registry may know: a layout's name has no slash. Nothing
+// in it means something to the shell that a hint is pasted into.
+var fetchable = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9._-]+)+(:[A-Za-z0-9._-]+)?$`)
+
+// absent says that layers are not in the cache, and how they get there, if by
+// banger-fetch.
 func absent(docs bundle.Documents) error {
+	err := status.Errorf(status.NoInput, "the layers of %s are not in the cache", docs.Digest)
 	reference, _, _ := strings.Cut(docs.Reference, "@")
-	return status.Hint(status.Errorf(status.NoInput, "the layers of %s are not in the cache", docs.Digest),
-		"banger-fetch %s@%s gets them; or --against the bundle or layout it was made of", reference, docs.Digest)
+	if !fetchable.MatchString(reference) {
+		return status.Hint(err, "--against the bundle or layout it was made of")
+	}
+	return status.Hint(err, "banger-fetch %s@%s gets them; or --against the bundle or layout it was made of", reference, docs.Digest)
 }
