@@ -6,8 +6,9 @@ import "hash/maphash"
 
 // A Sum is the digest of a content that does not read its zero blocks: of the
 // others, each with its number. Holes and zeros come to the same. It is keyed
-// anew in every process, and means nothing outside: so nobody can make two
-// contents of one sum, at a tenth of what SHA-256 would take.
+// anew in every process, and means nothing outside: the hash is none of
+// cryptography, but who makes two contents to be of one sum cannot try them. It
+// takes a tenth of what SHA-256 would.
 type Sum [2]uint64
 
 var seeds = [len(Sum{})]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
