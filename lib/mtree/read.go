@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"banger/lib/status"
@@ -153,7 +154,7 @@ func parse(line string) (record, error) {
 	path, keywords := cutPath(line)
 	var rec record
 	if path != "." && !strings.HasPrefix(path, "./") {
-		return rec, fmt.Errorf("%s: a path starts with ./", path)
+		return rec, fmt.Errorf("%s: a path starts with ./", brief(path))
 	}
 	name, err := unescape(path)
 	if err != nil {
@@ -163,16 +164,34 @@ func parse(line string) (record, error) {
 		return rec, err
 	}
 	if !isPlain(name, rec.path) {
-		return rec, fmt.Errorf("%s: not a plain path", path)
+		return rec, fmt.Errorf("%s: not a plain path", brief(path))
 	}
 	rec.inode = &tree.Inode{}
 	p := parser{record: &rec}
 	for field := range strings.FieldsSeq(keywords) {
 		if err := p.keyword(field); err != nil {
-			return rec, fmt.Errorf("%s: %w", field, err)
+			return rec, fmt.Errorf("%s: %w", brief(field), wrong(err))
 		}
 	}
 	return rec, p.complete()
+}
+
+// brief is as much of a path or keyword as a message needs: a line may be as
+// long as the file.
+func brief(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "..."
+	}
+	return s
+}
+
+// wrong says what a number lacks, without the name of the function that
+// found it.
+func wrong(err error) error {
+	if number := (*strconv.NumError)(nil); errors.As(err, &number) {
+		return number.Err
+	}
+	return err
 }
 
 // isPlain reports whether a name is "." and its components, and nothing else.

@@ -78,6 +78,25 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// What is wrong with a number is said in words of the manifest, not of Go.
+func TestReadNumber(t *testing.T) {
+	_, err := Read(strings.NewReader(root + "./a type=fifo uid=-1"))
+	if want := "line 2: uid=-1: invalid syntax"; err == nil || err.Error() != want {
+		t.Errorf("%v; want %s", err, want)
+	}
+}
+
+// A line may be as long as the file, the message is not.
+func TestReadLongLine(t *testing.T) {
+	long := strings.Repeat("a", 1<<20)
+	for _, line := range []string{long, "./a/../" + long, "./a " + long, "./a xattr.user.a=!" + long} {
+		_, err := Read(strings.NewReader(root + line))
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%.20s: %.300v", line, err)
+		}
+	}
+}
+
 // A line of blanks of any kind is an empty one: editors leave them.
 func TestReadBlankLines(t *testing.T) {
 	for _, blank := range []string{"", " ", "\t \t", "\r", "\v\f"} {
