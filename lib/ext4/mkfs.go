@@ -45,8 +45,12 @@ func FindMkfs(ctx context.Context) (*Mkfs, error) {
 			"install e2fsprogs")
 	}
 	ask := exec.CommandContext(ctx, path, "-V")
-	ask.WaitDelay = time.Second    // for one that has children of its own
-	out, _ := ask.CombinedOutput() // what it says tells
+	ask.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as in format
+	ask.WaitDelay = time.Second                           // for one that has children of its own
+	out, _ := ask.CombinedOutput()                        // what it says tells
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	found := versionLine.FindSubmatch(out)
 	if found == nil {
 		return nil, fmt.Errorf("%s -V: not e2fsprogs: %q", path, out)
@@ -85,7 +89,9 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 		"MKE2FS_CONFIG=/dev/fd/3",
 		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", fakeTime(o.Created)),
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A group of its own: it has no interrupt of the terminal's to die of before
+	// this process knows of it, and would call that a failure.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if root != "" && o.Progress != nil {
 		defer watch(file, o.Progress)()
 	}
