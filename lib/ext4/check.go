@@ -39,8 +39,16 @@ func check(t *tree.Tree, inode func(*tree.Inode) error) error {
 }
 
 // byMkfs tells what mkfs.ext4 -d and the metadata pass together cannot keep of
-// an inode.
+// an inode, and if direct can, says so.
 func byMkfs(n *tree.Inode) error {
+	err := lostByMkfs(n)
+	if err != nil && directly(n) == nil {
+		err = status.Hint(err, "--populate direct keeps it")
+	}
+	return err
+}
+
+func lostByMkfs(n *tree.Inode) error {
 	switch {
 	case n.Type == tree.Socket:
 		return errors.New("mkfs.ext4 keeps no sockets")
