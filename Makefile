@@ -33,7 +33,7 @@ libexec/banger/%.sh: scripts/%.sh
 # skipped, with CI=true they fail.
 test: all
 	scripts/deps --test
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 45m ./...
 
 check: all
 	test -z "$$(gofmt -l cmd lib test)"

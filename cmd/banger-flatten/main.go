@@ -45,6 +45,9 @@ func main() {
 		if *output != "" && tool.Flags.Changed("directory") {
 			return filter.Usagef("-C and -o exclude each other")
 		}
+		if *maxSize < 0 || *maxEntries < 0 {
+			return filter.Usagef("a limit below zero")
+		}
 		return nil
 	}
 

@@ -34,6 +34,12 @@ func main() {
 	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object a line, and not the images")
 	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse layers with more than so many `ENTRIES`")
 	tool.Mute = func() bool { return *asJSON }
+	tool.Check = func() error {
+		if *maxEntries < 0 {
+			return filter.Usagef("a limit below zero")
+		}
+		return nil
+	}
 
 	os.Exit(tool.Each(func(ctx context.Context, image string) (string, error) {
 		rootfs, err := ext4File(image)

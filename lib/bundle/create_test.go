@@ -119,6 +119,11 @@ func TestCreateFails(t *testing.T) {
 			other[len(other)-1] = 1
 			write(t, f.blob(f.manifest.Layers[0].Digest), string(other))
 		}, "digest"},
+		{"a blob whose archive is damaged", func(t *testing.T, f *fixture) {
+			other := append([]byte(nil), good...)
+			other[0] ^= 1 // found at once, and not what is at fault
+			write(t, f.blob(f.manifest.Layers[0].Digest), string(other))
+		}, "does not match its digest"},
 		{"a blob that is short", func(t *testing.T, f *fixture) {
 			write(t, f.blob(f.manifest.Layers[0].Digest), string(good[:len(good)-1]))
 		}, "short"},

@@ -207,6 +207,23 @@ func TestCheckTuned(t *testing.T) {
 	}
 }
 
+// A file that is longer than its filesystem has nothing behind that.
+func TestCheckBehind(t *testing.T) {
+	m := copyOf(t, rich(t).image(small))
+	if err := m.f.Truncate(m.Size() + 5000); err != nil {
+		t.Fatal(err)
+	}
+	if all := problems(t, m); len(all) > 0 {
+		t.Errorf("a hole: %q", all)
+	}
+	if _, err := m.f.WriteAt([]byte{1}, m.Size()+4999); err != nil {
+		t.Fatal(err)
+	}
+	if all := problems(t, m); len(all) != 1 || !strings.Contains(all[0], "behind its end") {
+		t.Errorf("a byte: %q", all)
+	}
+}
+
 // editBlock changes a block.
 func (m *Image) editBlock(t testing.TB, block int64, change func(raw []byte)) {
 	t.Helper()

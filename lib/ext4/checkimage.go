@@ -33,7 +33,7 @@ func (m *Image) Check(ctx context.Context, t *tree.Tree, found func(problem stri
 		return nil
 	}
 	c.take(t)
-	for _, step := range []func() error{c.backups, c.fixed, c.resizeBlocks, c.tables, c.journal, c.bitmaps} {
+	for _, step := range []func() error{c.behind, c.backups, c.fixed, c.resizeBlocks, c.tables, c.journal, c.bitmaps} {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
 			return err
 		}
@@ -111,6 +111,20 @@ func (c *checker) zeros(physical, count int64, what string) error {
 	at, err := c.nonzero(physical*blockSize, (physical+count)*blockSize)
 	if err == nil && at >= 0 {
 		c.tell("%s: block %d is not all zeros, byte %#x", what, at/blockSize, at%blockSize)
+	}
+	return err
+}
+
+// behind tells what is in the file behind the end of the filesystem, which may be
+// shorter by what does not make a group.
+func (c *checker) behind() error {
+	info, err := c.f.Stat()
+	if err != nil {
+		return err
+	}
+	at, err := c.nonzero(c.Size(), info.Size())
+	if err == nil && at >= 0 {
+		c.tell("behind its end the file is not all zeros, byte %d", at)
 	}
 	return err
 }

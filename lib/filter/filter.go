@@ -148,9 +148,15 @@ func names(text, image string) bool {
 	return is && rest != "" && strings.IndexByte(":/.@", rest[0]) >= 0
 }
 
-// Printable escapes what would move a terminal's cursor, or worse: messages
-// quote registries and archives.
+// maxText is how long a message may be, in bytes. Names in it may be of 64 KiB.
+const maxText = 4096
+
+// Printable escapes what would move a terminal's cursor, or worse, and leaves
+// out the middle of what is long: messages quote registries and archives.
 func Printable(text string) string {
+	if len(text) > maxText {
+		text = text[:maxText/2] + "..." + text[len(text)-maxText/2:]
+	}
 	var b strings.Builder
 	for _, r := range text {
 		if unicode.IsPrint(r) {

@@ -114,6 +114,14 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// Of a message that is longer than anybody reads, both ends are left.
+func TestPrintable(t *testing.T) {
+	got := Printable("begin\n" + strings.Repeat("x", 64<<10) + "end")
+	if !strings.HasPrefix(got, `begin\nxxx`) || !strings.HasSuffix(got, "xxxend") || len(got) > 2*maxText {
+		t.Errorf("%d bytes: %.20q", len(got), got)
+	}
+}
+
 // Whether a line arrived is found out: a full device, a closed pipe.
 func TestStdoutFails(t *testing.T) {
 	for errno, code := range map[syscall.Errno]int{syscall.ENOSPC: 73, syscall.EPIPE: 141, syscall.EIO: 1} {

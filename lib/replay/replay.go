@@ -109,6 +109,23 @@ func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer
 		return nil, err
 	}
 	defer in.Close()
+	read, err := readArchive(ctx, r, l, id, in)
+	if err != nil && status.Of(err) != status.Bad {
+		return nil, err
+	}
+	// The blob has been checked only once it has been read out. If it is not what
+	// was pushed, then it is to blame for whatever was found in it.
+	if _, damage := io.Copy(io.Discard, struct{ io.Reader }{in}); damage != nil {
+		err = layerError(id, damage)
+		if status.Of(err) == status.Bad {
+			err = status.Hint(err, "its blob is damaged on disk: fetch or copy the image anew")
+		}
+	}
+	return read, err
+}
+
+// readArchive reads what is in a blob.
+func readArchive(ctx context.Context, r *layer.Reader, l layout.Layer, id string, in io.Reader) (*layer.Layer, error) {
 	archive, err := decompress.OCI.Reader(in)
 	if err != nil {
 		return nil, layerError(id, err)
@@ -116,19 +133,11 @@ func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer
 	defer archive.Close()
 	// As long as it takes: a DiffID says nothing of the size.
 	diff := l.DiffID.Verifier()
-	unpacked := io.TeeReader(archive, diff)
-	read, err := r.Read(ctx, id, unpacked)
-	if err != nil {
-		return nil, err
+	read, err := r.Read(ctx, id, io.TeeReader(archive, diff))
+	if err == nil && !diff.Verified() {
+		err = status.Errorf(status.Bad, "layer %s: its content does not match its DiffID %s", id, l.DiffID)
 	}
-	// The digest has been checked only once the blob has been read out.
-	if _, err := io.Copy(io.Discard, struct{ io.Reader }{in}); err != nil {
-		return nil, layerError(id, err)
-	}
-	if !diff.Verified() {
-		return nil, status.Errorf(status.Bad, "layer %s: its content does not match its DiffID %s", id, l.DiffID)
-	}
-	return read, nil
+	return read, err
 }
 
 func layerError(id string, err error) error {
