@@ -45,9 +45,8 @@ func FindMkfs(ctx context.Context) (*Mkfs, error) {
 			"install e2fsprogs")
 	}
 	ask := exec.CommandContext(ctx, path, "-V")
-	ask.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as in format
-	ask.WaitDelay = time.Second                           // for one that has children of its own
-	out, _ := ask.CombinedOutput()                        // what it says tells
+	ask.WaitDelay = time.Second // for one that has children of its own
+	out, _ := output(ctx, ask)  // what it says tells
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -89,13 +88,11 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 		"MKE2FS_CONFIG=/dev/fd/3",
 		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", fakeTime(o.Created)),
 	}
-	// A group of its own: it has no interrupt of the terminal's to die of before
-	// this process knows of it, and would call that a failure.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if root != "" && o.Progress != nil {
 		defer watch(file, o.Progress)()
 	}
-	out, err := cmd.CombinedOutput()
+	out, err := output(ctx, cmd)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -146,6 +143,20 @@ func (mk *Mkfs) args(file string, o Options, inodes int64, root string) []string
 		args = append(args, "-d", root)
 	}
 	return append(args, "--", file)
+}
+
+// output runs mkfs.ext4 and returns what it says. The terminal's interrupt goes
+// to it and to this process, and it may be the first to notice: that is no
+// failure, so this process is given time to hear of it too.
+func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() < 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second): // a signal to it alone
+		}
+	}
+	return out, err
 }
 
 // mkfsError reads what mkfs.ext4 has to say.
