@@ -28,7 +28,8 @@ type trace struct {
 
 	changes int // counted by the end
 	status  syscall.WaitStatus
-	held    int // the thread, or 0
+	held    int       // the thread, or 0
+	since   time.Time // it has been
 }
 
 // run starts cmd in a process group of its own and returns when it and all its
@@ -89,18 +90,20 @@ func (tr *trace) follow(cmd *exec.Cmd) error {
 
 // wait returns the next thread of the process group to stop or end: the
 // tracing thread may have other children, which others wait for. It lets the
-// thread that is held go on when nothing else happens.
+// thread that is held go on when nothing else happens, or nothing but Go's
+// runtime asking it, again and again, to give up its processor.
 func (tr *trace) wait(leader int, status *unix.WaitStatus) (pid int, err error) {
-	const quiet = 20 * time.Millisecond
+	const quiet, most = 20 * time.Millisecond, time.Second
 	began := time.Now()
 	for tr.held != 0 {
+		if time.Since(began) > quiet || time.Since(tr.since) > most {
+			unix.PtraceSyscall(tr.held, 0)
+			tr.held = 0
+			break
+		}
 		pid, err := unix.Wait4(-leader, status, unix.WALL|unix.WNOTHREAD|unix.WNOHANG, nil)
 		if pid != 0 || err != nil {
 			return pid, err
-		}
-		if time.Since(began) > quiet {
-			unix.PtraceSyscall(tr.held, 0)
-			tr.held = 0
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -115,7 +118,7 @@ func (tr *trace) stopped(leader, pid int, status unix.WaitStatus) int {
 			if tr.changes++; tr.changes == tr.at {
 				tr.act(leader)
 				if tr.hold {
-					tr.held = pid
+					tr.held, tr.since = pid, time.Now()
 				}
 			}
 		}
