@@ -80,32 +80,6 @@ func TestEnds(t *testing.T) {
 	}})
 }
 
-// Numbers are believed only as far as the bytes go.
-func TestLies(t *testing.T) {
-	big := tartest.Base256(12, 1<<62)
-	check(t, []rule{{
-		name: "Contents: a header that claims 4 EiB", err: "max-size",
-		layers: layers(pack(tartest.Entry{Name: "a", Type: '0', Size: big}.Bytes())),
-	}, {
-		name: "Contents: a negative size", err: "a size of -1 bytes",
-		layers: layers(pack(tartest.Entry{Name: "a", Type: '0', Size: strings.Repeat("\xff", 12)}.Bytes())),
-	}, {
-		name: "Contents: a pax record of 4 GiB", err: "extended headers of more than",
-		layers: layers(pack(tartest.Entry{Name: "p", Type: 'x', Size: "40000000000\x00", Data: "4294967296 path=x"}.Bytes())),
-	}, {
-		name: "Contents: a GNU long name of 4 GiB", err: "extended headers of more than",
-		layers: layers(pack(tartest.Entry{Name: "p", Type: 'L', Size: "40000000000\x00", Data: "x"}.Bytes())),
-	}, {
-		name: "Contents: a sparse map of 2^40 entries", err: "a map of 1099511627776 stretches in 512 bytes",
-		layers: layers(pack(tartest.Pax("GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.realsize", "1"),
-			tartest.Entry{Name: "a", Type: '0', Data: "1099511627776\n0\n1\n" + strings.Repeat("\x00", 494)}.Bytes())),
-	}, {
-		name: "Contents: a sparse map that leads out of its file", err: "a map with 4 bytes at 8, of a file of 10",
-		layers: layers(pack(tartest.Pax("GNU.sparse.size", "10", "GNU.sparse.numblocks", "1", "GNU.sparse.map", "8,4"),
-			tartest.Entry{Name: "a", Type: '0', Data: "abcd"}.Bytes())),
-	}})
-}
-
 func TestLimits(t *testing.T) {
 	image := newImage(t)
 	image.reader.MaxSize, image.reader.MaxEntries = 10, 3
