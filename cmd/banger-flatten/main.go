@@ -14,6 +14,7 @@ import (
 	"banger/lib/layer"
 	"banger/lib/layout"
 	"banger/lib/mtree"
+	"banger/lib/replay"
 )
 
 const help = `Usage: banger-flatten [-C DIR | -o PATH] [-f] [-v] [LAYOUT[:REF][@DIGEST]...]
@@ -39,7 +40,7 @@ func main() {
 		return err
 	})
 	maxSize := tool.Flags.Int64("max-size", 1<<40, "refuse an image with more than so many `BYTES` of files")
-	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse an image with more than so many `ENTRIES`")
+	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "refuse an image with more than so many `ENTRIES`")
 	tool.Single = func() bool { return *output != "" }
 	tool.Check = func() error {
 		if *output != "" && tool.Flags.Changed("directory") {

@@ -10,6 +10,7 @@ import (
 
 	"banger/lib/bundle"
 	"banger/lib/filter"
+	"banger/lib/replay"
 	"banger/lib/status"
 	"banger/lib/verify"
 )
@@ -32,7 +33,7 @@ func main() {
 	tool := filter.New("banger-verify", help)
 	against := tool.Flags.String("against", "", "compare with a bundle as it is now, the directory an image was\nmade of, or the layers in an OCI image layout")
 	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object a line, and not the images")
-	maxEntries := tool.Flags.Int64("max-entries", 2_000_000, "refuse layers with more than so many `ENTRIES`")
+	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "refuse layers with more than so many `ENTRIES`")
 	tool.Mute = func() bool { return *asJSON }
 	tool.Check = func() error {
 		if *maxEntries < 0 {

@@ -4,14 +4,13 @@ package bundle
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sys/unix"
 
+	"banger/lib/layout"
 	"banger/lib/status"
 )
 
@@ -59,7 +58,12 @@ type Kernel struct {
 
 // ReadJSON reads one of banger's documents.
 func ReadJSON(path string, into any) error {
-	raw, err := readFile(path)
+	f, err := layout.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
@@ -67,19 +71,6 @@ func ReadJSON(path string, into any) error {
 		return status.Errorf(status.Bad, "%s: %w", path, err)
 	}
 	return nil
-}
-
-// readFile reads a document; what is no file is not waited for.
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, status.Errorf(status.Bad, "%s: not a file", path))
-	}
-	return io.ReadAll(f)
 }
 
 // WriteJSON writes one of banger's documents into a new file.

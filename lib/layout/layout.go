@@ -66,7 +66,7 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFile(path)
+	f, err := OpenFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Errorf(status.NoInput, "%s: blob %s is not there", l.dir, d.Digest)
 	}
@@ -115,9 +115,9 @@ func (l *Layout) index() (*v1.Index, error) {
 	return index, checkDescriptors(index.Manifests...)
 }
 
-// openFile opens what must be a regular file: a layout may be anybody's, and
+// OpenFile opens what must be a regular file: a layout may be anybody's, and
 // opening a fifo would wait for ever.
-func openFile(path string) (*os.File, error) {
+func OpenFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func openFile(path string) (*os.File, error) {
 
 // readFile reads a document that is not a blob.
 func readFile(path string) ([]byte, error) {
-	f, err := openFile(path)
+	f, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,10 @@ import (
 	"banger/lib/tree"
 )
 
+// MaxEntries is how many entries an image may have unless told otherwise: each
+// takes half a KiB of memory.
+const MaxEntries = 2_000_000
+
 // Options say how an image is replayed.
 type Options struct {
 	MaxSize    int64 // bytes that its files together may have

@@ -51,11 +51,16 @@ func Write(f *os.File, src *Source) (Usage, error) {
 // Count returns what Write would have left in a file with the content of f.
 // Holes of f are not read.
 func Count(ctx context.Context, f *os.File) (Usage, error) {
+	return ScanFile(f, func([]byte, int64) error { return ctx.Err() })
+}
+
+// ScanFile is Scan of a file. Its holes are not read.
+func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return Usage{}, err
 	}
-	s := scanner{data: func([]byte, int64) error { return ctx.Err() }}
+	s := scanner{data: data}
 	err = Stretches(f, info.Size(), func(from, to int64) error {
 		return s.scan(io.NewSectionReader(f, from, to-from), from)
 	})

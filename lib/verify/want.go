@@ -94,7 +94,11 @@ type sums struct {
 
 // measure digests a file of the host.
 func (s *sums) measure(ctx context.Context, n *tree.Inode, f *os.File) (sparse.Usage, error) {
-	usage, sum, err := sparse.Digest(&sparse.Source{Reader: sparse.Interruptible(ctx, f)})
+	var sum sparse.Sum
+	usage, err := sparse.ScanFile(f, func(p []byte, off int64) error {
+		sum.Add(p, off)
+		return ctx.Err()
+	})
 	s.set(n, sum)
 	return usage, err
 }
