@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +28,7 @@ func TestAgreement(t *testing.T) {
 			u := newUser(t, []uint32{0, nobody}[seed%2])
 			bundle := output(t, u.command("banger-flatten", img.String()))
 			got := readTree(t, mount(t, filepath.Join(u.home, output(t, u.mkext4(bundle, "--size", "64M")))))
+			t.Run("mkfs", func(t *testing.T) { byMkfs.agrees(t, u, bundle, got) })
 			delete(got, "lost+found")
 			t.Run("umoci", func(t *testing.T) { sameTree(t, got, readTree(t, s.image(t, (*layerPlan).inOrder).unpack(t))) })
 			t.Run("overlayfs", func(t *testing.T) {
@@ -40,6 +43,20 @@ func TestAgreement(t *testing.T) {
 			t.Errorf("no stack had a %s", c)
 		}
 	}
+}
+
+// agrees fails the test unless the filler's image of a bundle has the facts of
+// another's, or cannot keep them all and says that the other does.
+func (f filler) agrees(t *testing.T, u user, bundle string, want map[string]facts) {
+	t.Helper()
+	o := finish(t, u.command("banger-mkext4", slices.Concat(f.flags, []string{"--size", "64M", "-o", "other.ext4", bundle})...))
+	if o.code == 65 && strings.Contains(o.stderr, "\nhint: --populate direct keeps it\n") {
+		t.Skip(o.stderr)
+	}
+	if o != (outcome{stdout: "other.ext4\n"}) {
+		t.Fatalf("%+v", o)
+	}
+	sameTree(t, readTree(t, mount(t, filepath.Join(u.home, "other.ext4"))), want)
 }
 
 // image is the stack as a layout, the entries of its layers as they are ordered.

@@ -69,7 +69,7 @@ func (g guests) minbase(t *testing.T) {
 // direct: the same image, filled by banger itself in a pipeline typed by hand.
 // The record of what is published is true.
 func (g guests) direct(t *testing.T) {
-	dir := output(t, g.command("sh", "-c", `banger-fetch "$1" | banger-flatten -C "$2" | banger-mkext4 --populate=direct |
+	dir := output(t, g.command("sh", "-c", `banger-fetch "$1" | banger-flatten -C "$2" | banger-mkext4 |
 		banger-register --name direct --kernel-ref debian-6.12`, "sh", debian(t).push(t, g.registry, "debian:bookworm"), g.home))
 	var r record
 	fromJSON(t, read(t, filepath.Join(dir, "image.json")), &r)

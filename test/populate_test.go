@@ -19,10 +19,26 @@ type filler struct {
 	whole bool // it keeps all that ext4 can hold
 }
 
-// judged is the one that the tests of what ext4 can hold are about. The other
-// refuses large attributes, sockets and several names of one symlink, and makes
-// no index.
-var judged = filler{flags: []string{"--populate=direct"}, whole: true}
+// The fillers. mkfs.ext4 -d keeps no large attributes, no sockets and no second
+// name of a symlink, which is refused, and makes no index.
+var (
+	byBanger = filler{whole: true}
+	byMkfs   = filler{flags: []string{"--populate=mkfs"}}
+)
+
+// judged is the one that the tests of what ext4 can hold are about.
+var judged = byBanger
+
+// inBothModes runs a test with each filler as the judged one.
+func inBothModes(t *testing.T, test func(t *testing.T)) {
+	for name, f := range map[string]filler{"direct": byBanger, "mkfs": byMkfs} {
+		t.Run(name, func(t *testing.T) {
+			judged = f
+			defer func() { judged = byBanger }()
+			test(t)
+		})
+	}
+}
 
 // mkext4 is the command that makes an image of a bundle or a directory.
 func (u user) mkext4(dir string, flags ...string) *exec.Cmd {

@@ -14,9 +14,10 @@ import (
 	"banger/lib/bundle"
 	"banger/lib/ext4"
 	"banger/lib/filter"
+	"banger/lib/verify"
 )
 
-const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [--populate mkfs|direct] [BUNDLE|DIR...]
+const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [--populate direct|mkfs] [BUNDLE|DIR...]
 
 Makes an ext4 image of bundles or plain directories, named by operands or by
 lines of standard input, and prints the file: BUNDLE/rootfs.ext4 or DIR.ext4.
@@ -40,7 +41,7 @@ func main() {
 		o.Free, err = parseBytes(s)
 		return err
 	})
-	tool.Flags.Func("populate", "fill it by `HOW`: mkfs (mkfs.ext4 -d, the default) or direct (faster, keeps all)", func(s string) error {
+	tool.Flags.Func("populate", "fill it by `HOW`: direct (the default) or mkfs (mkfs.ext4 -d)", func(s string) error {
 		return parsePopulate(s, &o)
 	})
 	tool.Single = func() bool { return *output != "" }
@@ -57,15 +58,11 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		measure := bundle.Count
-		if o.Direct {
-			measure = nil // the filler reads the files itself, and counts
-		}
-		source, err := bundle.Open(ctx, dir, measure, tool.Warn)
+		o := o
+		source, err := open(ctx, dir, &o, tool.Warn)
 		if err != nil {
 			return "", err
 		}
-		o := o
 		o.Mkfs, o.Replace, o.Beside = mkfs, *force, *output != ""
 		dst, err := beside(dir)
 		if err != nil {
@@ -84,6 +81,18 @@ func main() {
 	}))
 }
 
+// open reads what the image is made of. lib/ext4 reads the files itself when it
+// fills the image. mkfs.ext4 opens them by name: so they are read first, and the
+// image is compared with what was read.
+func open(ctx context.Context, dir string, o *bundle.Ext4Options, warn func(string)) (*bundle.Source, error) {
+	if o.Populate != ext4.PopulateMkfs {
+		return bundle.Open(ctx, dir, nil, warn)
+	}
+	source, read, err := verify.Open(ctx, dir, warn)
+	o.Check = func(ctx context.Context, path string) error { return verify.Unchanged(ctx, path, read) }
+	return source, err
+}
+
 // beside names the image of a plain directory: DIR.ext4, also where DIR is
 // called . or ..
 func beside(dir string) (string, error) {
@@ -97,11 +106,11 @@ func beside(dir string) (string, error) {
 
 // parsePopulate reads --populate.
 func parsePopulate(s string, o *bundle.Ext4Options) error {
-	o.Direct = s == "direct"
-	if !o.Direct && s != "mkfs" {
-		return errors.New("neither mkfs nor direct")
+	switch o.Populate = ext4.Populate(s); o.Populate {
+	case ext4.PopulateDirect, ext4.PopulateMkfs:
+		return nil
 	}
-	return nil
+	return errors.New("neither direct nor mkfs")
 }
 
 // parseSize reads --size. The filesystem is made of blocks of 4 KiB.

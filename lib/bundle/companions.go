@@ -107,12 +107,12 @@ func readExt4Record(path string) (*Ext4, error) {
 
 // write puts the companions of the file that is staged at path in their place.
 // Those that were not there go again when one cannot be made.
-func (c *companions) write(path string, s *Source, mkfs string) error {
+func (c *companions) write(path string, s *Source, o Ext4Options) error {
 	made, err := describe(path)
 	if err != nil {
 		return err
 	}
-	made.Mkfs = mkfs
+	made.Making = o.making()
 	if s.Record != nil {
 		made.Image = s.Record.Digest
 		made.Manifest = digest.NewDigestFromBytes(digest.SHA256, s.manifest[:])

@@ -173,7 +173,7 @@ func TestCreatedOutOfRange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(context.Background(), bundle, Count, nil)
+		s, err := Open(context.Background(), bundle, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

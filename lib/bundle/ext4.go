@@ -20,6 +20,22 @@ type Ext4Options struct {
 	Mkfs         *ext4.Mkfs
 	Replace      bool // an ext4 file that is there
 	Beside       bool // put image.json and config.json beside the file
+
+	// Check judges the file before it gets its name; an error means that it
+	// gets none. It may be nil.
+	Check func(ctx context.Context, path string) error
+}
+
+// making is what the record of the file says of the options.
+func (o Ext4Options) making() Making {
+	set := &Settings{Populate: o.Populate, Size: o.Size, Minimal: o.Minimal}
+	if set.Populate == "" {
+		set.Populate = ext4.PopulateDirect
+	}
+	if o.Free >= 0 {
+		set.Free = &o.Free
+	}
+	return Making{Recipe: ext4.Recipe, Mkfs: o.Mkfs.Version, Options: set}
 }
 
 // WriteExt4 makes the ext4 file dst of a source, whole or not at all. Beside it
@@ -47,7 +63,12 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	if err := s.create(ctx, st.Path, o); err != nil {
 		return err
 	}
-	if err := companions.write(st.Path, s, o.Mkfs.Version); err != nil {
+	if o.Check != nil {
+		if err := o.Check(ctx, st.Path); err != nil {
+			return err
+		}
+	}
+	if err := companions.write(st.Path, s, o); err != nil {
 		return err
 	}
 	if err := st.Commit(); err != nil {
@@ -102,7 +123,7 @@ func (s *Source) Created() int64 {
 // manifest as it is now, or what would be a plain directory's.
 func (s *Source) seed(o Ext4Options) (seed [32]byte, err error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "size=%d free=%d minimal=%v direct=%v\n", o.Size, o.Free, o.Minimal, o.Direct)
+	fmt.Fprintf(h, "size=%d free=%d minimal=%v populate=%s\n", o.Size, o.Free, o.Minimal, o.making().Options.Populate)
 	if s.Record != nil {
 		fmt.Fprintf(h, "%s\n%x\n", s.Record.Digest, s.manifest)
 	} else {

@@ -52,7 +52,7 @@ func FuzzManifest(f *testing.F) {
 		s, err := Open(context.Background(), bundle, nil, nil)
 		dst := filepath.Join(t.TempDir(), "x.ext4")
 		if err == nil {
-			o := Ext4Options{Options: ext4.Options{Minimal: true, Direct: true}, Mkfs: mkfs}
+			o := Ext4Options{Options: ext4.Options{Minimal: true}, Mkfs: mkfs}
 			err = s.WriteExt4(context.Background(), dst, o)
 		}
 		if err != nil {

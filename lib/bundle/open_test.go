@@ -86,11 +86,11 @@ func TestOpenMismatches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Open(context.Background(), dir, Count, nil); err != nil {
+			if _, err := Open(context.Background(), dir, nil, nil); err != nil {
 				t.Fatalf("untouched: %v", err)
 			}
 			c.do(t, dir)
-			_, err = Open(context.Background(), dir, Count, nil)
+			_, err = Open(context.Background(), dir, nil, nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) || status.Of(err) != status.Bad {
 				t.Errorf("status %d: %v; want %s", status.Of(err), err, c.want)
 			}
@@ -106,7 +106,7 @@ func TestOpenEdited(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit("./null type=char uid=0", "./null type=char uid=7")(t, dir)
-	s, err := Open(context.Background(), dir, Count, nil)
+	s, err := Open(context.Background(), dir, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestOpenPlainDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), dir, Count, func(text string) { t.Log(text) })
+	s, err := Open(context.Background(), dir, nil, func(text string) { t.Log(text) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestOpenThroughSymlink(t *testing.T) {
 	if err := os.Symlink("plain", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), filepath.Join(dir, "link"), Count, nil)
+	s, err := Open(context.Background(), filepath.Join(dir, "link"), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestOpenNothing(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "")
 	for _, name := range []string{"none", "file"} {
-		if _, err := Open(context.Background(), filepath.Join(dir, name), Count, nil); status.Of(err) != status.NoInput {
+		if _, err := Open(context.Background(), filepath.Join(dir, name), nil, nil); status.Of(err) != status.NoInput {
 			t.Errorf("%s: status %d: %v", name, status.Of(err), err)
 		}
 	}

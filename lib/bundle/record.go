@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"banger/lib/ext4"
 	"banger/lib/layout"
 	"banger/lib/status"
 )
@@ -39,10 +40,26 @@ type Ext4 struct {
 	FreeInodes int64  `json:"free_inodes"`
 	SHA256     string `json:"sha256,omitempty"`
 	UUID       string `json:"uuid"`
-	Mkfs       string `json:"mkfs,omitempty"` // version of e2fsprogs
 
+	Making
+	Image digest.Digest `json:"image,omitempty"` // in FILE.json: what image it holds
+}
+
+// Making is what the bytes of a root filesystem depend on, beside the image and
+// the contents of the files: the file itself does not tell.
+type Making struct {
+	Recipe   int           `json:"recipe,omitempty"` // as in ext4.Recipe
+	Mkfs     string        `json:"mkfs,omitempty"`   // version of e2fsprogs
+	Options  *Settings     `json:"options,omitempty"`
 	Manifest digest.Digest `json:"manifest,omitempty"` // the rootfs.mtree it was made of
-	Image    digest.Digest `json:"image,omitempty"`    // in FILE.json: what image it holds
+}
+
+// Settings are the options that banger-mkext4 was given.
+type Settings struct {
+	Populate ext4.Populate `json:"populate"`
+	Size     int64         `json:"size,omitempty"`    // bytes, --size SIZE
+	Minimal  bool          `json:"minimal,omitempty"` // --size min
+	Free     *int64        `json:"free,omitempty"`    // bytes, --free SIZE
 }
 
 // Kernel names the files that boot the image, relative to its directory.

@@ -58,11 +58,6 @@ func (e entry) open() (*os.File, error) {
 // It is called for several files at a time.
 type Measure func(ctx context.Context, n *tree.Inode, f *os.File) (sparse.Usage, error)
 
-// Count is the measure that does nothing else.
-func Count(ctx context.Context, _ *tree.Inode, f *os.File) (sparse.Usage, error) {
-	return sparse.Count(ctx, f)
-}
-
 // A walker goes through a directory on disk and the tree's side by side. Files
 // it measures on all processors meanwhile; without a measure it estimates their
 // blocks from what the host keeps.

@@ -11,6 +11,18 @@ import (
 	"banger/lib/tree"
 )
 
+// Recipe is the number of the rules by which bytes are made of a tree. It is
+// raised whenever the same tree and options would make other bytes.
+const Recipe = 1
+
+// Populate says what fills a filesystem that mkfs.ext4 has made.
+type Populate string
+
+const (
+	PopulateDirect Populate = "direct" // this package
+	PopulateMkfs   Populate = "mkfs"   // mkfs.ext4 itself, by its option -d
+)
+
 // Options say what a filesystem is made of.
 type Options struct {
 	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted
@@ -20,7 +32,10 @@ type Options struct {
 	Size    int64      // of the file in bytes; 0 for as much as the promises need
 	Free    int64      // bytes to be free; less than 0 for a quarter of the content
 	Minimal bool       // leave nothing over
-	Direct  bool       // mkfs.ext4 makes it empty only; Blocks and Runs may be more than there are
+
+	// Populate is PopulateDirect if it is "". The Blocks and Runs of files may
+	// then be estimates, no less than what is found when they are read.
+	Populate Populate
 
 	Progress func(written int64) // hears how many bytes are there; may be nil
 
@@ -33,7 +48,7 @@ type Options struct {
 // Without a Size, a quarter of the content again is free, or Free, and a
 // quarter of the used inodes; and the file is 1 GiB or more.
 func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
-	if o.Direct {
+	if o.Populate != PopulateMkfs {
 		return mk.createDirect(ctx, path, o)
 	}
 	if err := check(o.Tree, byMkfs); err != nil {

@@ -125,7 +125,10 @@ func (s *source) create(o Options) (string, error) {
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		s.t.Fatal(err)
 	}
-	o.Tree, o.Root, o.Direct = s.tree, s.root, s.direct
+	o.Tree, o.Root = s.tree, s.root
+	if !s.direct {
+		o.Populate = PopulateMkfs
+	}
 	if o.Seed == ([32]byte{}) {
 		o.Seed[31] = 1 // no hash seed would mean any to mke2fs
 	}

@@ -2,10 +2,10 @@
 
 // Package ext4 makes ext4 images and reads them.
 //
-// mkfs.ext4 always makes the filesystem. Either it also fills it from a
-// directory, and what that directory cannot say is then written into the
-// finished image, by inode number (mkfs.go, meta.go); or it leaves it empty, and
-// this package fills it in one sweep (direct.go).
+// mkfs.ext4 always makes the filesystem. By default it leaves it empty, and this
+// package fills it in one sweep (direct.go). Or mkfs.ext4 fills it from a
+// directory as well, and this package then writes what the directory cannot
+// express into the finished image, by inode number (mkfs.go, meta.go).
 //
 // One format is read and written, and every other refused: 4 KiB blocks,
 // 256-byte inodes, and the features listed here. The names are those of the

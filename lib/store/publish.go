@@ -109,7 +109,7 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 		return err
 	}
 	if d.Made == nil && before != nil && before.UUID == r.Ext4.UUID { // one that was published before
-		r.Ext4.Mkfs, r.Ext4.Manifest = before.Mkfs, before.Manifest
+		r.Ext4.Making = before.Making
 	}
 	r.Kernel = nil // that of an image this one was taken from is not here
 	if p.Kernel != nil {
@@ -151,7 +151,7 @@ func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ex
 			return nil, status.Hint(status.Errorf(status.Bad, "%s%s: of another file, as image.json may be", rootfs, bundle.Ext4Record),
 				"banger-mkext4 -f makes them anew")
 		}
-		e.Mkfs, e.Manifest = made.Mkfs, made.Manifest
+		e.Making = made.Making
 	}
 	e.SHA256, err = sum(ctx, rootfs)
 	return e, err

@@ -35,7 +35,7 @@ func rootfs(t *testing.T, dir, reference string) string {
 	}
 	path := filepath.Join(dir, bundle.Ext4File)
 	write(t, path, "")
-	o := ext4.Options{Tree: tree.New(tree.Inode{Mode: 0o755}), Root: t.TempDir(), Size: 16 << 20, Free: -1}
+	o := ext4.Options{Tree: tree.New(tree.Inode{Mode: 0o755}), Root: t.TempDir(), Size: 16 << 20, Free: -1, Seed: [32]byte{31: 1}}
 	if err := mkfs.Create(context.Background(), path, o); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"banger/lib/ext4"
 )
 
 // plain is the image that others differ from.
@@ -114,7 +113,7 @@ func TestDifferences(t *testing.T) {
 // A layer that names lost+found wants it as it says.
 func TestLostFoundOfLayers(t *testing.T) {
 	image := of(with(directory("lost+found"), file("lost+found/x", ""))...).image(t)
-	all, err := differences(t, ext4Of(t, flattened(t, of(plain()...).image(t)), ext4.Options{}), layersOf(image))
+	all, err := differences(t, ext4Of(t, flattened(t, of(plain()...).image(t)), byMkfs), layersOf(image))
 	want := []Difference{
 		{"./lost+found", "mode", said("0755"), said("0700")},
 		{"./lost+found", "time", said("1714975689.123456789"), said("1714979289.000000000")},

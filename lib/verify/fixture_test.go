@@ -138,7 +138,7 @@ func ext4Of(t testing.TB, dir string, o ext4.Options) (file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := bundle.Open(t.Context(), dir, bundle.Count, func(string) {})
+	source, _, err := Open(t.Context(), dir, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,11 @@ func ext4Of(t testing.TB, dir string, o ext4.Options) (file string) {
 	return file
 }
 
-var direct = ext4.Options{Direct: true}
+// The ways to fill a filesystem.
+var (
+	direct = ext4.Options{}
+	byMkfs = ext4.Options{Populate: ext4.PopulateMkfs}
+)
 
 // layersOf is what the layers of an image say.
 func layersOf(image *layout.Image) Source {

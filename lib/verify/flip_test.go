@@ -31,9 +31,9 @@ func TestFlips(t *testing.T) {
 		flips int
 	}{
 		{"direct", nil, true, direct, 2000},
-		{"mkfs", nil, false, ext4.Options{}, 1200},
+		{"mkfs", nil, false, byMkfs, 1200},
 		{"lost+found", []entry{directory("lost+found"), file("lost+found/#12", "12")}, true, direct, 300},
-		{"groups", nil, true, ext4.Options{Direct: true, Size: 1100 << 20}, 400},
+		{"groups", nil, true, ext4.Options{Size: 1100 << 20}, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := everything(c.whole)

@@ -53,13 +53,26 @@ func Layers(image *layout.Image, maxEntries int64, warn func(string), progress f
 // now, or a plain directory.
 func Bundle(dir string, warn func(string)) Source {
 	return func(ctx context.Context) (*Want, error) {
-		contents := sums{of: map[*tree.Inode]sparse.Sum{}}
-		s, err := bundle.Open(ctx, dir, contents.measure, warn)
+		_, source, err := Open(ctx, dir, warn)
 		if err != nil {
 			return nil, err
 		}
-		return newWant(s.Tree, s.Created(), contents.get), nil
+		return source(ctx)
 	}
+}
+
+// Open reads a bundle or a plain directory as bundle.Open does, and every file
+// in it. What it returns beside is the source of what was read then, whatever
+// has become of the files since.
+func Open(ctx context.Context, dir string, warn func(string)) (*bundle.Source, Source, error) {
+	contents := sums{of: map[*tree.Inode]sparse.Sum{}}
+	s, err := bundle.Open(ctx, dir, contents.measure, warn)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, func(context.Context) (*Want, error) {
+		return newWant(s.Tree, s.Created(), contents.get), nil
+	}, nil
 }
 
 // newWant adds to a tree what every image has.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestSwapped: mkfs.ext4 -d opens files by name, and what another process puts
+// there meanwhile would be in the image. It is an error that names the path,
+// and there is no image.
+func TestSwapped(t *testing.T) {
+	need(t, "mkfs.ext4")
+	for name, swap := range map[string]string{
+		"content":   "cp other tree/sub/f",
+		"symlink":   "rm tree/sub/f && ln -s ../other tree/sub/f",
+		"directory": "mkdir sub && cp other sub/f && mv tree/sub old && ln -s ../sub tree/sub",
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUser(t, uint32(os.Getuid()))
+			output(t, u.command("sh", "-c", "mkdir -p tree/sub tools && echo right >tree/sub/f && echo wrong >other && touch -r tree/sub/f other"))
+			// Only while it fills the filesystem, and all as before afterwards.
+			script := "#!/bin/sh\ncase \" $* \" in *' -d '*) cp -a tree kept && (" + swap + ") || exit ;; esac\n" +
+				which("mkfs.ext4") + " \"$@\"\nstatus=$?\n[ ! -d kept ] || { rm -rf tree && mv kept tree; }\nexit $status\n"
+			if err := os.WriteFile(filepath.Join(u.home, "tools/mkfs.ext4"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			cmd := u.command("banger-mkext4", "--populate=mkfs", "--size=16M", "tree")
+			o := finish(t, withEnv(cmd, "PATH="+u.home+"/tools:/usr/bin:/bin"))
+			o.failed(t, []int{1}, "banger-mkext4: tree: ")
+			if _, err := os.Lstat(filepath.Join(u.home, "tree.ext4")); !os.IsNotExist(err) {
+				t.Errorf("an image of it: %v", err)
+			}
+			output(t, u.command("banger-mkext4", "--populate=mkfs", "--size=16M", "tree"))
+		})
+	}
+}
