@@ -3,6 +3,7 @@
 package ext4
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,13 +97,16 @@ func (m *Image) readlink(ino uint32) (string, error) {
 	if size <= 0 || size > tree.MaxTarget {
 		return "", fmt.Errorf("inode %d: a symlink target of %d bytes", ino, size)
 	}
-	if size < fastSymlink {
-		return string(raw[inBlock : inBlock+size]), nil
+	target := raw[inBlock:]
+	if size >= fastSymlink {
+		target = make([]byte, blockSize)
+		err = m.extents(ino, raw, func(e extent) error {
+			_, err := m.f.ReadAt(target, e.physical*blockSize)
+			return err
+		})
 	}
-	target := make([]byte, blockSize)
-	err = m.extents(ino, raw, func(e extent) error {
-		_, err := m.f.ReadAt(target, e.physical*blockSize)
-		return err
-	})
-	return string(target[:size]), err
+	if target = target[:size]; err == nil && bytes.IndexByte(target, 0) >= 0 {
+		err = fmt.Errorf("inode %d: a symlink target with a NUL byte", ino)
+	}
+	return string(target), err
 }

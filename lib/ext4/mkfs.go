@@ -27,22 +27,16 @@ type Mkfs struct {
 	Version string // as in 1.47.0
 }
 
-// systemDirs are where mkfs.ext4 is when it is not in an ordinary user's PATH.
+// systemDirs are where e2fsprogs are when they are not in an ordinary user's PATH.
 var systemDirs = []string{"/usr/sbin", "/sbin"}
 
 var versionLine = regexp.MustCompile(`mke2fs (1\.(\d+)\S*)`)
 
 // FindMkfs finds mkfs.ext4 in PATH or where system tools are kept.
 func FindMkfs(ctx context.Context) (*Mkfs, error) {
-	path, err := exec.LookPath("mkfs.ext4")
-	for _, dir := range systemDirs {
-		if err != nil {
-			path, err = exec.LookPath(dir + "/mkfs.ext4")
-		}
-	}
+	path, err := find("mkfs.ext4")
 	if err != nil {
-		return nil, status.Hint(status.Errorf(status.NoInput, "mkfs.ext4: not in PATH, /usr/sbin or /sbin"),
-			"install e2fsprogs")
+		return nil, err
 	}
 	ask := exec.CommandContext(ctx, path, "-V")
 	ask.WaitDelay = time.Second // for one that has children of its own
@@ -60,6 +54,21 @@ func FindMkfs(ctx context.Context) (*Mkfs, error) {
 			"install e2fsprogs 1.45 or later")
 	}
 	return m, nil
+}
+
+// find finds a program of e2fsprogs in PATH or where system tools are kept.
+func find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	for _, dir := range systemDirs {
+		if err != nil {
+			path, err = exec.LookPath(dir + "/" + program)
+		}
+	}
+	if err != nil {
+		return "", status.Hint(status.Errorf(status.NoInput, "%s: not in PATH, /usr/sbin or /sbin", program),
+			"install e2fsprogs")
+	}
+	return path, nil
 }
 
 // config overrules the host's mke2fs.conf: all that matters is said in flags.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"banger/lib/bundle"
 	"banger/lib/ext4"
 	"banger/lib/stage"
@@ -138,7 +140,8 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 }
 
 // describe reads from the ext4 file what the record says of it; only which
-// mkfs.ext4 made it, and of what, must be told, by a FILE.json that is of this very file.
+// mkfs.ext4 made it, and of what, must be told, by a FILE.json that is of this very
+// file. A damaged filesystem is an error.
 func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ext4, error) {
 	m, err := ext4.Open(rootfs)
 	if err != nil {
@@ -153,6 +156,11 @@ func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ex
 		}
 		e.Making = made.Making
 	}
-	e.SHA256, err = sum(ctx, rootfs)
-	return e, err
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		e.SHA256, err = sum(groupCtx, rootfs)
+		return err
+	})
+	group.Go(func() error { return m.Sound(groupCtx) })
+	return e, group.Wait()
 }

@@ -31,7 +31,7 @@ func (i *image) damaged(text string) { i.found(Difference{What: Filesystem, Have
 func (i *image) read(ctx context.Context) error {
 	t, err := i.ReadTree(ctx)
 	if err != nil {
-		if ofHost(err) {
+		if ext4.HostError(err) {
 			return err
 		}
 		i.damaged(err.Error())

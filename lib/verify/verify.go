@@ -7,9 +7,7 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -120,10 +118,4 @@ func oneByOne(report func(Difference)) func(Difference) {
 		defer mu.Unlock()
 		report(d)
 	}
-}
-
-// ofHost tells an error of the host, or of a context, from one of the image.
-func ofHost(err error) bool {
-	errno := syscall.Errno(0)
-	return errors.As(err, &errno) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
