@@ -45,7 +45,7 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		to, err := layout.NewWriter(filepath.Join(cache, "oci"))
+		to, err := layout.NewWriter(filepath.Join(cache, "oci"), tool.Warn)
 		if err != nil {
 			return "", err
 		}

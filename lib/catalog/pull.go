@@ -128,7 +128,7 @@ func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Ent
 
 // image fetches an image and replays its layers.
 func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry) (string, error) {
-	to, err := layout.NewWriter(p.cache)
+	to, err := layout.NewWriter(p.cache, p.Warn)
 	if err != nil {
 		return "", err
 	}

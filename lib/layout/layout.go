@@ -100,7 +100,14 @@ func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
 
 // index reads index.json.
 func (l *Layout) index() (*v1.Index, error) {
-	path := filepath.Join(l.dir, v1.ImageIndexFile)
+	index, err := readIndex(filepath.Join(l.dir, v1.ImageIndexFile))
+	if status.Of(err) == status.Bad {
+		err = status.Hint(err, "make the layout again; if it is the cache, banger-fetch makes a new index.json")
+	}
+	return index, err
+}
+
+func readIndex(path string) (*v1.Index, error) {
 	raw, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
@@ -112,7 +119,10 @@ func (l *Layout) index() (*v1.Index, error) {
 	if index.SchemaVersion != 2 {
 		return nil, status.Errorf(status.Bad, "%s: schemaVersion %d", path, index.SchemaVersion)
 	}
-	return index, checkDescriptors(index.Manifests...)
+	if err := checkDescriptors(index.Manifests...); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return index, nil
 }
 
 // OpenFile opens what must be a regular file: a layout may be anybody's, and

@@ -17,7 +17,7 @@ func (w *Writer) Tag(name string, d v1.Descriptor) error {
 		return err
 	}
 	defer unlock()
-	index, err := w.index()
+	index, err := w.indexToChange()
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,12 @@ type Writer struct {
 	*Layout
 	stage *stage.Stage
 	last  atomic.Int64
+	warn  func(string)
 }
 
-// NewWriter opens the layout in a directory for writing; one that is not there
-// is made.
-func NewWriter(dir string) (*Writer, error) {
+// NewWriter opens a layout of banger's own in a directory for writing; one that
+// is not there is made. A damaged index.json is set aside, and warn is told.
+func NewWriter(dir string, warn func(string)) (*Writer, error) {
 	if err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o777); err != nil {
 		return nil, status.With(status.Create, err)
 	}
@@ -40,7 +41,7 @@ func NewWriter(dir string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{Layout: &Layout{dir}, stage: s}
+	w := &Writer{Layout: &Layout{dir}, stage: s, warn: warn}
 	if err := w.initialize(); err != nil {
 		s.Discard()
 		return nil, err
@@ -58,9 +59,13 @@ func (w *Writer) initialize() error {
 		return err
 	}
 	defer unlock()
+	index, err := w.indexToChange()
+	if err != nil {
+		return err
+	}
 	path := filepath.Join(w.dir, v1.ImageIndexFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := w.writeJSON(path, emptyIndex()); err != nil {
+		if err := w.writeJSON(path, index); err != nil {
 			return err
 		}
 	}

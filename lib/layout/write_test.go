@@ -19,12 +19,17 @@ import (
 
 func newWriter(t *testing.T) *Writer {
 	t.Helper()
-	w, err := NewWriter(filepath.Join(t.TempDir(), "oci"))
+	w, err := NewWriter(filepath.Join(t.TempDir(), "oci"), silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
 	return w
+}
+
+// silent takes the warnings of a writer that has nothing to warn of.
+func silent(t *testing.T) func(string) {
+	return func(text string) { t.Errorf("warning: %s", text) }
 }
 
 func describe(content string) v1.Descriptor {
@@ -74,11 +79,17 @@ func TestTag(t *testing.T) {
 
 // Several writers lose none of each other's names.
 func TestTagTogether(t *testing.T) {
-	w := newWriter(t)
+	tagTogether(t, newWriter(t), silent(t))
+}
+
+// tagTogether has eight more writers give one manifest a name each, and fails
+// the test if one is lost.
+func tagTogether(t *testing.T, w *Writer, warn func(string)) {
+	t.Helper()
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
-			other, err := NewWriter(w.Dir())
+			other, err := NewWriter(w.Dir(), warn)
 			if err != nil {
 				t.Error(err)
 				return
@@ -144,7 +155,7 @@ func TestHasDamaged(t *testing.T) {
 // Beside blobs, index and mark nothing is left once a writer is closed.
 func TestWriterLeavesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "oci")
-	w, err := NewWriter(dir)
+	w, err := NewWriter(dir, silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}

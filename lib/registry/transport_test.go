@@ -26,7 +26,7 @@ func pullFrom(t *testing.T, silence time.Duration, answer http.HandlerFunc) erro
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
-	to, err := layout.NewWriter(t.TempDir())
+	to, err := layout.NewWriter(t.TempDir(), func(text string) { t.Errorf("warning: %s", text) })
 	if err != nil {
 		t.Fatal(err)
 	}
