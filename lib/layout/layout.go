@@ -70,6 +70,9 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Errorf(status.NoInput, "%s: blob %s is not there", l.dir, d.Digest)
 	}
+	if status.Of(err) == status.Bad {
+		return nil, hintRemove(err, path)
+	}
 	if err != nil {
 		return nil, err
 	}

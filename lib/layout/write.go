@@ -130,6 +130,9 @@ func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	if err := w.CheckPlace(d.Digest); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (p *pull) blob(ctx context.Context, d v1.Descriptor) error {
 	if p.to.Has(ctx, d) {
 		return nil
 	}
+	if err := p.to.CheckPlace(d.Digest); err != nil {
+		return err
+	}
 	if d.Digest.Algorithm() != digest.SHA256 {
 		return status.Errorf(status.Bad, "%s: registries are asked for sha256 only", d.Digest)
 	}
