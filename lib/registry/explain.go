@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -20,10 +20,13 @@ import (
 // explain says in a few words what went wrong on the wire, and whether trying
 // again can help.
 func explain(err error) error {
+	var refused refusal
 	var answer *transport.Error
 	var certificate *tls.CertificateVerificationError
-	var network net.Error
+	var wire wireError
 	switch {
+	case errors.As(err, &refused):
+		return refused.error
 	case errors.As(err, &answer):
 		return explainAnswer(answer)
 	case errors.Is(err, context.Canceled) && !errors.Is(err, errSilent):
@@ -35,11 +38,15 @@ func explain(err error) error {
 		return status.Hint(status.Errorf(status.Temporary, "%w", errSilent), "--timeout allows more")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return status.Errorf(status.Temporary, "connection cut: %w", io.ErrUnexpectedEOF)
-	case errors.As(err, &network):
-		return status.Errorf(status.Temporary, "%w", network)
+	case errors.As(err, &wire):
+		return status.Errorf(status.Temporary, "%w", wire.error)
 	}
-	return status.With(status.Bad, err)
+	said := queries.ReplaceAllString(err.Error(), "?...")
+	return status.Errorf(status.Of(status.With(status.Bad, err)), "%s", said)
 }
+
+// queries are those of URLs in the words of others. They may hold secrets.
+var queries = regexp.MustCompile(`\?[^\s"]+`)
 
 // explainAnswer reads the registry's own words (distribution-spec, "Error
 // Codes").

@@ -24,10 +24,7 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 		return nil, status.Errorf(status.Usage, "%s: not a URL by http or https", req.URL.Redacted())
 	}
 	req.Header.Set("Accept-Encoding", "identity") // its sum is that of what is served
-	resp, err := (&http.Client{Transport: transport, CheckRedirect: stayEncrypted}).Do(req)
-	if status.Of(err) == status.Refused {
-		return nil, err
-	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -36,15 +33,6 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 		return nil, explainStatus(resp.StatusCode)
 	}
 	return &file{resp.Body}, nil
-}
-
-// stayEncrypted refuses to be sent from https to where anybody may listen and
-// speak.
-func stayEncrypted(to *http.Request, from []*http.Request) error {
-	if from[0].URL.Scheme == "https" && to.URL.Scheme != "https" {
-		return status.Errorf(status.Refused, "sent from https to %s", to.URL.Redacted())
-	}
-	return nil
 }
 
 // explainStatus gives the answer of a web server the exit status it means.

@@ -118,8 +118,8 @@ func TestGetLoop(t *testing.T) {
 		asked++
 		http.Redirect(w, r, r.URL.Path, http.StatusFound)
 	})
-	if err == nil || !strings.Contains(err.Error(), "redirects") || asked > maxHops+1 {
-		t.Errorf("asked %d times: %v", asked, err)
+	if status.Of(err) != status.Bad || !strings.Contains(err.Error(), "redirects") || asked > maxHops+1 {
+		t.Errorf("asked %d times: status %d, %v", asked, status.Of(err), err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"banger/lib/status"
 )
@@ -36,7 +37,8 @@ func TestGetDowngrade(t *testing.T) {
 	defer plain.Close()
 	encrypted := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
 	defer encrypted.Close()
-	if body, err := Get(t.Context(), encrypted.Client().Transport, encrypted.URL); status.Of(err) != status.Refused {
+	transport := &patient{encrypted.Client().Transport, time.Minute}
+	if body, err := Get(t.Context(), transport, encrypted.URL); status.Of(err) != status.Bad {
 		t.Errorf("%v, %v", body, err)
 	}
 	again := httptest.NewServer(http.RedirectHandler(plain.URL, http.StatusFound))

@@ -4,8 +4,8 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -16,16 +16,11 @@ import (
 var errSilent = errors.New("the server has gone silent")
 
 // NewTransport returns a transport that gives up on a server which says
-// nothing for so long, whatever it was in the middle of.
+// nothing for so long, whatever it was in the middle of, and follows only the
+// redirects that checkRedirect lets pass.
 func NewTransport(silence time.Duration) http.RoundTripper {
 	return &patient{remote.DefaultTransport, silence}
 }
-
-// maxHops is how many redirects are followed; the client of
-// go-containerregistry has no limit of its own.
-const maxHops = 10
-
-var errLoop = fmt.Errorf("more than %d redirects", maxHops)
 
 type patient struct {
 	http.RoundTripper
@@ -33,11 +28,8 @@ type patient struct {
 }
 
 func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
-	hops := 0
-	for r := req.Response; r != nil && r.Request != nil; r = r.Request.Response {
-		if hops++; hops > maxHops {
-			return nil, errLoop
-		}
+	if err := checkRedirect(req); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(p.silence, func() { cancel(errSilent) })
@@ -45,7 +37,7 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	timer.Stop()
 	if err != nil {
 		defer cancel(nil)
-		return nil, cause(ctx, err)
+		return nil, onWire(ctx, err)
 	}
 	resp.Body = &heard{resp.Body, ctx, cancel, timer, p.silence}
 	return resp, nil
@@ -64,8 +56,8 @@ func (h *heard) Read(p []byte) (int, error) {
 	h.timer.Reset(h.silence)
 	n, err := h.ReadCloser.Read(p)
 	h.timer.Stop()
-	if err != nil {
-		err = cause(h.ctx, err)
+	if err != nil && err != io.EOF {
+		err = onWire(h.ctx, err)
 	}
 	return n, err
 }
@@ -75,10 +67,27 @@ func (h *heard) Close() error {
 	return h.ReadCloser.Close()
 }
 
-// cause puts the reason of a cancellation in the place of its symptom.
-func cause(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errSilent) {
-		return errSilent
+// A wireError is an error of the connection, not of what came over it: another
+// try may go better.
+type wireError struct{ error }
+
+func (e wireError) Unwrap() error { return e.error }
+
+// Temporary tells go-containerregistry whether to try again at once.
+func (e wireError) Temporary() bool {
+	t, is := e.error.(interface{ Temporary() bool })
+	return is && t.Temporary()
+}
+
+// onWire marks an error of the connection, and puts the reason of a
+// cancellation in the place of its symptom. What http.Client has better words
+// for stays as it is: a server that does not speak TLS.
+func onWire(ctx context.Context, err error) error {
+	if _, is := err.(tls.RecordHeaderError); is {
+		return err
 	}
-	return err
+	if errors.Is(context.Cause(ctx), errSilent) {
+		err = errSilent
+	}
+	return wireError{err}
 }

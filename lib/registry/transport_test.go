@@ -3,16 +3,12 @@
 package registry
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-
-	"banger/lib/layout"
 	"banger/lib/status"
 )
 
@@ -26,29 +22,7 @@ func pullFrom(t *testing.T, silence time.Duration, answer http.HandlerFunc) erro
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
-	to, err := layout.NewWriter(t.TempDir(), func(text string) { t.Errorf("warning: %s", text) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(to.Close)
-	s := Source{Platform: layout.DefaultPlatform, Keychain: authn.NewMultiKeychain(), Transport: NewTransport(silence)}
-	_, err = s.Pull(context.Background(), to, strings.TrimPrefix(server.URL, "http://")+"/x:1", func(int64, int64) {})
-	return err
-}
-
-// A server that sends its clients in circles is not followed for ever.
-func TestRedirectLoop(t *testing.T) {
-	asked := 0
-	err := pullFrom(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
-		asked++
-		http.Redirect(w, r, r.URL.Path, http.StatusFound)
-	})
-	if err == nil || !strings.Contains(err.Error(), errLoop.Error()) {
-		t.Errorf("%v, want %v", err, errLoop)
-	}
-	if most := 10 * maxHops; asked > most {
-		t.Errorf("the server was asked %d times, more than %d", asked, most)
-	}
+	return pullOver(t, server, NewTransport(silence))
 }
 
 // One that says nothing is given up.

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"net/http"
+
+	"banger/lib/status"
+)
+
+// maxHops is how many redirects are followed; the client of
+// go-containerregistry has no limit of its own.
+const maxHops = 10
+
+// A refusal says why an answer is not followed or not taken. Asking again
+// would not help.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+func refuse(format string, args ...any) error {
+	return refusal{status.Errorf(status.Bad, format, args...)}
+}
+
+// checkRedirect refuses a request that a redirect led to, if it leads away
+// from the web, from https to where anybody may listen and speak, or in
+// circles. The target is not quoted: its query may hold a secret.
+func checkRedirect(to *http.Request) error {
+	from := redirectedBy(to)
+	if from == nil {
+		return nil
+	}
+	switch scheme := to.URL.Scheme; {
+	case scheme != "http" && scheme != "https":
+		return refuse("redirected to a URL of scheme %q, which is not followed", scheme)
+	case to.URL.Host == "":
+		return refuse("redirected to a URL without a host")
+	case scheme == "http" && from.URL.Scheme == "https":
+		return refuse("redirected from https to http on %s, which is not followed", to.URL.Host)
+	}
+	for hops := 1; from != nil; hops++ {
+		if hops > maxHops {
+			return refuse("more than %d redirects", maxHops)
+		}
+		from = redirectedBy(from)
+	}
+	return nil
+}
+
+// redirectedBy returns the request whose answer led to this one, nil for one
+// that no redirect led to.
+func redirectedBy(req *http.Request) *http.Request {
+	if req.Response == nil {
+		return nil
+	}
+	return req.Response.Request
+}
