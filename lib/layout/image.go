@@ -87,7 +87,10 @@ func (l *Layout) Manifest(d v1.Descriptor) (*v1.Manifest, error) {
 		}
 		return nil, status.Errorf(status.Bad, "%s: an artifact of type %q: %w", d.Digest, kind, errNotImage)
 	}
-	return m, checkDescriptors(append(m.Layers, m.Config)...)
+	if err := checkDescriptors(append(m.Layers, m.Config)...); err != nil {
+		return nil, err
+	}
+	return m, CheckDocument(m.Config)
 }
 
 var errNotImage = errors.New("not an image")

@@ -82,16 +82,25 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	}{Verify(f, d), f}, nil
 }
 
-// maxDocument bounds manifests, indexes and configs: what registries accept.
-const maxDocument = 4 << 20
+// MaxDocument bounds manifests, indexes and configs: what registries accept.
+const MaxDocument = 4 << 20
+
+// CheckDocument refuses a manifest, an index or a config that is described as
+// larger than MaxDocument.
+func CheckDocument(d v1.Descriptor) error {
+	if d.Size > MaxDocument {
+		return status.Errorf(status.Bad, "%s: a document of %d bytes, more than the %d allowed", d.Digest, d.Size, MaxDocument)
+	}
+	return nil
+}
 
 // maxIndex bounds index.json, which grows with each image of a cache.
 const maxIndex = 64 << 20
 
 // document reads a whole blob of JSON.
 func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
-	if d.Size > maxDocument {
-		return nil, status.Errorf(status.Bad, "%s: a document of %d bytes", d.Digest, d.Size)
+	if err := CheckDocument(d); err != nil {
+		return nil, err
 	}
 	r, err := l.Blob(d)
 	if err != nil {

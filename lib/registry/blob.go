@@ -18,14 +18,21 @@ import (
 
 // layers fetches what layers are missing, several at a time.
 func (p *pull) layers(ctx context.Context, layers []layout.Layer) error {
+	var blobs []v1.Descriptor
+	known := make(map[digest.Digest]bool)
+	for _, l := range layers {
+		if !known[l.Digest] {
+			known[l.Digest] = true
+			blobs = append(blobs, l.Descriptor)
+		}
+	}
+	if err := p.to.CheckSpace(blobs); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	asked := make(map[digest.Digest]bool)
-	for _, l := range layers {
-		if !asked[l.Digest] {
-			asked[l.Digest] = true
-			group.Go(func() error { return p.blob(ctx, l.Descriptor) })
-		}
+	for _, d := range blobs {
+		group.Go(func() error { return p.blob(ctx, d) })
 	}
 	return group.Wait()
 }

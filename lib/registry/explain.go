@@ -23,6 +23,7 @@ func explain(err error) error {
 	var refused refusal
 	var answer *transport.Error
 	var certificate *tls.CertificateVerificationError
+	var long *http.MaxBytesError
 	var wire wireError
 	switch {
 	case errors.As(err, &refused):
@@ -40,6 +41,8 @@ func explain(err error) error {
 		return status.Errorf(status.Temporary, "connection cut: %w", io.ErrUnexpectedEOF)
 	case errors.As(err, &wire):
 		return status.Errorf(status.Temporary, "%w", wire.error)
+	case errors.As(err, &long):
+		return status.Errorf(status.Bad, "a document of more than the %d bytes allowed", long.Limit)
 	}
 	said := queries.ReplaceAllString(err.Error(), "?...")
 	return status.Errorf(status.Of(status.With(status.Bad, err)), "%s", said)

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, 
 	}
 	p := &pull{Source: s, ref: ref, to: to, progress: progress}
 	p.options = []remote.Option{
-		remote.WithContext(ctx), remote.WithTransport(s.Transport), remote.WithAuthFromKeychain(s.Keychain),
+		remote.WithContext(ctx), remote.WithTransport(limited{s.Transport}), remote.WithAuthFromKeychain(s.Keychain),
 		remote.WithRetryBackoff(remote.Backoff{Duration: time.Second / 2, Factor: 3, Jitter: 0.1, Steps: tries}),
 	}
 	image, err := p.cached(ctx)
@@ -175,7 +176,7 @@ func (p *pull) resolve(top v1.Descriptor) (v1.Descriptor, error) {
 	if err != nil {
 		return top, err
 	}
-	desc, err := p.manifest(p.digest(chosen))
+	desc, err := p.child(chosen)
 	desc.Platform = chosen.Platform // which may say more than its config
 	return desc, err
 }
@@ -194,7 +195,7 @@ func (p *pull) nested(index v1.Descriptor, seen map[digest.Digest]bool) error {
 	}
 	for _, d := range children {
 		if layout.IsIndex(d.MediaType) && !seen[d.Digest] {
-			if _, err := p.manifest(p.digest(d)); err != nil {
+			if _, err := p.child(d); err != nil {
 				return err
 			}
 			if err := p.nested(d, seen); err != nil {
@@ -205,8 +206,16 @@ func (p *pull) nested(index v1.Descriptor, seen map[digest.Digest]bool) error {
 	return nil
 }
 
-func (p *pull) digest(d v1.Descriptor) name.Reference {
-	return p.ref.Context().Digest(string(d.Digest))
+// child fetches a manifest or index that an index lists.
+func (p *pull) child(d v1.Descriptor) (v1.Descriptor, error) {
+	if err := layout.CheckDocument(d); err != nil {
+		return v1.Descriptor{}, err
+	}
+	got, err := p.manifest(p.ref.Context().Digest(string(d.Digest)))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", d.Digest, err)
+	}
+	return got, err
 }
 
 // manifest fetches a manifest or index and keeps it.

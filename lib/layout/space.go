@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout
+
+import (
+	"fmt"
+	"os"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+)
+
+// CheckSpace returns an error if the blobs that are missing are described as
+// larger than what the file system has free. Each blob is listed once.
+func (w *Writer) CheckSpace(blobs []v1.Descriptor) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(w.dir, &st); err != nil || st.Blocks == 0 {
+		return nil // nobody knows; writing will tell
+	}
+	free := st.Bfree * uint64(st.Bsize)
+	var need uint64
+	for _, d := range blobs {
+		path, err := w.blobPath(d.Digest)
+		if err != nil {
+			return err
+		}
+		if info, err := os.Stat(path); err == nil && info.Size() == d.Size {
+			continue
+		}
+		if need += uint64(d.Size); need > free { // at each step: the sum of all may overflow
+			return fmt.Errorf("%s: layers of %d bytes or more, %d bytes are free: %w", w.dir, need, free, unix.ENOSPC)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"net/http"
+	"path"
+
+	"banger/lib/layout"
+)
+
+// limited bounds what a registry answers by what a document may have. Blobs
+// are of the size that their descriptor says, which is checked where they are
+// kept.
+type limited struct{ http.RoundTripper }
+
+func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(req)
+	if err != nil || isForBlob(req) {
+		return resp, err
+	}
+	if resp.StatusCode == http.StatusOK && resp.ContentLength > layout.MaxDocument {
+		resp.Body.Close()
+		return nil, refuse("a document of %d bytes, more than the %d allowed", resp.ContentLength, layout.MaxDocument)
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, layout.MaxDocument)
+	return resp, nil
+}
+
+// isForBlob tells a request for a blob, /v2/NAME/blobs/DIGEST, wherever
+// redirects have led it.
+func isForBlob(req *http.Request) bool {
+	for from := redirectedBy(req); from != nil; from = redirectedBy(req) {
+		req = from
+	}
+	return path.Base(path.Dir(req.URL.Path)) == "blobs"
+}
