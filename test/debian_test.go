@@ -56,7 +56,15 @@ func bootstrap(t testing.TB) string { return bootstrapWith(t, "sudo,iputils-ping
 func bootstrapWith(t testing.TB, packages string) string {
 	t.Helper()
 	need(t, "mmdebstrap")
-	path, err := mmdebstrap(packages)
+	path, err := mmdebstrap(suite(), sources(), "--quiet", "--variant=minbase", "--include="+packages)
+	obtained(t, err)
+	return path
+}
+
+// obtained skips the test if what it needs could not be got, and fails it where
+// nothing may be skipped.
+func obtained(t testing.TB, err error) {
+	t.Helper()
 	switch {
 	case err == nil:
 	case os.Getenv("CI") == "true":
@@ -64,12 +72,11 @@ func bootstrapWith(t testing.TB, packages string) string {
 	default:
 		t.Skip(err)
 	}
-	return path
 }
 
-// mmdebstrap makes the archive once per recipe, and keeps it in the user's
-// cache directory.
-func mmdebstrap(packages string) (string, error) {
+// mmdebstrap makes an archive of a release of Debian once per recipe, and keeps
+// it in the user's cache directory.
+func mmdebstrap(suite string, sources []string, options ...string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -78,15 +85,15 @@ func mmdebstrap(packages string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	recipe := []string{"--quiet", "--variant=minbase", "--include=" + packages, "--format=tar", suite()}
-	sum := sha256.Sum256([]byte(strings.Join(append(recipe, runtime.GOARCH), " ")))
-	path := filepath.Join(dir, fmt.Sprintf("debian-%s-%x.tar", suite(), sum[:6]))
+	recipe := append(options, "--format=tar", suite)
+	sum := sha256.Sum256([]byte(strings.Join(slices.Concat(recipe, []string{runtime.GOARCH}), " ")))
+	path := filepath.Join(dir, fmt.Sprintf("debian-%s-%x.tar", suite, sum[:6]))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
 	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
 	defer os.Remove(temp)
-	args := slices.Concat(recipe, []string{temp}, sources())
+	args := slices.Concat(recipe, []string{temp}, sources)
 	if said, err := exec.Command("mmdebstrap", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("mmdebstrap: %w\n%s", err, said)
 	}

@@ -166,12 +166,20 @@ func digestOf(t testing.TB, ref string) string {
 func mkfsVersion(t testing.TB) string {
 	t.Helper()
 	need(t, "mkfs.ext4")
-	said, err := exec.Command(which("mkfs.ext4"), "-V").CombinedOutput()
-	if words := strings.Fields(string(said)); err == nil && len(words) > 1 {
-		return words[1]
+	version, err := versionOf(which("mkfs.ext4"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("mkfs.ext4 -V: %v\n%s", err, said)
-	return ""
+	return version
+}
+
+// versionOf is the version of a mkfs.ext4.
+func versionOf(mkfs string) (string, error) {
+	said, err := exec.Command(mkfs, "-V").CombinedOutput()
+	if words := strings.Fields(string(said)); err == nil && len(words) > 1 {
+		return words[1], nil
+	}
+	return "", fmt.Errorf("%s -V: %w\n%s", mkfs, err, said)
 }
 
 // features are what every image has, and no other.

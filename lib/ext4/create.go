@@ -42,8 +42,9 @@ type Options struct {
 	eaInode bool // there is an attribute that needs the feature
 }
 
-// Create fills the file at path, which exists and is empty. The same options,
-// contents and version of mkfs.ext4 make the same bytes.
+// Create fills the file at path, which exists and is empty. The same options
+// and contents make the same bytes, whatever the version of mkfs.ext4; with
+// PopulateMkfs, from the same version.
 //
 // Without a Size, a quarter of the content again is free, or Free, and a
 // quarter of the used inodes; and the file is 1 GiB or more.

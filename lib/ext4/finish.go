@@ -2,9 +2,14 @@
 
 package ext4
 
+import "fmt"
+
 // finish writes the descriptors of the groups and the superblock, and their
 // backups, once everything else is there.
 func (m *Image) finish() error {
+	if err := m.initBackupGroups(); err != nil {
+		return err
+	}
 	freeBlocks, freeInodes := int64(0), uint32(0)
 	for g := range m.groupCount() {
 		d := m.group(g)
@@ -28,6 +33,26 @@ func (m *Image) finish() error {
 		le.PutUint32(sb[sbFreeInodes:], freeInodes)
 		ours(sb)
 	})
+}
+
+// initBackupGroups writes the block bitmaps of the groups that hold a backup of
+// the superblock. mke2fs does so since 1.47.1; before, it left those bitmaps
+// unwritten (BLOCK_UNINIT) where a group holds no file. So the bytes are the same
+// whichever version made the filesystem.
+func (m *Image) initBackupGroups() error {
+	for g := range m.groupCount() {
+		if !hasBackup(g) || !m.group(g).has(gdBlockUninit) {
+			continue
+		}
+		bits, err := m.blockBitmap(g)
+		if err == nil {
+			err = m.writeBlockBitmap(g, bits)
+		}
+		if err != nil {
+			return fmt.Errorf("group %d: %w", g, err)
+		}
+	}
+	return nil
 }
 
 // ours makes what depends on the machine in a superblock what it always is.

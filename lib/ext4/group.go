@@ -75,6 +75,17 @@ func (m *Image) readBlockBitmap(g int64) (*bitmap, error) {
 	return bits, nil
 }
 
+// writeBlockBitmap writes which blocks of a group are in use, and into its
+// descriptor how many are free. The descriptor itself is left to its caller.
+func (m *Image) writeBlockBitmap(g int64, bits *bitmap) error {
+	d := m.group(g)
+	d.setHalf(gdFreeBlocks, uint32(bits.zeros(m.groupBlocks(g))))
+	d.setHalf(gdBlockBitmapCs, m.bitmapChecksum(bits[:]))
+	d.setFlags(0, gdBlockUninit)
+	_, err := m.f.WriteAt(bits[:], d.block(gdBlockBitmap)*blockSize)
+	return err
+}
+
 // initBlockBitmap marks what is in use in a group whose bitmap was never
 // written, as ext4_init_block_bitmap (fs/ext4/balloc.c) has it.
 func (m *Image) initBlockBitmap(g int64, bits *bitmap) {

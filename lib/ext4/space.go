@@ -81,13 +81,8 @@ func (s *space) close() error {
 	}
 	s.mark()
 	d := s.m.group(s.group)
-	free := s.bits.zeros(s.m.groupBlocks(s.group))
-	if free == int64(d.half(gdFreeBlocks)) && d.has(gdBlockUninit) {
+	if d.has(gdBlockUninit) && s.bits.zeros(s.m.groupBlocks(s.group)) == int64(d.half(gdFreeBlocks)) {
 		return nil
 	}
-	d.setHalf(gdFreeBlocks, uint32(free))
-	d.setHalf(gdBlockBitmapCs, s.m.bitmapChecksum(s.bits[:]))
-	d.setFlags(0, gdBlockUninit)
-	_, err := s.m.f.WriteAt(s.bits[:], d.block(gdBlockBitmap)*blockSize)
-	return err
+	return s.m.writeBlockBitmap(s.group, s.bits)
 }

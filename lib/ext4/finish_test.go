@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ext4
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"banger/lib/tree"
+)
+
+// setBackupGroups makes the groups that hold a backup of the superblock and
+// nothing else what mke2fs made them before 1.47.1 (uninit), or what it makes
+// them since. It reports how many there are.
+func setBackupGroups(t testing.TB, m *Image, uninit bool) (count int) {
+	t.Helper()
+	for g := range m.groupCount() - 1 { // the last one's bitmap is written by every version
+		bits, d := new(bitmap), m.group(g)
+		m.initBlockBitmap(g, bits)
+		if !hasBackup(g) || bits.zeros(m.groupBlocks(g)) != int64(d.half(gdFreeBlocks)) {
+			continue
+		}
+		count++
+		d.setFlags(0, gdBlockUninit)
+		d.setHalf(gdBlockBitmapCs, m.bitmapChecksum(bits[:]))
+		if uninit {
+			clear(bits[:])
+			d.setFlags(gdBlockUninit, 0)
+			d.setHalf(gdBlockBitmapCs, 0)
+		}
+		le.PutUint16(d[gdChecksum:], m.groupChecksum(g))
+		m.editBlock(t, d.block(gdBlockBitmap), func(raw []byte) { copy(raw, bits[:]) })
+	}
+	for g := range m.groupCount() {
+		if !hasBackup(g) {
+			continue
+		}
+		if _, err := m.f.WriteAt(m.groups, (g*m.blocksPerGroup()+1)*blockSize); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return count
+}
+
+// fillBlank has mkfs.ext4 make a filesystem, changes it, and fills it with the
+// tree of a source. It returns the file.
+func fillBlank(t *testing.T, s *source, size int64, change func(m *Image)) string {
+	t.Helper()
+	program(t, "mkfs.ext4")
+	mkfs, err := FindMkfs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Tree: s.tree, Root: s.root, Size: size, Free: -1, Created: 1600000000, Seed: [32]byte{31: 1}}
+	p, err := newPlan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.eaInode = p.large
+	file := filepath.Join(t.TempDir(), "rootfs.ext4")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mkfs.size(t.Context(), file, o, p.demand); err != nil {
+		t.Fatal(err)
+	}
+	fsck(t, file)
+	change(opened(t, file))
+	fsck(t, file)
+	if _, err := fill(t.Context(), file, o, p, attempt{exact: true}); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Versions of mke2fs differ in whether they write the block bitmaps of groups
+// that hold a backup. Filled, a filesystem is the same bytes either way: with
+// files in the first group only, and in others too.
+func TestSameBytesWithEveryMke2fs(t *testing.T) {
+	for name, content := range map[string]int{"one group": 1 << 20, "two groups": 140 << 20} {
+		t.Run(name, func(t *testing.T) {
+			s := rich(t)
+			s.grow(1, 50)
+			s.add("big", tree.Inode{}, strings.Repeat("x", content))
+			var sums [][]byte
+			for _, uninit := range []bool{true, false} {
+				file := fillBlank(t, s, 600<<20, func(m *Image) {
+					if setBackupGroups(t, m, uninit) == 0 {
+						t.Fatal("no group has nothing but a backup")
+					}
+				})
+				fsck(t, file)
+				sound(t, opened(t, file))
+				sums = append(sums, sum(t, file))
+			}
+			if !bytes.Equal(sums[0], sums[1]) {
+				t.Error("the bytes depend on whether mke2fs has written the bitmaps of groups that hold a backup")
+			}
+		})
+	}
+}
+
+// Check accepts images of both kinds, as --populate=mkfs makes them, and finds a
+// bit that is wrong in the bitmap of a group that holds a backup.
+func TestCheckBackupGroups(t *testing.T) {
+	whole := rich(t).image(Options{Size: 600 << 20, Free: -1, Created: 1})
+	for _, uninit := range []bool{true, false} {
+		m := copyOf(t, whole)
+		if setBackupGroups(t, m, uninit) == 0 {
+			t.Fatal("no group has nothing but a backup")
+		}
+		fsck(t, m.f.Name())
+		m = opened(t, m.f.Name())
+		sound(t, m)
+		block := m.group(1).block(gdBlockBitmap)
+		want := "group 1: the block bitmap does not match its checksum"
+		if uninit {
+			want = fmt.Sprintf("group 1: the block bitmap, which was never written: block %d", block)
+		}
+		for _, at := range []int64{0, 2000, blockSize - 1} {
+			flip(t, m, block*blockSize+at, 1)
+			if all := problems(t, m); !strings.Contains(strings.Join(all, "\n"), want) {
+				t.Errorf("uninit %v, byte %d: %q, want %s", uninit, at, all, want)
+			}
+			flip(t, m, block*blockSize+at, 1)
+		}
+	}
+}

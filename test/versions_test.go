@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"banger/lib/sparse"
+)
+
+// TestVersions makes images with several versions of e2fsprogs. Filled directly,
+// they are the same bytes whichever version it is. Filled by mkfs.ext4 they need
+// not be. Either way the e2fsck of every version and banger-verify accept them: of a
+// terabyte, the oldest e2fsck and the newest.
+func TestVersions(t *testing.T) {
+	all := everyE2fsprogs(t)
+	u := newUser(t, nobody)
+	registry := newFaultRegistry(t)
+	bundle := func(name, ref string) string {
+		output(t, u.command("sh", "-c", `banger-fetch "$1" | banger-flatten -o "$2"`, "sh", ref, name))
+		return name
+	}
+	small := bundle("small.bundle", registry.push(t, "small:1", smallLayers(t, smallBase(t), smallMiddle(t))))
+	rich := bundle("rich.bundle", registry.push(t, "rich:1", richImage(t)))
+	for _, c := range []struct {
+		populate, bundle string
+		sizes            []string
+	}{
+		{"direct", small, []string{"8M"}},
+		{"direct", rich, []string{"min", "1G", "9G", "1T"}},
+		{"mkfs", small, []string{"8M", "1G", "9G", "1T"}},
+	} {
+		for _, size := range c.sizes {
+			t.Run(c.populate+"/"+size, func(t *testing.T) {
+				t.Parallel()
+				images := u.versions(t, all, c.bundle, "--populate="+c.populate, "--size="+size)
+				if c.populate == "direct" && len(images) != 1 {
+					t.Errorf("%d different images: %q", len(images), slices.Sorted(maps.Values(images)))
+				}
+				judges := all
+				if size == "1T" { // which takes e2fsck seconds
+					judges = []e2fsprogs{all[0], all[len(all)-1]}
+				}
+				for _, image := range images {
+					for _, v := range judges {
+						output(t, exec.Command(filepath.Join(v.dir, "e2fsck"), "-fn", image))
+					}
+					u.agrees(t, "--against", c.bundle, image)
+				}
+			})
+		}
+	}
+}
+
+// versions makes an image of a bundle with every version, and returns those that
+// are not the same bytes, by their digests.
+func (u user) versions(t *testing.T, all []e2fsprogs, bundle string, flags ...string) map[string]string {
+	t.Helper()
+	images, dir := map[string]string{}, u.place(t)
+	for _, v := range all {
+		args := slices.Concat(flags, []string{"-o", filepath.Join(dir, v.suite+".ext4"), bundle})
+		image := output(t, withEnv(u.command("banger-mkext4", args...), "PATH="+v.dir+":"+loginPath))
+		var record struct{ Mkfs string }
+		if fromJSON(t, read(t, image+".json"), &record); record.Mkfs != v.version {
+			t.Errorf("%s: the record says mkfs.ext4 %s, want %s", image, record.Mkfs, v.version)
+		}
+		images[sparseHash(t, image)] = image
+	}
+	return images
+}
+
+// sparseHash is a digest of a file's bytes: of its size, and of each block that
+// is not all zeros with its place. Holes are not read.
+func sparseHash(t testing.TB, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	usage, err := sparse.ScanFile(f, func(p []byte, off int64) error {
+		for block := range slices.Chunk(p, sparse.BlockSize) {
+			binary.Write(h, binary.LittleEndian, off)
+			h.Write(block)
+			off += sparse.BlockSize
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x of %d bytes", h.Sum(nil), usage.Size)
+}
