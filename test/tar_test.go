@@ -215,17 +215,21 @@ func TestTarOutput(t *testing.T) {
 	for name, print := range map[string]func(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool){
 		"full": full, "gone": goneReader,
 	} {
-		t.Run(name, func(t *testing.T) {
-			cmd := u.command("banger-tar", tree)
-			judge := print(t, cmd)
-			judge(finish(t, cmd), false)
+		for _, flags := range [][]string{nil, {"-z"}} {
+			t.Run(strings.Join(append(flags, name), " "), func(t *testing.T) {
+				cmd := u.command("banger-tar", append(flags, tree)...)
+				judge := print(t, cmd)
+				judge(finish(t, cmd), false)
+			})
+		}
+	}
+	for _, command := range []string{"banger-tar tree", "banger-tar -z tree"} {
+		t.Run(command+" on a terminal", func(t *testing.T) {
+			need(t, "script")
+			o := finish(t, u.command("script", "--quiet", "--return", "--command", command, "/dev/null"))
+			if o.code != 64 || !strings.Contains(o.stdout, "hint: ") || len(o.stdout) > 200 {
+				t.Errorf("exit status %d, %q", o.code, o.stdout)
+			}
 		})
 	}
-	t.Run("a terminal", func(t *testing.T) {
-		need(t, "script")
-		o := finish(t, u.command("script", "--quiet", "--return", "--command", "banger-tar tree", "/dev/null"))
-		if o.code != 64 || !strings.Contains(o.stdout, "hint: ") || len(o.stdout) > 200 {
-			t.Errorf("exit status %d, %q", o.code, o.stdout)
-		}
-	})
 }

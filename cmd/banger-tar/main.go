@@ -12,7 +12,7 @@ import (
 	"banger/lib/status"
 )
 
-const help = `Usage: banger-tar [BUNDLE|DIR] >FILE
+const help = `Usage: banger-tar [-z] [BUNDLE|DIR] >FILE
 
 Writes a bundle or a plain directory, named by an operand or by the one line of
 standard input, to standard output as one pax archive with all its metadata. The
@@ -25,6 +25,7 @@ same bundle makes the same bytes.
 
 func main() {
 	tool := filter.New("banger-tar", help)
+	compress := tool.Flags.BoolP("gzip", "z", false, "compress the archive with gzip, on all processors")
 	os.Exit(tool.Run(func(ctx context.Context, args []string) error {
 		if len(args) > 1 {
 			return filter.Usagef("one archive for %d bundles", len(args))
@@ -39,6 +40,9 @@ func main() {
 		source, err := bundle.Open(ctx, dir, nil, tool.Warn)
 		if err != nil {
 			return err
+		}
+		if *compress {
+			return source.WriteTarGzip(ctx, tool.Out(), tool.Warn)
 		}
 		return source.WriteTar(ctx, tool.Out(), tool.Warn)
 	}))
