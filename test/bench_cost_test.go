@@ -28,18 +28,29 @@ func (u user) measure(b testing.TB, name string, args ...string) (c cost) {
 	b.Helper()
 	report := filepath.Join(u.home, "time")
 	cmd := u.command(name, args...)
-	cmd.Args = append([]string{"time", "-o", report, "-f", "%U %S %M", cmd.Path}, args...)
+	cmd.Args = append([]string{"time", "-o", report, "-f", timeFormat, cmd.Path}, args...)
 	cmd.Path = which("time")
 	unix.Sync() // What the run before has written is not for this one to write.
 	start := time.Now()
 	output(b, cmd)
-	c[wall] = time.Since(start).Seconds()
+	took := time.Since(start).Seconds()
+	c = readTime(b, report)
+	c[wall] = took // the same in finer steps
+	return c
+}
+
+// timeFormat is what readTime reads.
+const timeFormat = "%e %U %S %M"
+
+// readTime is the cost that time(1) has written to a file.
+func readTime(b testing.TB, report string) (c cost) {
+	b.Helper()
 	text, err := os.ReadFile(report)
 	if err != nil {
 		b.Fatal(err)
 	}
 	var user, system, kib float64
-	if _, err := fmt.Sscan(string(text), &user, &system, &kib); err != nil {
+	if _, err := fmt.Sscan(string(text), &c[wall], &user, &system, &kib); err != nil {
 		b.Fatalf("time: %q: %v", text, err)
 	}
 	c[cpu], c[peak] = user+system, kib/1024

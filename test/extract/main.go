@@ -2,7 +2,8 @@
 
 // Command extract does with the one image of an OCI image layout what
 // `crane export | tar -x` does with one in a registry: go-containerregistry
-// flattens it to an archive, from which GNU tar makes a tree.
+// flattens it to an archive, from which GNU tar makes a tree in the directory
+// given. Without a directory the archive goes to standard output.
 package main
 
 import (
@@ -19,18 +20,23 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	if err := extract(os.Args[1], os.Args[2]); err != nil {
+	image, err := only(os.Args[1])
+	if err == nil {
+		archive := mutate.Extract(image)
+		defer archive.Close()
+		if len(os.Args) > 2 {
+			err = extract(archive, os.Args[2])
+		} else {
+			_, err = io.Copy(os.Stdout, archive)
+		}
+	}
+	if err != nil {
 		log.Fatal("extract: ", err)
 	}
 }
 
-func extract(from, dir string) error {
-	image, err := only(from)
-	if err != nil {
-		return err
-	}
-	archive := mutate.Extract(image)
-	defer archive.Close()
+// extract has GNU tar make a tree in dir.
+func extract(archive io.Reader, dir string) error {
 	tar := exec.Command("tar", "-x", "--numeric-owner", "-C", dir)
 	tar.Stderr = os.Stderr
 	to, err := tar.StdinPipe()
