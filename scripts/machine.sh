@@ -1,31 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh disable=SC2154,SC2034 # the variables are the script's
 #
-# The machine of banger boot: its processor, its console and its end. Read by
-# the script, whose trap ends the processes $machine and $reader.
+# The machine of banger boot: its console and its end. Read by the script, whose
+# trap ends the processes $machine and $reader.
 
-# processor: $accel, by which QEMU has one. KVM is there or not, and on some
-# machines it is there and does not work. What takes its place counts
-# instructions, so that a busy host does not look to the guest like a processor
-# whose clock cannot be measured; several processors would hang with that.
-processor() {
-	if ! command -v qemu-system-x86_64 >/dev/null; then
-		say 'qemu-system-x86_64: not found'
-		hint 'install qemu-system-x86, or --print firecracker'
-		exit 66
-	fi
-	if [ -w /dev/kvm ] && (accelerate) 2>/dev/null; then
-		accel='-accel kvm -cpu host'
-	elif [ "$cpus" -eq 1 ]; then
-		accel='-accel tcg -icount shift=3 -cpu max'
-	else
-		accel='-accel tcg -cpu max'
-	fi
-}
-accelerate() {
-	echo quit | qemu-system-x86_64 -M microvm -accel kvm -cpu host -nodefaults -no-user-config \
-		-display none -S -monitor stdio >/dev/null 2>&1
-}
 # attend COMMAND...: runs a machine, its console on the standard streams; $code
 # is what it has ended with. QEMU writes on when nobody reads any more, or to a
 # disk that is full; cat does not. Both are waited for in the background, so

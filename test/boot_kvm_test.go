@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A host's /dev/kvm: one that is missing, that its user may not open, and that
+// opens without being KVM. The fake QEMU does not look at it.
+const (
+	missing    = ""
+	unreadable = "mknod -m 600 /dev/kvm c 1 3"
+	present    = "mknod -m 666 /dev/kvm c 1 3" // as /dev/null
+)
+
+// fakeQEMU is a QEMU that works when it emulates: it holds its disk against the
+// published one. A test puts before it what KVM does.
+const fakeQEMU = `echo "$*" >>$HOME/calls
+value() { printf %s "$*" | sed -n "s/.*$key\([^ ,]*\).*/\1/p"; }
+key=,file= disk=$(value "$@")
+key=id=status,path= status=$(value "$@")
+ends() { echo "$1" >"$status"; exit; }
+case "$*" in
+--version) exit ;;
+*isa-debug-exit*) probe ;;
+*'-accel kvm'*) machine "$@" ;;
+*) cmp "$disk" $HOME/.local/state/banger/images/app/rootfs.ext4 && echo emulated && ends 42 ;;
+esac
+`
+
+// kvmCases are boots of an image whose command ends with 42.
+var kvmCases = []struct {
+	name     string
+	dev      string // makes /dev/kvm
+	probe    string // what the fake QEMU does for it
+	machine  string // and for the image, with KVM
+	flags    string
+	code     int
+	stdout   string
+	stderr   string // a line of it, as a regular expression
+	attempts string // the accelerators tried; "probe" first
+}{
+	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating, .*modprobe.*`, "tcg"},
+	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
+	{"group", unreadable + "; chgrp daemon /dev/kvm; chmod 660 /dev/kvm", "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*usermod -aG daemon 54321, then log in again`, "tcg"},
+	{"works", present, "exit 43", "echo accelerated; ends 42", "", 42, "accelerated\n", "", "probe kvm"},
+	{"hangs", present, "exec sleep 600", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no guest runs on it: emulating, .*`, "probe tcg"},
+	{"ends", present, "exit 0", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no guest runs on it: emulating, .*`, "probe tcg"},
+	{"kvm", present, "exit 1", "echo accelerated; ends 42", "--accel kvm", 42, "accelerated\n", "", "kvm"},
+	{"kvm missing", missing, "", "", "--accel kvm", 66, "", `hint: .*modprobe.*`, ""},
+	{"kvm unreadable", unreadable, "", "", "--accel kvm", 77, "", `banger-boot: /dev/kvm: permission denied`, ""},
+	{"tcg", present, "", "", "--accel tcg", 42, "emulated\n", "", "tcg"},
+	{"tcg missing", missing, "", "", "--accel tcg", 42, "emulated\n", "", "tcg"},
+	{"nonsense", present, "", "", "--accel xen", 64, "", `banger-boot: --accel xen: kvm or tcg`, ""},
+	{"nothing to run", present, "", "", "--accel tcg --keep disk --print firecracker", 64, "", `banger-boot: --accel .*`, ""},
+}
+
+// TestBootKVM boots with a KVM that is missing, forbidden or broken in each of
+// the ways that are known. No boot hangs.
+func TestBootKVM(t *testing.T) {
+	need(t, "unshare", "setpriv", "qemu-system-x86_64")
+	needRoot(t)
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	for _, c := range kvmCases {
+		t.Run(c.name, func(t *testing.T) {
+			o := finish(t, u.onKVM(t, u.command("banger", bootArgs(c.flags)...), c.dev, c.probe, c.machine))
+			if o.code != c.code || o.stdout != c.stdout {
+				t.Errorf("exit %d, not %d; %q, not %q", o.code, c.code, o.stdout, c.stdout)
+			}
+			if !regexp.MustCompile("(?m)^"+c.stderr+"$").MatchString(o.stderr) && c.stderr != "" {
+				t.Errorf("no line %q", c.stderr)
+			}
+			if n := strings.Count(o.stderr, "/dev/kvm:"); n > 1 || n > 0 && c.stderr == "" {
+				t.Errorf("%d lines about /dev/kvm", n)
+			}
+			u.tried(t, o, c.attempts)
+		})
+	}
+	t.Run("none", func(t *testing.T) { u.noKVM(t) })
+}
+
+// bootArgs are those of banger for the image, with some flags.
+func bootArgs(flags string) []string {
+	return append(append([]string{"boot"}, strings.Fields(flags)...), "app", "--", "/app")
+}
+
+// noKVM: QEMU itself finds that /dev/kvm is not KVM. The image is booted all the
+// same, but not if KVM was asked for.
+func (u user) noKVM(t *testing.T) {
+	for flags, code := range map[string]int{"": 42, "--accel kvm": 1} {
+		o := finish(t, u.inDev(t, u.command("banger", bootArgs(flags)...), present))
+		if o.code != code || strings.Contains(o.stderr, "/dev/kvm: no guest runs on it: emulating") != (flags == "") {
+			t.Errorf("%s: exit %d, not %d; %s", flags, o.code, code, o.stderr)
+		}
+		noLeftovers(t, u)
+	}
+}
+
+// onKVM has a command find the fake QEMU, and a host's /dev/kvm.
+func (u user) onKVM(t *testing.T, cmd *exec.Cmd, dev, probe, machine string) *exec.Cmd {
+	t.Helper()
+	os.Remove(filepath.Join(u.home, "calls"))
+	os.Remove(filepath.Join(u.home, "disk"))
+	for _, body := range []*string{&probe, &machine} {
+		if *body == "" {
+			*body = "exit 99"
+		}
+	}
+	script := "probe() { " + probe + "\n}\nmachine() { " + machine + "\n}\n" + fakeQEMU
+	return u.inDev(t, u.with(t, cmd, "qemu-system-x86_64", script), dev)
+}
+
+// inDev runs a command in a mount namespace with a /dev of its own, which makes
+// what else is in it.
+func (u user) inDev(t *testing.T, cmd *exec.Cmd, makes string) *exec.Cmd {
+	t.Helper()
+	script := `mount -t tmpfs -o mode=755 dev /dev
+mknod -m 666 /dev/null c 1 3
+mknod -m 666 /dev/zero c 1 5
+mknod -m 666 /dev/full c 1 7
+mknod -m 666 /dev/urandom c 1 9
+mknod -m 666 /dev/tty c 5 0
+mkdir /dev/pts
+mount -t devpts -o newinstance,ptmxmode=666 pts /dev/pts
+ln -s pts/ptmx /dev/ptmx
+ln -s /proc/self/fd /dev/fd
+` + makes + `
+exec setpriv --reuid "$0" --regid "$0" --clear-groups "$@"`
+	id := strconv.Itoa(int(u.id))
+	in := exec.Command("unshare", append([]string{"--mount", "sh", "-ec", script, id}, cmd.Args...)...)
+	in.Dir, in.Env = cmd.Dir, cmd.Env
+	return in
+}
+
+// tried holds the accelerators that the fake QEMU was called with against those
+// that it should be, and shows what was said if the test has failed.
+func (u user) tried(t *testing.T, o outcome, want string) {
+	t.Helper()
+	calls, err := os.ReadFile(filepath.Join(u.home, "calls"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var tried []string
+	for call := range strings.Lines(string(calls)) {
+		switch {
+		case strings.Contains(call, "isa-debug-exit"):
+			tried = append(tried, "probe")
+		case strings.Contains(call, "-accel kvm -cpu host "):
+			tried = append(tried, "kvm")
+		case strings.Contains(call, "-accel tcg "):
+			tried = append(tried, "tcg")
+		}
+	}
+	if got := strings.Join(tried, " "); got != want {
+		t.Errorf("tried %q, not %q", got, want)
+	}
+	if t.Failed() {
+		t.Log(o.stderr)
+	}
+	noLeftovers(t, u)
+}
