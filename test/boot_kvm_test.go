@@ -26,14 +26,23 @@ const fakeQEMU = `echo "$*" >>$HOME/calls
 value() { printf %s "$*" | sed -n "s/.*$key\([^ ,]*\).*/\1/p"; }
 key=,file= disk=$(value "$@")
 key=id=status,path= status=$(value "$@")
+key=,logfile= log=$(value "$@")
+prints() { echo "$1"; [ -z "$log" ] || echo "$1" >"$log"; }
 ends() { echo "$1" >"$status"; exit; }
+stops() {
+	printf '%s\n' "$1" 'emulation failure' 'RAX=0000000000000000 RBX=0000000000000001' >&2
+	exec sleep 600
+}
 case "$*" in
 --version) exit ;;
 *isa-debug-exit*) probe ;;
 *'-accel kvm'*) machine "$@" ;;
-*) cmp "$disk" $HOME/.local/state/banger/images/app/rootfs.ext4 && echo emulated && ends 42 ;;
+*) cmp "$disk" $HOME/.local/state/banger/images/app/rootfs.ext4 && prints emulated && ends 42 ;;
 esac
 `
+
+// stopped is what QEMU says before it stops a machine without ending.
+const stopped = "KVM internal error. Suberror: 1"
 
 // kvmCases are boots of an image whose command ends with 42.
 var kvmCases = []struct {
@@ -50,10 +59,17 @@ var kvmCases = []struct {
 	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating, .*modprobe.*`, "tcg"},
 	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
 	{"group", unreadable + "; chgrp daemon /dev/kvm; chmod 660 /dev/kvm", "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*usermod -aG daemon 54321, then log in again`, "tcg"},
-	{"works", present, "exit 43", "echo accelerated; ends 42", "", 42, "accelerated\n", "", "probe kvm"},
+	{"works", present, "exit 43", "prints accelerated; ends 42", "", 42, "accelerated\n", "", "probe kvm"},
 	{"hangs", present, "exec sleep 600", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no guest runs on it: emulating, .*`, "probe tcg"},
 	{"ends", present, "exit 0", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no guest runs on it: emulating, .*`, "probe tcg"},
-	{"kvm", present, "exit 1", "echo accelerated; ends 42", "--accel kvm", 42, "accelerated\n", "", "kvm"},
+	{"stops", present, "exit 43", "echo written >>$disk; stops '" + stopped + "'", "", 42, "emulated\n", `banger-boot: KVM has stopped the machine before .*`, "probe kvm tcg"},
+	{"run failed", present, "exit 43", "stops 'error: kvm run failed Bad address'", "", 42, "emulated\n", `RAX=0000000000000000 RBX=0000000000000001`, "probe kvm tcg"},
+	{"entry failed", present, "exit 43", "stops 'KVM: entry failed, hardware error 0x80000021'", "", 42, "emulated\n", `KVM: entry failed, hardware error 0x80000021`, "probe kvm tcg"},
+	{"printed", present, "exit 43", "printf '\\0'; stops '" + stopped + "'", "", 1, "\x00", `hint: --accel tcg .*`, "probe kvm"},
+	{"ended", present, "exit 43", "echo 0 >$status; stops '" + stopped + "'", "", 1, "", `hint: --accel tcg .*`, "probe kvm"},
+	{"kept", present, "exit 43", "stops '" + stopped + "'", "--keep disk", 1, "", `hint: --accel tcg .*`, "probe kvm"},
+	{"kvm", present, "exit 1", "prints accelerated; ends 42", "--accel kvm", 42, "accelerated\n", "", "kvm"},
+	{"kvm stops", present, "", "stops '" + stopped + "'", "--accel=kvm", 1, "", `banger-boot: KVM has stopped the machine`, "kvm"},
 	{"kvm missing", missing, "", "", "--accel kvm", 66, "", `hint: .*modprobe.*`, ""},
 	{"kvm unreadable", unreadable, "", "", "--accel kvm", 77, "", `banger-boot: /dev/kvm: permission denied`, ""},
 	{"tcg", present, "", "", "--accel tcg", 42, "emulated\n", "", "tcg"},
@@ -63,9 +79,9 @@ var kvmCases = []struct {
 }
 
 // TestBootKVM boots with a KVM that is missing, forbidden or broken in each of
-// the ways that are known. No boot hangs.
+// the ways that are known. No boot hangs, and none runs twice what has begun.
 func TestBootKVM(t *testing.T) {
-	need(t, "unshare", "setpriv", "qemu-system-x86_64")
+	need(t, "unshare", "setpriv", "script", "qemu-system-x86_64")
 	needRoot(t)
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
@@ -84,12 +100,44 @@ func TestBootKVM(t *testing.T) {
 			u.tried(t, o, c.attempts)
 		})
 	}
+	t.Run("streams", func(t *testing.T) { u.kvmStreams(t) })
 	t.Run("none", func(t *testing.T) { u.noKVM(t) })
 }
 
 // bootArgs are those of banger for the image, with some flags.
 func bootArgs(flags string) []string {
 	return append(append([]string{"boot"}, strings.Fields(flags)...), "app", "--", "/app")
+}
+
+// kvmStreams: wherever the streams go, a KVM that stops is noticed, and so is a
+// sign of life before it.
+func (u user) kvmStreams(t *testing.T) {
+	terminal := func(command string) string {
+		return "{ script --quiet --return --command '" + command + " 2>/dev/null' /dev/null; echo $?; } | tail -n 2"
+	}
+	const silent = "stops '" + stopped + "'"
+	// The real QEMU prints what a guest does, then KVM is said to stop it.
+	real := `for word; do shift
+	case $word in kvm) word=tcg ;; host) word=max ;; esac
+	set -- "$@" "$word"
+done
+` + which("qemu-system-x86_64") + ` "$@" -icount shift=3 <&0 >/dev/null
+` + silent
+	for _, c := range []struct{ script, machine, stdout, attempts string }{
+		{"banger boot app -- /app <&- 2>&-; echo $?", silent, "emulated\n42\n", "probe kvm tcg"},
+		{"banger boot app -- /app 2>/dev/full; echo $?", silent, "emulated\n42\n", "probe kvm tcg"},
+		{"banger boot app -- /app >/dev/full; echo $?", "prints x; " + silent, "73\n", "probe kvm"},
+		{terminal("banger boot app -- /app"), silent, "emulated\r\n42\n", "probe kvm tcg"},
+		{terminal("banger boot app -- /app"), "prints x; " + silent, "x\r\n1\n", "probe kvm"},
+		{terminal("banger boot app"), real, "1\n", "probe kvm"},
+		{terminal("banger boot app -- /app"), "exit 9", "9\n", "probe kvm"},
+	} {
+		o := finish(t, u.onKVM(t, u.command("sh", "-c", c.script), present, "exit 43", c.machine))
+		if o.stdout != c.stdout {
+			t.Errorf("%s\n%s: %q, not %q", c.script, c.machine, o.stdout, c.stdout)
+		}
+		u.tried(t, o, c.attempts)
+	}
 }
 
 // noKVM: QEMU itself finds that /dev/kvm is not KVM. The image is booted all the
