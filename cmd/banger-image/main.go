@@ -76,7 +76,8 @@ func main() {
 
 // list prints a line an image.
 func list(tool *filter.Tool, s *store.Store, asJSON bool) error {
-	images, err := s.Images(func(err error) { tool.Warn(err.Error()) })
+	skipped := tool.Skipped()
+	images, err := s.Images(skipped.Add)
 	if err != nil {
 		return err
 	}
@@ -86,14 +87,17 @@ func list(tool *filter.Tool, s *store.Store, asJSON bool) error {
 				return err
 			}
 		}
-		return nil
+		return skipped.Err()
 	}
 	rows := [][]string{{"NAME", "REFERENCE", "SIZE", "KERNEL", "MANAGED", "AGE"}}
 	for _, i := range images {
 		size, age := units.BytesSize(float64(i.Ext4.Size)), units.HumanDuration(time.Since(i.Registered))
 		rows = append(rows, []string{i.Name, or(i.Reference, "-"), size, kernel(i), yes(i.Managed), age})
 	}
-	return tool.PrintTable(rows)
+	if err := tool.PrintTable(rows); err != nil {
+		return err
+	}
+	return skipped.Err()
 }
 
 // kernel is what the list calls an image's kernel.

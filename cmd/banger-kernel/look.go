@@ -24,10 +24,18 @@ func (c *command) list(ctx context.Context, args []string) error {
 	if c.available {
 		return c.listAvailable(ctx)
 	}
-	kernels, err := c.store.Kernels(func(err error) { c.Warn(err.Error()) })
+	skipped := c.Skipped()
+	kernels, err := c.store.Kernels(skipped.Add)
 	if err != nil {
 		return err
 	}
+	if err := c.printKernels(kernels); err != nil {
+		return err
+	}
+	return skipped.Err()
+}
+
+func (c *command) printKernels(kernels []*store.Kernel) error {
 	if c.json {
 		return printAll(c, kernels)
 	}

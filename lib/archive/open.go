@@ -61,7 +61,19 @@ func openTree(path string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openDir(filepath.Join(path, bundle.TreeDir), r.Reference)
+	if _, err := bundle.TreeOf(path); err != nil {
+		return nil, err
+	}
+	dir, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	root, err := dir.OpenRoot(bundle.TreeDir) // which leads nowhere else by now either
+	if err != nil {
+		return nil, err
+	}
+	return &Files{root.FS(), r.Reference, root.Close}, nil
 }
 
 func openDir(path, source string) (*Files, error) {

@@ -43,15 +43,18 @@ func (c *companions) check() error {
 		if c.of == "" {
 			break
 		}
-		there, err := os.ReadFile(c.beside(name))
+		there, err := ReadDocument(c.beside(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		raw, readErr := os.ReadFile(filepath.Join(c.of, name))
-		if readErr != nil {
-			return readErr
+		if err != nil {
+			return notOurs(c.beside(name))
 		}
-		if err == nil && bytes.Equal(there, raw) {
+		raw, err := ReadDocument(filepath.Join(c.of, name))
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(there, raw) {
 			continue
 		}
 		r, err := ReadRecord(c.beside(RecordFile))
@@ -72,10 +75,14 @@ func notOurs(path string) error {
 
 // claimed tells whether another ext4 file in the directory is of an image.
 func (c *companions) claimed(image digest.Digest) bool {
-	records, _ := filepath.Glob(filepath.Join(filepath.Dir(c.dst), "*"+Ext4Record))
-	for _, path := range records {
-		file := strings.TrimSuffix(path, Ext4Record)
-		r, err := readExt4Record(path)
+	names, _ := os.ReadDir(filepath.Dir(c.dst))
+	for _, e := range names {
+		name, is := strings.CutSuffix(e.Name(), Ext4Record)
+		if !is {
+			continue
+		}
+		file := c.beside(name)
+		r, err := readExt4Record(file + Ext4Record)
 		if _, statErr := os.Lstat(file); err == nil && statErr == nil && r.Image == image && file != filepath.Clean(c.dst) {
 			return true
 		}
@@ -85,19 +92,11 @@ func (c *companions) claimed(image digest.Digest) bool {
 
 // readExt4Record reads a FILE.json, and nothing that only looks like one.
 func readExt4Record(path string) (*Ext4, error) {
-	info, err := os.Lstat(path)
+	raw, err := ReadDocument(path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r, d := new(Ext4), json.NewDecoder(f)
+	r, d := new(Ext4), json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(r); err != nil || r.Size == 0 || r.UUID == "" {
 		return nil, errors.Join(err, errors.New("not the record of an ext4 file"))
@@ -125,7 +124,7 @@ func (c *companions) write(path string, s *Source, o Ext4Options) error {
 		if c.of == "" || err != nil {
 			break
 		}
-		if raw, err = os.ReadFile(filepath.Join(c.of, name)); err == nil {
+		if raw, err = ReadDocument(filepath.Join(c.of, name)); err == nil {
 			err = c.put(c.beside(name), raw)
 		}
 	}
@@ -137,7 +136,7 @@ func (c *companions) write(path string, s *Source, o Ext4Options) error {
 
 // put makes or replaces a companion in one step.
 func (c *companions) put(dst string, raw []byte) error {
-	if there, err := os.ReadFile(dst); err == nil && bytes.Equal(there, raw) {
+	if there, err := ReadDocument(dst); err == nil && bytes.Equal(there, raw) {
 		return nil
 	} else if errors.Is(err, fs.ErrNotExist) {
 		c.made = append(c.made, dst)

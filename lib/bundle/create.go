@@ -93,7 +93,7 @@ func makeDir(path string) (*os.File, error) {
 
 // describe writes the manifest, the config and the record.
 func (w *workbench) describe(t *tree.Tree) error {
-	manifest := func(f io.Writer) error { return mtree.Write(f, t) }
+	manifest := func(f io.Writer) error { return mtree.Write(mtree.Limited(f), t) }
 	if err := writeNew(w.path(ManifestFile), manifest); err != nil {
 		return err
 	}

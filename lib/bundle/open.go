@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"banger/lib/input"
 	"banger/lib/mtree"
+	"banger/lib/sparse"
 	"banger/lib/status"
 	"banger/lib/tree"
 )
@@ -19,7 +21,7 @@ import (
 // A Source is what an ext4 image can be made of: a bundle, or any directory.
 type Source struct {
 	Tree   *tree.Tree // the blocks of each file counted, or estimated
-	Root   string     // the directory that has the names and contents
+	Root   string     // the directory that has the names and contents, no symlink
 	Record *Record    // nil for a plain directory
 
 	manifest [sha256.Size]byte // the sum of rootfs.mtree, of a bundle
@@ -44,8 +46,9 @@ func Open(ctx context.Context, dir string, measure Measure, warn func(string)) (
 		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
 			"give the bundle, %s", filepath.Dir(real))
 	}
-	t, err := scan(ctx, dir, measure, warn)
-	return &Source{Tree: t, Root: dir}, err
+	root := dir + "/." // which dir may be a symlink to
+	t, err := scan(ctx, root, measure, warn)
+	return &Source{Tree: t, Root: root}, err
 }
 
 func openBundle(ctx context.Context, dir string, measure Measure) (*Source, error) {
@@ -53,23 +56,51 @@ func openBundle(ctx context.Context, dir string, measure Measure) (*Source, erro
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, ManifestFile)
-	f, err := os.Open(path)
+	root, err := TreeOf(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	m, err := mtree.Read(io.TeeReader(f, sum))
+	path := filepath.Join(dir, ManifestFile)
+	s := &Source{Root: root, Record: record}
+	m, err := s.readManifest(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	s := &Source{Tree: m.Tree, Root: filepath.Join(dir, TreeDir), Record: record}
-	sum.Sum(s.manifest[:0])
+	s.Tree = m.Tree
 	if err := compare(ctx, s.Root, m, measure); err != nil {
 		return nil, atLine(path, err)
 	}
 	return s, nil
+}
+
+// TreeOf returns the path of a bundle's tree. It must be a directory: a symlink
+// could lead to any directory of the host.
+func TreeOf(dir string) (string, error) {
+	root := filepath.Join(dir, TreeDir)
+	info, err := os.Lstat(root)
+	if err == nil && !info.IsDir() {
+		err = status.Errorf(status.Bad, "%s: not a directory", root)
+	}
+	return root, err
+}
+
+// readManifest reads rootfs.mtree, and remembers its sum.
+func (s *Source) readManifest(ctx context.Context, path string) (*mtree.Manifest, error) {
+	f, err := input.OpenNoFollow(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := input.CheckSize(f, mtree.MaxSize); err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	m, err := mtree.Read(io.TeeReader(sparse.Interruptible(ctx, f), sum))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	sum.Sum(s.manifest[:0])
+	return m, nil
 }
 
 // A mismatch is a path on which manifest and tree do not agree.
@@ -91,7 +122,7 @@ func atLine(manifest string, err error) error {
 		return err
 	}
 	where := manifest
-	if f, openErr := os.Open(manifest); openErr == nil {
+	if f, openErr := input.OpenNoFollow(manifest); openErr == nil {
 		defer f.Close()
 		if number := mtree.Line(f, m.path); number > 0 {
 			where = fmt.Sprintf("%s:%d", manifest, number)

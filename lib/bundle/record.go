@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"banger/lib/ext4"
-	"banger/lib/layout"
+	"banger/lib/input"
 	"banger/lib/status"
 )
 
@@ -73,18 +73,25 @@ type Kernel struct {
 	Modules string `json:"modules,omitempty"`
 }
 
-// ReadJSON reads one of banger's documents.
-func ReadJSON(path string, into any) error {
-	f, err := layout.OpenFile(path)
+// ReadDocument reads a document that lies in a bundle, a published image or a
+// kernel. It is a file of input.MaxDocument bytes at most, and no symlink: what
+// somebody else made could name any file of the reader's.
+func ReadDocument(path string) ([]byte, error) {
+	f, err := input.OpenNoFollow(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(f)
+	return input.ReadAll(f, input.MaxDocument)
+}
+
+// ReadJSON decodes a document. See ReadDocument.
+func ReadJSON(path string, into any) error {
+	raw, err := ReadDocument(path)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	if err := input.Unmarshal(raw, into, input.MaxValues); err != nil {
 		return status.Errorf(status.Bad, "%s: %w", path, err)
 	}
 	return nil

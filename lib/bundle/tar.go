@@ -27,7 +27,7 @@ import (
 // An archive has no sockets: each is left out, and warn hears of it; of names
 // too that a reader of layers would not take for names.
 func (s *Source) WriteTar(ctx context.Context, w io.Writer, warn func(string)) error {
-	root, err := os.Open(s.Root)
+	root, err := openRoot(s.Root)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func newWalker(ctx context.Context, visit func(entry) (*tree.Inode, error), m Me
 
 // walk goes through a directory of the host, which is the tree's root.
 func (w *walker) walk(root string, t *tree.Inode) error {
-	f, err := os.OpenFile(root, unix.O_DIRECTORY, 0)
+	f, err := openRoot(root)
 	if err != nil {
 		return err
 	}
@@ -89,6 +89,11 @@ func (w *walker) walk(root string, t *tree.Inode) error {
 		err = counted // which is what made the walk stop
 	}
 	return err
+}
+
+// openRoot opens the directory at the top of a tree. A symlink is not followed.
+func openRoot(path string) (*os.File, error) {
+	return os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 }
 
 // dir visits the entries of a directory in the order of their names. Names

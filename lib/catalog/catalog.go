@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"banger/lib/input"
 	"banger/lib/registry"
 	"banger/lib/status"
 	"banger/lib/store"
@@ -71,7 +72,7 @@ func Parse(from string, raw []byte) (*Catalog, error) {
 		return nil, status.Errorf(status.Bad, "more than %d bytes", maxCatalog)
 	}
 	c := &Catalog{From: from}
-	if err := json.Unmarshal(raw, c); err != nil {
+	if err := input.Unmarshal(raw, c, input.MaxValues); err != nil {
 		return nil, status.Errorf(status.Bad, "not a catalog of kernels: %w", plainly(err))
 	}
 	if c.Version != 1 {

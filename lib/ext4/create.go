@@ -26,7 +26,7 @@ const (
 // Options say what a filesystem is made of.
 type Options struct {
 	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted
-	Root    string     // the directory that has the names and contents of the tree
+	Root    string     // the directory that has the names and contents of the tree, no symlink
 	Created int64      // seconds since 1970: when the filesystem says it was made
 	Seed    [32]byte   // what its UUID and hash seed are made of
 	Size    int64      // of the file in bytes; 0 for as much as the promises need

@@ -74,7 +74,7 @@ func (f *feeder) enter(p *part) (err error) {
 	var in *os.File
 	switch {
 	case p.dir == nil:
-		in, err = os.OpenFile(f.root, unix.O_DIRECTORY, 0)
+		in, err = os.OpenFile(f.root, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	case p.n.Len() > 0:
 		var fd int
 		if fd, err = openAt(f.in[len(f.in)-1], p.name); err == nil {

@@ -3,15 +3,14 @@
 package filter
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 
+	"banger/lib/input"
 	"banger/lib/status"
 )
 
@@ -60,6 +59,10 @@ func (t *Tool) One(ctx context.Context, operands []string) (string, error) {
 	}
 }
 
+// maxLine is how long a line may be, in bytes: longer than a path, a name in a
+// layout and a digest together.
+const maxLine = 64 << 10
+
 // lines reads stdin ahead of the work, so as to know whether more follows.
 func (t *Tool) lines(ctx context.Context) <-chan string {
 	var count, ended atomic.Int64
@@ -67,20 +70,20 @@ func (t *Tool) lines(ctx context.Context) <-chan string {
 	in := make(chan string, 1024)
 	go func() {
 		defer close(in)
-		r := bufio.NewReader(t.Stdin)
+		r := input.NewLines(t.Stdin, maxLine)
 		for {
-			line, err := r.ReadString('\n')
-			if err == io.EOF && line == "" {
+			line, err := r.Next()
+			if err == io.EOF {
 				ended.Store(1)
 				return
 			}
-			if err != nil && err != io.EOF {
+			if err != nil {
 				t.stdin = fmt.Errorf("standard input: %w", unwrapPath(err))
 				return
 			}
 			count.Add(1)
 			select {
-			case in <- strings.TrimSuffix(line, "\n"):
+			case in <- line:
 			case <-ctx.Done():
 				return
 			}
@@ -153,25 +156,20 @@ func (t *Tool) one(ctx context.Context, image string, f func(context.Context, st
 
 // only waits until it is certain that there is no second image.
 func only(ctx context.Context, in <-chan string) (<-chan string, error) {
-	var all []string
+	out := make(chan string, 1)
+	defer close(out)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case image, more := <-in:
-			if more {
-				all = append(all, image)
-				continue
+			if !more {
+				return out, nil
 			}
-			if len(all) > 1 {
-				return nil, Usagef("one output for %d images", len(all))
+			if len(out) > 0 { // how many more follow, nobody waits to see
+				return nil, Usagef("one output for more than one image")
 			}
-			out := make(chan string, 1)
-			for _, image := range all {
-				out <- image
-			}
-			close(out)
-			return out, nil
+			out <- image
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestEach(t *testing.T) {
 		{"one output, one line", run{stdin: lines("a"), single: true}, 0, "/out/a\n", ""},
 		{"one output, no line", run{stdin: strings.NewReader(""), single: true}, 66, "", "no input"},
 		{"one output, two operands", run{args: []string{"a", "b"}, single: true}, 64, "", "one output for 2 images"},
-		{"one output, two lines", run{stdin: lines("a", "b"), single: true}, 64, "", "one output for 2 images"},
+		{"one output, two lines", run{stdin: lines("a", "b"), single: true}, 64, "", "one output for more than one image"},
 		{"an unknown flag", run{args: []string{"--none"}}, 64, "", "hint: banger-x --help"},
 		{"help", run{args: []string{"--help"}}, 0, "", ""},
 		{"version", run{args: []string{"--version"}}, 0, "banger-x " + Version + "\n", ""},

@@ -16,6 +16,8 @@ import (
 // maxConfig bounds a configuration, in bytes; they have some 250,000.
 const maxConfig = 16 << 20
 
+var errLongConfig = fmt.Errorf("more than %d bytes", maxConfig)
+
 // Config returns the configuration that a kernel has inside (CONFIG_IKCONFIG,
 // kernel/configs.c), nil if it has none.
 func (f *File) Config(ctx context.Context) (config []byte, err error) {
@@ -26,7 +28,10 @@ func (f *File) Config(ctx context.Context) (config []byte, err error) {
 		z, err := gzip.NewReader(r)
 		if err == nil {
 			z.Multistream(false)
-			config, err = io.ReadAll(io.LimitReader(z, maxConfig))
+			config, err = io.ReadAll(io.LimitReader(z, maxConfig+1))
+		}
+		if err == nil && len(config) > maxConfig {
+			err = errLongConfig
 		}
 		if err != nil {
 			err = status.Errorf(status.Bad, "the configuration inside the kernel: %w", err)
@@ -44,7 +49,8 @@ type Config map[string]string
 // any option is an error: an empty file tells nothing.
 func ParseConfig(r io.Reader) (Config, error) {
 	c := Config{}
-	lines := bufio.NewScanner(io.LimitReader(r, maxConfig))
+	limit := &io.LimitedReader{R: r, N: maxConfig + 1}
+	lines := bufio.NewScanner(limit)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		option, is := strings.CutPrefix(lines.Text(), "CONFIG_")
@@ -53,7 +59,11 @@ func ParseConfig(r io.Reader) (Config, error) {
 			c[name] = value
 		}
 	}
-	if err := lines.Err(); err != nil {
+	err := lines.Err()
+	if limit.N == 0 {
+		err = errLongConfig
+	}
+	if err != nil {
 		return nil, status.With(status.Bad, fmt.Errorf("configuration: %w", err))
 	}
 	if len(c) == 0 {

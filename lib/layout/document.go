@@ -3,12 +3,11 @@
 package layout
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"banger/lib/input"
 	"banger/lib/status"
 )
 
@@ -57,7 +56,7 @@ func parse(d v1.Descriptor, raw []byte, into any) error {
 		Layers    json.RawMessage `json:"layers"`
 		Config    json.RawMessage `json:"config"`
 	}
-	if err := unmarshal(raw, &shape, maxValues); err != nil {
+	if err := input.Unmarshal(raw, &shape, input.MaxValues); err != nil {
 		return status.Errorf(status.Bad, "%s: %w", d.Digest, err)
 	}
 	isConfig := configTypes[d.MediaType] // whose "config" is what to run
@@ -73,23 +72,6 @@ func parse(d v1.Descriptor, raw []byte, into any) error {
 		return status.Errorf(status.Bad, "%s: %w", d.Digest, err)
 	}
 	return nil
-}
-
-// maxValues is how many values a manifest, an index or a config may hold, and
-// maxIndexValues an index.json, eight for each image: some take two bytes of
-// text and a hundred of memory.
-const (
-	maxValues      = 1 << 17
-	maxIndexValues = 1 << 19
-)
-
-// unmarshal reads a document of a limited number of values. Each has a comma
-// before it, or begins a list or an object of its own.
-func unmarshal(raw []byte, into any, most int) error {
-	if commas := bytes.Count(raw, []byte(",")); commas > most {
-		return fmt.Errorf("a document of more than %d values", most)
-	}
-	return json.Unmarshal(raw, into)
 }
 
 // isAttestation tells the entries of an index that describe other entries.

@@ -17,8 +17,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 
+	"banger/lib/input"
 	"banger/lib/status"
 )
 
@@ -66,7 +66,7 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := OpenFile(path)
+	f, err := input.Open(path) // a layout may be anybody's
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Errorf(status.NoInput, "%s: blob %s is not there", l.dir, d.Digest)
 	}
@@ -82,20 +82,21 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	}{Verify(f, d), f}, nil
 }
 
-// MaxDocument bounds manifests, indexes and configs: what registries accept.
-const MaxDocument = 4 << 20
-
 // CheckDocument refuses a manifest, an index or a config that is described as
-// larger than MaxDocument.
+// larger than input.MaxDocument.
 func CheckDocument(d v1.Descriptor) error {
-	if d.Size > MaxDocument {
-		return status.Errorf(status.Bad, "%s: a document of %d bytes, more than the %d allowed", d.Digest, d.Size, MaxDocument)
+	if d.Size > input.MaxDocument {
+		return status.Errorf(status.Bad, "%s: a document of %d bytes, more than the %d allowed", d.Digest, d.Size, input.MaxDocument)
 	}
 	return nil
 }
 
-// maxIndex bounds index.json, which grows with each image of a cache.
-const maxIndex = 64 << 20
+// maxIndex and maxIndexValues bound index.json, in bytes and in values: it grows
+// with each image of a cache, eight values for each.
+const (
+	maxIndex       = 64 << 20
+	maxIndexValues = 1 << 19
+)
 
 // document reads a whole blob of JSON.
 func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
@@ -125,7 +126,7 @@ func readIndex(path string) (*v1.Index, error) {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
 	index := new(v1.Index)
-	if err := unmarshal(raw, index, maxIndexValues); err != nil {
+	if err := input.Unmarshal(raw, index, maxIndexValues); err != nil {
 		return nil, status.Errorf(status.Bad, "%s: %w", path, err)
 	}
 	if index.SchemaVersion != 2 {
@@ -137,35 +138,14 @@ func readIndex(path string) (*v1.Index, error) {
 	return index, nil
 }
 
-// OpenFile opens what must be a regular file: a layout may be anybody's, and
-// opening a fifo would wait for ever.
-func OpenFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, errors.Join(err, status.Errorf(status.Bad, "%s: not a file", path))
-	}
-	return f, nil
-}
-
 // readFile reads a document that is not a blob.
 func readFile(path string) ([]byte, error) {
-	f, err := OpenFile(path)
+	f, err := input.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && info.Size() > maxIndex {
-		err = status.Errorf(status.Bad, "%s: more than %d bytes", path, maxIndex)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, maxIndex))
+	return input.ReadAll(f, maxIndex)
 }
 
 // emptyIndex is the index of a layout without images.

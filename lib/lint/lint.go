@@ -9,12 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"banger/lib/bundle"
 	"banger/lib/ext4"
 	"banger/lib/initrd"
+	"banger/lib/input"
 	"banger/lib/kernel"
 	"banger/lib/store"
 )
@@ -95,7 +95,7 @@ func (c *checker) openKernel(ctx context.Context) error {
 	if c.Kernel == nil {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(c.Dir, c.Kernel.Vmlinux))
+	f, err := input.Open(filepath.Join(c.Dir, c.Kernel.Vmlinux))
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *checker) openInitrd() error {
 	if c.Kernel.Initrd == "" {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(c.Dir, c.Kernel.Initrd))
+	f, err := input.Open(filepath.Join(c.Dir, c.Kernel.Initrd))
 	if err != nil {
 		return err
 	}

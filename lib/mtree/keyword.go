@@ -79,11 +79,6 @@ func (p *parser) xattr(key, value string) error {
 	if err != nil {
 		return err
 	}
-	for _, x := range p.inode.Xattrs {
-		if x.Name == name {
-			return errors.New("said twice")
-		}
-	}
 	raw, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return err
@@ -118,7 +113,13 @@ func (p *parser) complete() error {
 	if t == tree.Dir && p.nlink > 0 || p.inode.Size < 0 {
 		return errors.New("nlink= on a dir, or a negative size")
 	}
-	slices.SortFunc(p.inode.Xattrs, func(a, b tree.Xattr) int { return cmp.Compare(a.Name, b.Name) })
+	xattrs := p.inode.Xattrs
+	slices.SortFunc(xattrs, func(a, b tree.Xattr) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range xattrs[:max(1, len(xattrs))-1] {
+		if xattrs[i].Name == xattrs[i+1].Name {
+			return fmt.Errorf("xattr.%s=: said twice", brief(Escape(xattrs[i].Name)))
+		}
+	}
 	return nil
 }
 

@@ -4,10 +4,14 @@ package mtree
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
+	"banger/lib/input"
 	"banger/lib/tree"
 )
 
@@ -140,5 +144,56 @@ func TestSorted(t *testing.T) {
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("LC_ALL=C sort -c: %v %s\n%s", err, out, text)
+	}
+}
+
+// What is longer than a manifest may be is neither written nor read.
+func TestLimit(t *testing.T) {
+	m, err := Read(strings.NewReader(golden))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := Write(&text, m.Tree); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(text.Len())
+	if _, err := read(strings.NewReader(text.String()), size); err != nil {
+		t.Error(err)
+	}
+	if err := Write(&limited{io.Discard, size}, m.Tree); err != nil {
+		t.Error(err)
+	}
+	if _, err := read(strings.NewReader(text.String()), size-1); !errors.Is(err, errTooLong) {
+		t.Error(err)
+	}
+	if err := Write(&limited{io.Discard, size - 1}, m.Tree); !errors.Is(err, errTooLong) {
+		t.Error(err)
+	}
+}
+
+// The longest line that a layer can lead to can be read.
+func TestLongLine(t *testing.T) {
+	top := tree.New(tree.Inode{})
+	n := &tree.Inode{Type: tree.File}
+	for size := 0; size < 4<<20; size += 255 { // each in a pax record of its own
+		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: "user." + strings.Repeat("\x01", 250)})
+	}
+	for i := range n.Xattrs {
+		n.Xattrs[i].Name = n.Xattrs[i].Name[:245] + strconv.Itoa(10000+i)
+	}
+	top.Root.Put("x", n, nil)
+	var text bytes.Buffer
+	if err := Write(&text, top); err != nil {
+		t.Fatal(err)
+	}
+	if longest := text.Len(); longest < 15<<20 {
+		t.Errorf("only %d bytes", longest)
+	}
+	lines := input.NewLines(&text, maxLine)
+	for range 3 {
+		if _, err := lines.Next(); err != nil {
+			t.Error(err)
+		}
 	}
 }

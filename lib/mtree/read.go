@@ -3,7 +3,6 @@
 package mtree
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"banger/lib/input"
 	"banger/lib/status"
 	"banger/lib/tree"
 )
@@ -32,18 +32,31 @@ type record struct {
 	nlink  int
 }
 
-// Read reads a manifest, its lines in any order. Errors name the line.
-func Read(r io.Reader) (*Manifest, error) {
+// MaxSize is how long a manifest may be, in bytes: some 16 million lines.
+const MaxSize = 2 << 30
+
+// maxLine is how long a line may be, in bytes. A path of as many directories as
+// lib/tree allows takes 1 MiB when all its bytes are escaped; the attributes that
+// fit into the extended headers of a tar, 4 MiB, take at most 16 MiB.
+const maxLine = 20 << 20
+
+// Read reads a manifest, its lines in any order. Errors name the line. One that
+// is longer than MaxSize is refused.
+func Read(r io.Reader) (*Manifest, error) { return read(r, MaxSize) }
+
+func read(r io.Reader, most int64) (*Manifest, error) {
 	m := &Manifest{Links: make(map[*tree.Inode]int)}
 	var early []record // before those of their parents
-	br := bufio.NewReaderSize(r, 64<<10)
-	for number := 1; ; number++ {
-		line, err := br.ReadString('\n')
-		if err != nil && (err != io.EOF || line == "") {
-			if err == io.EOF {
-				return m, m.addEarly(early)
-			}
+	lines, size := input.NewLines(r, maxLine), int64(0)
+	for {
+		line, err := lines.Next()
+		switch size += int64(len(line)) + 1; {
+		case err == io.EOF:
+			return m, m.addEarly(early)
+		case err != nil:
 			return nil, err
+		case size > most:
+			return nil, errTooLong
 		}
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -51,16 +64,18 @@ func Read(r io.Reader) (*Manifest, error) {
 		}
 		rec, err := parse(line)
 		if err != nil {
-			return nil, atLine(number, err)
+			return nil, atLine(lines.Number, err)
 		}
-		rec.number = number
+		rec.number = lines.Number
 		if dir := m.parent(rec); dir == nil && len(rec.path) > 0 {
 			early = append(early, rec)
 		} else if err := m.add(dir, rec); err != nil {
-			return nil, atLine(number, err)
+			return nil, atLine(lines.Number, err)
 		}
 	}
 }
+
+var errTooLong = status.Errorf(status.Bad, "a manifest of more than %d bytes", int64(MaxSize))
 
 func atLine(number int, err error) error {
 	return status.Errorf(status.Bad, "line %d: %w", number, err)
@@ -128,15 +143,15 @@ func Line(r io.Reader, path string) int {
 	if err != nil {
 		return 0
 	}
-	br := bufio.NewReaderSize(r, 64<<10)
-	for number := 1; ; number++ {
-		line, err := br.ReadString('\n')
-		path, _ := cutPath(strings.TrimSpace(line))
-		if name, bad := unescape(path); bad == nil && name == want {
-			return number
-		}
+	lines := input.NewLines(r, maxLine)
+	for {
+		line, err := lines.Next()
 		if err != nil {
 			return 0
+		}
+		path, _ := cutPath(strings.TrimSpace(line))
+		if name, bad := unescape(path); bad == nil && name == want {
+			return lines.Number
 		}
 	}
 }

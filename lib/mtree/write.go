@@ -31,6 +31,23 @@ func Write(w io.Writer, t *tree.Tree) error {
 	return bw.Flush()
 }
 
+// Limited returns a writer that takes a manifest which Read can read, and fails
+// when there is more than MaxSize of it. Few bytes of layers may make many of
+// paths: each line has its own in full.
+func Limited(w io.Writer) io.Writer { return &limited{w, MaxSize} }
+
+type limited struct {
+	io.Writer
+	left int64
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.left -= int64(len(p)); l.left < 0 {
+		return 0, errTooLong
+	}
+	return l.Writer.Write(p)
+}
+
 // A printer prints lines; bufio keeps the first error.
 type printer struct {
 	w   *bufio.Writer

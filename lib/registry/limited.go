@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"path"
 
-	"banger/lib/layout"
+	"banger/lib/input"
 )
 
 // limited bounds what a registry answers by what a document may have. Blobs
@@ -19,11 +19,11 @@ func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || isForBlob(req) {
 		return resp, err
 	}
-	if resp.StatusCode == http.StatusOK && resp.ContentLength > layout.MaxDocument {
+	if resp.StatusCode == http.StatusOK && resp.ContentLength > input.MaxDocument {
 		resp.Body.Close()
-		return nil, refuse("a document of %d bytes, more than the %d allowed", resp.ContentLength, layout.MaxDocument)
+		return nil, refuse("a document of %d bytes, more than the %d allowed", resp.ContentLength, input.MaxDocument)
 	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, layout.MaxDocument)
+	resp.Body = http.MaxBytesReader(nil, resp.Body, input.MaxDocument)
 	return resp, nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"banger/lib/layout"
+	"banger/lib/input"
 	"banger/lib/status"
 )
 
@@ -17,7 +17,7 @@ import (
 // one that does not, whatever comes with it.
 func TestLargeDocuments(t *testing.T) {
 	zeros := make([]byte, 1<<20)
-	for name, length := range map[string]int64{"said": 1 << 40, "just said": layout.MaxDocument + 1, "not said": -1} {
+	for name, length := range map[string]int64{"said": 1 << 40, "just said": input.MaxDocument + 1, "not said": -1} {
 		wrote := 0
 		done := make(chan struct{})
 		err := pullFrom(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func TestLargeDocuments(t *testing.T) {
 				wrote += n
 			}
 		})
-		if status.Of(err) != status.Bad || !strings.Contains(err.Error(), strconv.Itoa(layout.MaxDocument)) {
+		if status.Of(err) != status.Bad || !strings.Contains(err.Error(), strconv.Itoa(input.MaxDocument)) {
 			t.Errorf("%s: status %d, %v", name, status.Of(err), err)
 		}
 		if <-done; wrote >= 1<<29 { // what lies in buffers is not much
@@ -44,7 +44,7 @@ func TestLargeDocuments(t *testing.T) {
 func TestLargestDocument(t *testing.T) {
 	err := pullFrom(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
-		w.Write([]byte("{" + strings.Repeat(" ", layout.MaxDocument-2) + "}"))
+		w.Write([]byte("{" + strings.Repeat(" ", input.MaxDocument-2) + "}"))
 	})
 	if status.Of(err) != status.Bad || !strings.Contains(err.Error(), "schemaVersion 0") {
 		t.Errorf("status %d, %v", status.Of(err), err)

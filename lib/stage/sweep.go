@@ -92,7 +92,7 @@ func lock(path string) (*os.File, error) {
 // is followed: somebody has put it there.
 func Hold(path string) (*os.File, error) {
 	for {
-		f, err := os.Open(path)
+		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO has no writer
 		if err != nil {
 			return nil, err
 		}

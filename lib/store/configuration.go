@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	"banger/lib/input"
 	"banger/lib/kernel"
 )
 
@@ -33,7 +34,7 @@ func configuration(dir string) (kernel.Config, *kernel.Modules, error) {
 }
 
 func readConfig(path string) (kernel.Config, error) {
-	f, err := os.Open(path)
+	f, err := input.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -13,14 +13,25 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"banger/lib/bundle"
+	"banger/lib/input"
 	"banger/lib/kernel"
 	"banger/lib/sparse"
 	"banger/lib/status"
 )
 
-// copyFile copies a file, holes kept, and sees it to the disk.
+// copyDocument copies a document into a new file.
+func copyDocument(dst, src string) error {
+	raw, err := bundle.ReadDocument(src)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(dst, raw, 0o666)
+}
+
+// copyFile copies a file, holes kept.
 func copyFile(ctx context.Context, dst, src string) error {
-	from, err := os.Open(src)
+	from, err := input.Open(src)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (s *Store) Kernel(name string) (*Kernel, error) {
 	case absent(err):
 		return nil, noKernel(name)
 	}
-	return k, err
+	return k, damaged(err, "kernel", name)
 }
 
 // readKernel reads the record in a kernel's directory.

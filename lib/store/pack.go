@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"banger/lib/input"
 	"banger/lib/sparse"
 )
 
@@ -59,7 +60,7 @@ func (b *Boot) PackFile(ctx context.Context, path string) (size int64, digest st
 
 // IsPack tells a file that may be one that PackFile wrote: zstd (RFC 8878).
 func IsPack(path string) bool {
-	f, err := os.Open(path)
+	f, err := input.Open(path)
 	if err != nil {
 		return false
 	}

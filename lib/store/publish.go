@@ -33,8 +33,10 @@ type Publication struct {
 // A file that lies in a staging directory of the store is not copied: the
 // directory becomes the image.
 func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
-	if _, err := os.Stat(p.Rootfs); err != nil {
+	if info, err := os.Stat(p.Rootfs); err != nil {
 		return nil, err
+	} else if info.IsDir() {
+		return nil, status.Errorf(status.NoInput, "%s: a directory, not an ext4 file", p.Rootfs)
 	}
 	docs, err := bundle.ReadDocuments(p.Rootfs)
 	if err != nil {
@@ -84,7 +86,7 @@ func (s *Store) stage(ctx context.Context, p Publication, config string) (*stage
 	}
 	err = copyFile(ctx, filepath.Join(st.Path, bundle.Ext4File), p.Rootfs)
 	if err == nil && config != "" {
-		err = copyFile(ctx, filepath.Join(st.Path, bundle.ConfigFile), config)
+		err = copyDocument(filepath.Join(st.Path, bundle.ConfigFile), config)
 	}
 	if err != nil {
 		st.Discard()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 	"unicode/utf8"
@@ -17,6 +16,7 @@ import (
 	"banger/lib/bundle"
 	"banger/lib/guest"
 	"banger/lib/initrd"
+	"banger/lib/input"
 	"banger/lib/kernel"
 	"banger/lib/stage"
 	"banger/lib/status"
@@ -58,7 +58,7 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
 			"banger register -f --name %s --kernel-ref NAME %s", i.Name, filepath.Join(i.Dir, bundle.Ext4File))
 	}
-	f, err := os.Open(filepath.Join(i.Dir, i.Kernel.Vmlinux))
+	f, err := input.Open(filepath.Join(i.Dir, i.Kernel.Vmlinux))
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,15 @@ func (s *Store) Image(name string) (*Image, error) {
 	if err == nil && r.Ext4 == nil {
 		err = status.Errorf(status.Bad, "%s: says nothing of its ext4 file", filepath.Join(dir, bundle.RecordFile))
 	}
-	return &Image{name, dir, r}, err
+	return &Image{name, dir, r}, damaged(err, "image", name)
+}
+
+// damaged adds to the error of a record that cannot be used what to do about it.
+func damaged(err error, what, name string) error {
+	if status.Of(err) != status.Bad {
+		return err
+	}
+	return status.Hint(err, "banger %s rm %s removes it", what, name)
 }
 
 func noImage(name string) error {
@@ -91,6 +99,10 @@ func list[T any](dir string, read func(name string) (T, error), skipped func(err
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
+		if CheckName(e.Name()) != nil {
+			skipped(status.Errorf(status.NoInput, "%s: no name of banger's", path))
+			continue
+		}
 		one, err := read(e.Name())
 		if status.Of(err) == status.NoInput { // replaced while it was read, perhaps
 			one, err = read(e.Name())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package layout
+package input
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 func TestUnmarshalLimit(t *testing.T) {
 	for most, wrong := range map[int]bool{3: false, 2: true} {
 		var list []int
-		err := unmarshal([]byte("[1,2,3,4]"), &list, most)
+		err := Unmarshal([]byte("[1,2,3,4]"), &list, most)
 		if (err != nil) != wrong || wrong && (list != nil || !strings.Contains(err.Error(), "values")) {
 			t.Errorf("at most %d commas: %v, %v", most, list, err)
 		}
