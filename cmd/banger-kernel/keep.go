@@ -36,7 +36,7 @@ func (c *command) add(ctx context.Context, args []string) error {
 	}
 	defer files.Close()
 	k, err := c.store.AddKernel(ctx, store.Addition{
-		Name: args[0], Files: files, Source: files.Source, Replace: c.force,
+		Name: args[0], Files: files.FS, Source: files.Source, Replace: c.force,
 		Now: time.Now(), Init: guest.Program,
 	})
 	if err != nil {

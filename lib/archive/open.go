@@ -6,18 +6,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"banger/lib/bundle"
+	"banger/lib/input"
 	"banger/lib/kernel"
+	"banger/lib/sparse"
 )
 
 // Files are those of a directory. No name in it, and no symlink, leads out.
 type Files struct {
-	fs.FS
+	FS     fs.FS  // which tells what a file is without opening it
 	Source string // what they are of: an image's reference, or a name on the host
 	close  func() error
 }
@@ -36,13 +37,13 @@ func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files,
 	if info.IsDir() {
 		return openTree(path)
 	}
-	f, err := os.Open(path)
+	f, err := input.OpenStream(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	if k, err := kernel.OpenFile(ctx, f); err == nil {
-		return one(scratch, string(k.Format), f, filepath.Base(path))
+		return one(ctx, scratch, string(k.Format), f.File, filepath.Base(path))
 	} else if !errors.Is(err, kernel.ErrNotKernel) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -84,8 +85,11 @@ func openDir(path, source string) (*Files, error) {
 	return &Files{root.FS(), source, root.Close}, nil
 }
 
-// one makes a directory of one file.
-func one(dir, name string, from io.ReadSeeker, source string) (*Files, error) {
+// one makes a directory of one regular file.
+func one(ctx context.Context, dir, name string, from *os.File, source string) (*Files, error) {
+	if err := input.CheckSize(from, kernel.MaxSize); err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -93,11 +97,7 @@ func one(dir, name string, from io.ReadSeeker, source string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = from.Seek(0, io.SeekStart)
-	if err == nil {
-		_, err = io.Copy(to, from)
-	}
-	if err := errors.Join(err, to.Close()); err != nil {
+	if err := errors.Join(sparse.Copy(ctx, to, from), to.Close()); err != nil {
 		return nil, err
 	}
 	return openDir(dir, source)

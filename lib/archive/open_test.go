@@ -57,7 +57,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if info, err := fs.Stat(f, c.has); err != nil || !info.Mode().IsRegular() || f.Source != c.source {
+		if info, err := fs.Stat(f.FS, c.has); err != nil || !info.Mode().IsRegular() || f.Source != c.source {
 			t.Errorf("%s: %v, source %q", name, err, f.Source)
 		}
 		if err := f.Close(); err != nil {
@@ -82,7 +82,7 @@ func TestOpenInside(t *testing.T) {
 	}
 	defer f.Close()
 	for name, is := range map[string]bool{"inside/here": true, "absolute/secret": false, "absolute": false, "relative": false, "../in/here": false} {
-		if _, err := fs.Stat(f, name); (err == nil) != is {
+		if _, err := fs.Stat(f.FS, name); (err == nil) != is {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"banger/lib/archive"
 	"banger/lib/bundle"
 	"banger/lib/guest"
+	"banger/lib/input"
 	"banger/lib/kernel"
 	"banger/lib/layout"
 	"banger/lib/registry"
@@ -157,7 +158,7 @@ func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry
 // open opens what a catalog or an entry names: a file, or a URL.
 func open(ctx context.Context, s *registry.Source, where string) (io.ReadCloser, error) {
 	if !isURL(where) {
-		return os.Open(where)
+		return input.OpenStream(ctx, where)
 	}
 	body, err := registry.Get(ctx, s.Transport, where)
 	return body, err

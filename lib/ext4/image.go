@@ -59,6 +59,13 @@ func (m *Image) Close() error { return m.f.Close() }
 
 // load reads the superblock and the group descriptors.
 func (m *Image) load() error {
+	info, err := m.f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("not a regular file")
+	}
 	if _, err := m.f.ReadAt(m.super[:], sbOffset); err != nil {
 		return fmt.Errorf("superblock: %w", short(err))
 	}
@@ -69,10 +76,6 @@ func (m *Image) load() error {
 		return err
 	}
 	m.csumSeed = crc32c(^uint32(0), m.super[sbUUID:sbUUID+16])
-	info, err := m.f.Stat()
-	if err != nil {
-		return err
-	}
 	if have := info.Size(); have < m.Blocks()*blockSize {
 		return fmt.Errorf("%d bytes, where the filesystem has %d", have, m.Blocks()*blockSize)
 	}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"banger/lib/bundle"
 	"banger/lib/kernel"
 	"banger/lib/stage"
@@ -44,13 +46,13 @@ func Files(vmlinux, initrd, modules string) *Boot {
 // given is a tree of files that lie anywhere on the host, by their first name.
 type given map[string]string
 
-// Open opens a file of the host.
+// Open opens a file or a directory of the host. A FIFO is not waited for.
 func (g given) Open(name string) (fs.File, error) {
 	path, err := g.path(name)
 	if err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
 // Stat looks at a file without opening it, which of a fifo would not return.

@@ -87,7 +87,7 @@ func TestPackTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unpacked.Close()
-	got, err := Open(t.TempDir()).AddKernel(context.Background(), Addition{Name: "again", Files: unpacked, Now: now})
+	got, err := Open(t.TempDir()).AddKernel(context.Background(), Addition{Name: "again", Files: unpacked.FS, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,3 +132,11 @@ func (w without) Open(name string) (fs.File, error) {
 	}
 	return w.FS.Open(name)
 }
+
+// Stat looks at a file without opening it.
+func (w without) Stat(name string) (fs.FileInfo, error) {
+	if name == w.name {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	return fs.Stat(w.FS, name)
+}
