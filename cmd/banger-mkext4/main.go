@@ -126,11 +126,11 @@ func parseSize(s string, o *bundle.Ext4Options) error {
 	return err
 }
 
-// parseBytes reads a size of up to 64 TiB.
+// parseBytes reads a size below 16 TiB, the end of what the format can have.
 func parseBytes(s string) (int64, error) {
 	bytes, err := units.RAMInBytes(s)
-	if err == nil && (bytes < 0 || bytes > 64<<40) { // or past what an int64 holds
-		err = errors.New("more than 64 TiB")
+	if err == nil && (bytes < 0 || bytes >= 16<<40) { // or past what an int64 holds
+		err = errors.New("16 TiB or more")
 	}
 	return bytes, err
 }

@@ -31,7 +31,7 @@ var le = binary.LittleEndian
 // The geometry that is fixed.
 const (
 	blockSize  = 4096
-	maxBlocks  = 1 << 34 // 64 TiB: more is no root filesystem
+	maxBlocks  = 1 << 32 // 16 TiB: the resize inode reaches no further
 	inodeSize  = 256
 	extraIsize = 32 // bytes of the inode after the first 128 that have a meaning
 )
