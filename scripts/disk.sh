@@ -54,6 +54,16 @@ place() {
 # small FILE: is there a $size, and is the file smaller?
 small() { [ -n "$size" ] && [ "$(stat -L -c %s -- "$1")" -lt "$bytes" ]; }
 
+# in_place FILE COMMAND...: runs a command on a file by its name alone. Tools of
+# e2fsprogs take what follows a ? in a path for I/O options.
+in_place() (
+	file=$1
+	shift
+	show cd "${file%/*}"
+	CDPATH='' cd -- "${file%/*}" || exit 73
+	run "$@" "${file##*/}"
+)
+
 # copy FROM TO: a disk of the same content, holes kept, the blocks shared where
 # the filesystem can; grown to $size.
 copy() {
@@ -64,8 +74,8 @@ copy() {
 	}
 	small "$2" || return 0
 	run truncate --size="$size" "$2" || exit 73
-	run e2fsck -fp "$2" >&2 || [ $? -eq 1 ] || exit 65
-	run resize2fs "$2" >&2 || exit 73
+	in_place "$2" e2fsck -fp >&2 || [ $? -eq 1 ] || exit 65
+	in_place "$2" resize2fs >&2 || exit 73
 }
 
 # stage: makes $staging, from where a file is renamed to its place beside it.

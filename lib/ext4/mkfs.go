@@ -77,8 +77,13 @@ const config = "[defaults]\n\tblocksize = 4096\n[fs_types]\n\text4 = {\n\t}\n"
 // errNoRoom says that the filesystem is too small for what is to go in.
 var errNoRoom = errors.New("the filesystem is too small")
 
+// imageFile is how mkfs.ext4 is told the file: by a descriptor. In a path, what
+// follows a question mark would be I/O options to it.
+const imageFile = "/dev/fd/4"
+
 // format makes a filesystem in file, which has its size already, with what is
-// in the directory root, if that is not "".
+// in the directory root, if that is not "". mkfs.ext4 is started there, so that
+// no path of the user's is an argument: -d takes some for archives.
 func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64, root string) error {
 	// Killed with its parent, which takes a thread that stays: the kernel
 	// looks at the thread that forked.
@@ -89,8 +94,21 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 		return err
 	}
 	defer conf.Close()
-	cmd := exec.CommandContext(ctx, mk.path, mk.args(file, o, inodes, root)...)
-	cmd.ExtraFiles = []*os.File{conf}
+	image, err := os.OpenFile(file, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	cmd := exec.CommandContext(ctx, mk.path, mk.args(o, inodes, root != "")...)
+	cmd.ExtraFiles = []*os.File{conf, image}
+	if root != "" {
+		in, err := os.OpenFile(root, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		cmd.Dir = fmt.Sprintf("/proc/self/fd/%d", in.Fd())
+	}
 	cmd.WaitDelay = time.Second
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
@@ -134,7 +152,7 @@ func watch(file string, progress func(written int64)) (stop func()) {
 }
 
 // args are the same on every machine: the one format.
-func (mk *Mkfs) args(file string, o Options, inodes int64, root string) []string {
+func (mk *Mkfs) args(o Options, inodes int64, populate bool) []string {
 	names := []string{"none"}
 	for _, f := range features {
 		names = append(names, f.name)
@@ -148,10 +166,10 @@ func (mk *Mkfs) args(file string, o Options, inodes int64, root string) []string
 		"-N", strconv.FormatInt(inodes, 10), "-O", strings.Join(names, ","),
 		"-E", extended, "-U", formatUUID(o.Seed[:16]),
 	}
-	if root != "" {
-		args = append(args, "-d", root)
+	if populate {
+		args = append(args, "-d", ".")
 	}
-	return append(args, "--", file)
+	return append(args, imageFile)
 }
 
 // output runs mkfs.ext4 and returns what it says. The terminal's interrupt goes
