@@ -32,7 +32,7 @@ attend() {
 	141) exit 141 ;;
 	*) exit 73 ;; # as pass has said
 	esac
-	wait "$machine"
+	wait "$machine" 2>/dev/null # it may have been killed, which a shell would tell
 	code=$?
 	machine=''
 	stopped=''

@@ -80,7 +80,7 @@ probe() {
 		-no-user-config -nodefaults -no-reboot -display none \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$scratch/probe" </dev/null >/dev/null 2>&1 &
 	machine=$!
-	wait "$machine"
+	wait "$machine" 2>/dev/null # it may have been killed, which a shell would tell
 	code=$?
 	machine=''
 	[ "$code" -eq 43 ]

@@ -94,6 +94,9 @@ func TestBootKVM(t *testing.T) {
 			if !regexp.MustCompile("(?m)^"+c.stderr+"$").MatchString(o.stderr) && c.stderr != "" {
 				t.Errorf("no line %q", c.stderr)
 			}
+			if strings.Contains(o.stderr, "Killed") || strings.Contains(o.stderr, "Terminated") {
+				t.Error("the shell tells of a process that was killed")
+			}
 			if n := strings.Count(o.stderr, "/dev/kvm:"); n > 1 || n > 0 && c.stderr == "" {
 				t.Errorf("%d lines about /dev/kvm", n)
 			}
