@@ -74,7 +74,12 @@ copy() {
 	}
 	small "$2" || return 0
 	run truncate --size="$size" "$2" || exit 73
-	in_place "$2" e2fsck -fp >&2 || [ $? -eq 1 ] || exit 65
+	in_place "$2" e2fsck -fp >&2
+	case $? in
+	0 | 1) ;;
+	73) exit 73 ;;
+	*) exit 65 ;;
+	esac
 	in_place "$2" resize2fs >&2 || exit 73
 }
 

@@ -97,7 +97,7 @@ func TestFakeTree(t *testing.T) {
 	u := newUser(t, nobody)
 	bundle := edit{script: "mv rootfs elsewhere; ln -s elsewhere rootfs"}.bundle(t, u)
 	for _, cmd := range [][]string{
-		{"banger-mkext4", bundle}, {"banger-mkext4", "--populate=direct", bundle}, {"banger-tar", bundle},
+		{"banger-mkext4", bundle}, {"banger-mkext4", "--populate=mkfs", bundle}, {"banger-tar", bundle},
 		{"banger-kernel", "add", "k", bundle},
 	} {
 		finish(t, u.command(cmd[0], cmd[1:]...)).failed(t, []int{65}, cmd[0], bundle+"/rootfs: not a directory")

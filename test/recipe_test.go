@@ -42,14 +42,15 @@ func TestRecipe(t *testing.T) {
 func TestOptionsRecorded(t *testing.T) {
 	need(t, "mkfs.ext4", "jq")
 	u := newUser(t, uint32(os.Getuid()))
-	recipeBundle(t, filepath.Join(u.home, "x.bundle"))
+	output(t, u.command("sh", "-c", "mkdir tree && echo 1 >tree/file"))
 	for flags, want := range map[string]string{
 		"":                             `{"populate":"direct"}`,
 		"--free=0":                     `{"populate":"direct","free":0}`,
 		"--size=16M --populate=direct": `{"populate":"direct","size":16777216}`,
 		"--size=min":                   `{"populate":"direct","minimal":true}`,
+		"--populate=mkfs --free=1M":    `{"populate":"mkfs","free":1048576}`,
 	} {
-		args := append(strings.Fields(flags), "-f", "x.bundle")
+		args := append(strings.Fields(flags), "-f", "tree")
 		image := output(t, u.command("banger-mkext4", args...))
 		if got := output(t, u.command("jq", "-c", ".options", image+".json")); got != want {
 			t.Errorf("%s: %s, want %s", flags, got, want)

@@ -70,7 +70,7 @@ func openTree(path string) (*Files, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	root, err := dir.OpenRoot(bundle.TreeDir) // which leads nowhere else by now either
+	root, err := dir.OpenRoot(bundle.TreeDir) // a symlink that was put there meanwhile leads out of nothing
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (c *companions) beside(name string) string { return filepath.Join(filepath.
 // another image. Those that no ext4 file beside them is of, a killed run left.
 func (c *companions) check() error {
 	if _, err := readExt4Record(c.dst + Ext4Record); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return notOurs(c.dst + Ext4Record)
+		return unread(c.dst+Ext4Record, err)
 	}
 	for _, name := range documents {
 		if c.of == "" {
@@ -48,7 +48,7 @@ func (c *companions) check() error {
 			continue
 		}
 		if err != nil {
-			return notOurs(c.beside(name))
+			return unread(c.beside(name), err)
 		}
 		raw, err := ReadDocument(filepath.Join(c.of, name))
 		if err != nil {
@@ -67,6 +67,15 @@ func (c *companions) check() error {
 		}
 	}
 	return nil
+}
+
+// unread is the error of a file that could not be read as one of banger's: the
+// host's, or that it is none.
+func unread(path string, err error) error {
+	if host := (*fs.PathError)(nil); errors.As(err, &host) {
+		return err
+	}
+	return notOurs(path)
 }
 
 func notOurs(path string) error {

@@ -15,9 +15,10 @@ import (
 )
 
 // Sound reads the whole tree of an image and checks the filesystem's own
-// metadata. An image as Create leaves it is checked byte by byte, as Check does;
-// where a kernel has written since, e2fsck(8) is asked. The error has status.Bad
-// and names the first fault if the image is damaged.
+// metadata. An image that was never mounted is checked byte by byte, as Check
+// does: what another program has changed in it, tune2fs(8) for one, is a fault.
+// Where a kernel has written since, e2fsck(8) is asked. The error has status.Bad
+// and names the first fault.
 func (m *Image) Sound(ctx context.Context) error {
 	t, err := m.ReadTree(ctx)
 	switch {
@@ -45,7 +46,7 @@ func damaged(first string, count int) error {
 	if count > 1 {
 		first += fmt.Sprintf(" (and %d more)", count-1)
 	}
-	return status.Errorf(status.Bad, "the filesystem is damaged: %s", first)
+	return status.Errorf(status.Bad, "the filesystem is damaged, or not as it was made: %s", first)
 }
 
 // HostError reports whether an error is one of the host or of a context, and not
@@ -75,7 +76,7 @@ func (m *Image) fsck(ctx context.Context) error {
 		return damaged("e2fsck: "+firstFault(string(out)), 1)
 	}
 	if err != nil {
-		return fmt.Errorf("e2fsck: %w: %s", err, out)
+		return fmt.Errorf("e2fsck: %w: %s", err, firstFault(string(out)))
 	}
 	return nil
 }

@@ -43,9 +43,13 @@ func open(path string, flag int) (*os.File, error) {
 	case err != nil:
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = notRegular(path)
+	}
+	if err != nil {
 		f.Close()
-		return nil, errors.Join(err, notRegular(path))
+		return nil, err
 	}
 	return f, nil
 }

@@ -17,7 +17,10 @@ func (w *Writer) CheckSpace(blobs []v1.Descriptor) error {
 	if err := unix.Statfs(w.dir, &st); err != nil || st.Blocks == 0 {
 		return nil // nobody knows; writing will tell
 	}
-	free := st.Bfree * uint64(st.Bsize)
+	free := st.Bavail * uint64(st.Bsize)
+	if os.Geteuid() == 0 { // who may use what is reserved
+		free = st.Bfree * uint64(st.Bsize)
+	}
 	var need uint64
 	for _, d := range blobs {
 		path, err := w.blobPath(d.Digest)

@@ -24,13 +24,13 @@ func Unchanged(ctx context.Context, path string, source Source) error {
 	if err != nil || first == nil {
 		return err
 	}
-	where, more := first.Path, ""
-	if where == "" {
-		where = "the filesystem"
+	if first.What == Filesystem {
+		return fmt.Errorf("mkfs.ext4 made a damaged filesystem: %s", first.Have)
 	}
+	more := ""
 	if count > 1 {
 		more = fmt.Sprintf(", and %d more", count-1)
 	}
-	return status.Hint(fmt.Errorf("%s%s: changed while mkfs.ext4 read it (%s)", where, more, first.What),
+	return status.Hint(fmt.Errorf("%s%s: not what was read before mkfs.ext4 was started (%s)", first.Path, more, first.What),
 		"make the image when nothing writes to the directory, or with --populate direct")
 }
