@@ -106,8 +106,12 @@ func TestFlips(t *testing.T) {
 			}
 			blocks := metadata(t, m)
 			written := notZero(t, m, blocks)
-			for i := range 3000 {
-				if i == 1000 { // most blocks are of inodes that are unused
+			flips := 3000
+			if testing.Short() { // beside the race detector, which takes ten times as long
+				flips /= 10
+			}
+			for i := range flips {
+				if i == flips/3 { // most blocks are of inodes that are unused
 					blocks = written
 				}
 				at := blocks[random.IntN(len(blocks))]*blockSize + random.Int64N(blockSize)

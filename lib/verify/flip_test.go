@@ -49,6 +49,9 @@ func TestFlips(t *testing.T) {
 				return
 			}
 			s := newSpots(t, file)
+			if testing.Short() { // beside the race detector, which takes ten times as long
+				c.flips /= 10
+			}
 			for range c.flips {
 				at, bit := s.random(random), byte(1)<<random.IntN(8)
 				s.flip(at, bit)
