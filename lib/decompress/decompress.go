@@ -10,9 +10,7 @@ import (
 	"encoding/binary"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/klauspost/readahead"
 	"github.com/therootcompany/xz"
 )
 
@@ -39,7 +37,7 @@ var (
 // Reader returns what r holds uncompressed. What has none of the formats is
 // passed on as it is. The caller closes it.
 func (f Formats) Reader(r io.Reader) (io.ReadCloser, error) {
-	in := bufio.NewReaderSize(r, 256<<10)
+	in := bufio.NewReaderSize(r, 64<<10)
 	magic, err := in.Peek(6)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -58,12 +56,7 @@ func starts(magic string) func([]byte) bool {
 }
 
 var gzipFormat = format{starts("\x1f\x8b"), func(r *bufio.Reader) (io.ReadCloser, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	// Inflated beside what is done with it, on another processor.
-	return readahead.NewReadCloserSize(z, 4, 256<<10)
+	return newAhead(r), nil
 }}
 
 var zstdFormat = format{isZstd, func(r *bufio.Reader) (io.ReadCloser, error) {
