@@ -46,7 +46,7 @@ check: all
 # flatten and mkext4 beside what one would use instead, as ratios: both together,
 # from layers to ext4 (Layers), and each alone. BENCH=. has also a million files,
 # and files of gigabytes: it needs 30 GB of disk below /var/tmp. A part has a name:
-# BENCH=Layers, BENCH=Tar, BENCH=Mkext4Many, BENCH=Large/dense, BENCH=Verify,
+# BENCH=Layers, BENCH=Inflate, BENCH=Tar, BENCH=Mkext4Many, BENCH=Large/dense, BENCH=Verify,
 # BENCH=Flatten, BENCH=FlattenImage/gzip, BENCH=FlattenMany. What Flatten and Layers
 # make is in memory, as root: 16 GB of it.
 BENCH  ?= Layers|Pipeline|Image|Wide

@@ -133,7 +133,7 @@ func (f flattening) tar() *entrant {
 func (f flattening) inflate(b *testing.B) *entrant {
 	program := buildHere(b, "inflate")
 	return &entrant{name: "inflate the largest", command: func(string) []string {
-		return []string{program, f.largest}
+		return []string{program, "inflate", f.largest}
 	}}
 }
 

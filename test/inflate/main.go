@@ -1,38 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command inflate undoes the compression of a file on one processor, and throws
-// away what was in it: what no program can do without that reads the file with
-// the same decompressor.
+// Command inflate decompresses files on one processor and throws the result
+// away, with the decoder of banger or with another one for Go.
+//
+//	inflate inflate|klauspost|std FILE...
 package main
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"os"
 	"runtime"
 
-	"banger/lib/decompress"
+	stdgzip "compress/gzip"
+
+	kgzip "github.com/klauspost/compress/gzip"
+
+	"banger/lib/inflate"
 )
 
 func main() {
 	log.SetFlags(0)
 	runtime.GOMAXPROCS(1)
-	if err := inflate(os.Args[1]); err != nil {
-		log.Fatal("inflate: ", err)
+	if len(os.Args) < 3 {
+		log.Fatal("usage: inflate inflate|klauspost|std FILE...")
+	}
+	for _, path := range os.Args[2:] {
+		if err := decode(os.Args[1], path); err != nil {
+			log.Fatalf("inflate: %s: %v", path, err)
+		}
 	}
 }
 
-func inflate(path string) error {
+// decode decodes one file. What is not gzip is read through.
+func decode(with, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, err := decompress.OCI.Reader(f)
+	var magic [2]byte
+	if _, err := f.ReadAt(magic[:], 0); err != nil {
+		return err
+	}
+	if magic != [2]byte{0x1f, 0x8b} {
+		with = "nothing"
+	}
+	var r io.Reader
+	switch with {
+	case "nothing":
+		r = f
+	case "inflate":
+		return ours(f)
+	case "klauspost":
+		r, err = kgzip.NewReader(f)
+	case "std":
+		r, err = stdgzip.NewReader(f)
+	default:
+		err = fmt.Errorf("no decoder %q", with)
+	}
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	_, err = io.Copy(io.Discard, r)
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, make([]byte, 256<<10))
 	return err
+}
+
+// ours decodes as banger does, into one buffer.
+func ours(f io.Reader) error {
+	r, buf := inflate.NewReader(f), new(inflate.Buffer)
+	for {
+		if _, err := r.Next(buf); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
