@@ -38,29 +38,3 @@ func (b *Buffer) set8(to int, v uint64) {
 	to &= bufferSize - 1
 	binary.LittleEndian.PutUint64(b.b[to:to+8], v*0x0101010101010101)
 }
-
-// match copies a match of up to 258 bytes from a distance before. Up to overrun
-// bytes behind it are overwritten.
-func (b *Buffer) match(to, distance, length int) {
-	from, end := to-distance, to+length
-	switch {
-	case distance >= 16:
-		for ; to < end; to, from = to+16, from+16 {
-			b.copy16(to, from)
-		}
-	case distance >= 8:
-		for ; to < end; to, from = to+8, from+8 {
-			b.copy8(to, from)
-		}
-	case distance == 1:
-		v := uint64(b.b[from&(bufferSize-1)])
-		for ; to < end; to += 8 {
-			b.set8(to, v)
-		}
-	default:
-		// Each step repeats what is there already: a distance more.
-		for ; to < end; to, from = to+distance, from+distance {
-			b.copy8(to, from)
-		}
-	}
-}

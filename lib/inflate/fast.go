@@ -21,6 +21,8 @@ const fastInput = 24
 //     count bits in it, 63 at most, (63-count)/8 more bytes fit whole, which makes
 //     the count one of 56 to 63: count|56. The load puts bits of the byte after
 //     them above the count; the next one puts the same bits there again.
+//   - Only the low six bits of count mean something in the loop: so a whole entry
+//     can be subtracted, and 63-count is ^count.
 //   - Up to two literals are decoded before a length, all of one load.
 //   - An entry is looked up before what precedes it is finished with.
 //
@@ -35,33 +37,33 @@ func (d *decoder) fast() (ended bool, err error) {
 	what := ""
 
 	word |= load(in, pos) << (count & 63)
-	pos += uint(63-count) >> 3
+	pos += uint(^count&63) >> 3
 	count |= 56
 	e := literals[word&(1<<literalBits-1)]
 	for pos <= lastPos && out <= lastFast {
 		before := word
 		word >>= e & takesMask
-		count -= uint64(e & takesMask)
+		count -= uint64(e)
 		if e&flagLiteral != 0 {
 			buf.b[out&(bufferSize-1)] = byte(e >> valueShift)
 			out++
 			e = literals[word&(1<<literalBits-1)]
 			before = word
 			word >>= e & takesMask
-			count -= uint64(e & takesMask)
+			count -= uint64(e)
 			if e&flagLiteral != 0 {
 				buf.b[out&(bufferSize-1)] = byte(e >> valueShift)
 				out++
 				e = literals[word&(1<<literalBits-1)]
 				before = word
 				word >>= e & takesMask
-				count -= uint64(e & takesMask)
+				count -= uint64(e)
 				if e&flagLiteral != 0 {
 					buf.b[out&(bufferSize-1)] = byte(e >> valueShift)
 					out++
 					e = literals[word&(1<<literalBits-1)]
 					word |= load(in, pos) << (count & 63)
-					pos += uint(63-count) >> 3
+					pos += uint(^count&63) >> 3
 					count |= 56
 					continue
 				}
@@ -72,14 +74,14 @@ func (d *decoder) fast() (ended bool, err error) {
 				e = literals[(uint64(e>>valueShift)+word&(1<<(e>>codeShift&codeMask)-1))&(literalSize-1)]
 				before = word
 				word >>= e & takesMask
-				count -= uint64(e & takesMask)
+				count -= uint64(e)
 			}
 			if e&flagLiteral != 0 {
 				buf.b[out&(bufferSize-1)] = byte(e >> valueShift)
 				out++
 				e = literals[word&(1<<literalBits-1)]
 				word |= load(in, pos) << (count & 63)
-				pos += uint(63-count) >> 3
+				pos += uint(^count&63) >> 3
 				count |= 56
 				continue
 			}
@@ -92,9 +94,9 @@ func (d *decoder) fast() (ended bool, err error) {
 		}
 		length := int(e>>valueShift) + int(before&(1<<(e&takesMask)-1)>>(e>>codeShift&codeMask))
 		// The distance takes 28 bits at most, and the next lookup 11.
-		if count < 28+literalBits {
+		if count&63 < 28+literalBits {
 			word |= load(in, pos) << (count & 63)
-			pos += uint(63-count) >> 3
+			pos += uint(^count&63) >> 3
 			count |= 56
 		}
 		e = distances[word&(1<<distanceBits-1)]
@@ -109,24 +111,41 @@ func (d *decoder) fast() (ended bool, err error) {
 		}
 		distance := int(e>>valueShift) + int(word&(1<<(e&takesMask)-1)>>(e>>codeShift&codeMask))
 		word >>= e & takesMask
-		count -= uint64(e & takesMask)
+		count -= uint64(e)
 		if distance > out-floor {
 			what = "distance too far back"
 			break
 		}
 		e = literals[word&(1<<literalBits-1)]
 		word |= load(in, pos) << (count & 63)
-		pos += uint(63-count) >> 3
+		pos += uint(^count&63) >> 3
 		count |= 56
-		if distance >= 16 && length <= 32 {
-			buf.copy16(out, out-distance)
-			buf.copy16(out+16, out-distance+16)
-		} else {
-			buf.match(out, distance, length)
+		// Up to overrun bytes behind the match are overwritten.
+		from, end := out-distance, out+length
+		switch {
+		case distance >= 16:
+			buf.copy16(out, from)
+			buf.copy16(out+16, from+16)
+			for out += 32; out < end; out += 16 {
+				buf.copy16(out, out-distance)
+			}
+		case distance >= 8:
+			for ; out < end; out += 8 {
+				buf.copy8(out, out-distance)
+			}
+		case distance == 1:
+			v := uint64(buf.b[from&(bufferSize-1)])
+			for ; out < end; out += 8 {
+				buf.set8(out, v)
+			}
+		default: // each step repeats what is there already, a distance more
+			for ; out < end; out += distance {
+				buf.copy8(out, out-distance)
+			}
 		}
-		out += length
+		out = end
 	}
-	d.in.word, d.in.count, d.in.pos, d.out = word&(1<<count-1), count, pos, out
+	d.in.word, d.in.count, d.in.pos, d.out = word&(1<<(count&63)-1), count&63, pos, out
 	if what != "" {
 		return false, d.corrupt(what)
 	}
