@@ -16,7 +16,7 @@ import (
 // the version of the compressor.
 const (
 	gzipBlock = 1 << 20 // bytes
-	gzipLevel = 6       // gzip's default: a quarter of gzip's CPU time, and 3% more bytes
+	gzipLevel = 6       // gzip's default: a third of gzip's CPU time, and 4% more bytes
 )
 
 // WriteTarGzip writes the archive that WriteTar writes, compressed as one gzip
