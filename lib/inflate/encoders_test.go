@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,6 +101,9 @@ func TestEncoders(t *testing.T) {
 	var all, plain bytes.Buffer
 	for _, e := range encoders(rand.New(rand.NewPCG(seed, 3))) {
 		t.Run(e.name, func(t *testing.T) {
+			if testing.Short() && !strings.HasSuffix(e.name, "6") { // beside the race detector
+				t.Skip("with -short")
+			}
 			for _, kind := range slices.Sorted(maps.Keys(contents)) {
 				content := contents[kind]
 				if e.most > 0 {
