@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// stuckMkfs is a mkfs.ext4 that, the first time it is to fill an image, says
+// stuckMkfs is a mkfs.ext4 that, the first time it is to make a filesystem, says
 // its process id and waits.
 const stuckMkfs = `#!/bin/sh
 case " $* " in
-*" -d "*)
+*" -q "*)
 	if mkdir %[1]s/first 2>/dev/null; then
 		echo $$ >%[1]s/pid.new
 		mv %[1]s/pid.new %[1]s/pid
