@@ -4,8 +4,8 @@
 # The processor of banger boot: this machine's own, by KVM, or an emulated one.
 # Read by the script, whose trap ends the process $machine.
 
-# processor: $processor, the words that give QEMU one. $accel decides, if the
-# user has set it; else KVM is taken where a guest runs on it.
+# processor: sets $processor, the words that give QEMU one, and $clock. $accel
+# decides, if the user has set it; else KVM is taken where a guest runs on it.
 processor() {
 	if ! command -v qemu-system-x86_64 >/dev/null; then
 		say 'qemu-system-x86_64: not found'
@@ -13,18 +13,37 @@ processor() {
 		exit 66
 	fi
 	if [ "$accel" != tcg ] && usable; then
-		processor='-accel kvm -cpu host'
+		processor='-accel kvm -cpu host' clock=''
 	else
 		emulate
 	fi
 }
 
-# emulate: an emulated one counts instructions, so that a busy host does not
-# look to the guest like a processor whose clock cannot be measured. Several
-# processors would hang with that.
+# emulate: sets $processor to an emulated one, and $clock to what the kernel's
+# command line says of it. A single processor counts instructions, so that its
+# clock can be measured on a busy host too. Several would hang with that. QEMU
+# gives their time-stamp counter the rate of the host's; the guest need not
+# measure it, which may fail, and without it there is no timer on this machine.
 emulate() {
+	clock=''
+	if [ "$cpus" -eq 1 ]; then
+		processor='-accel tcg -icount shift=3 -cpu max'
+		return
+	fi
 	processor='-accel tcg -cpu max'
-	[ "$cpus" -ne 1 ] || processor='-accel tcg -icount shift=3 -cpu max'
+	rate=$(counter </proc/cpuinfo)
+	[ -z "$rate" ] || clock="tsc_early_khz=$rate"
+}
+
+# counter: prints the rate of the host's time-stamp counter in kHz, read from
+# /proc/cpuinfo, or nothing. In a virtual machine it is "cpu MHz", which on
+# hardware varies with the load; there it is the rate in the model's name.
+counter() {
+	awk -F ': *' '
+		/^model name/ && match($2, /[0-9.]+GHz/) { rate = substr($2, RSTART, RLENGTH - 3) * 1000000 }
+		/^cpu MHz/ { current = $2 * 1000 }
+		/^flags.* hypervisor/ { rate = current }
+		/^flags/ { if (rate > 0) printf "%d\n", rate; exit }'
 }
 
 # usable: is there a KVM that can be used? Where the user has asked for it, it

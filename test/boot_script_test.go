@@ -233,7 +233,7 @@ func TestBootStreams(t *testing.T) {
 	for script, want := range map[string]string{
 		"banger boot app -- /app x </dev/null >&-; echo $?":                    "42\n",
 		"exec 3>&1; banger boot app -- /app x <&- >&- 2>&-; echo $? >&3":       "42\n",
-		"banger boot app -- /app x <&-; echo $?":                               "[/app x]\n42\n",
+		"banger boot --cpus 2 app -- /app x <&-; echo $?":                      "[/app x]\n42\n",
 		"{ banger boot app -- /app yes </dev/null; echo $? >&2; } | head -n 1": "y\n",
 		"banger boot app -- /app yes </dev/null >/dev/full; echo $?":           "73\n",
 	} {
