@@ -19,9 +19,9 @@ import (
 
 const help = `Usage: banger-flatten [-C DIR | -o PATH] [-f] [-v] [LAYOUT[:REF][@DIGEST]...]
 
-Replays the layers of images in OCI image layouts, named by operands or by
-lines of standard input, and prints the bundle it makes of each: rootfs/ with
-names and contents, rootfs.mtree with everything else.
+Replays the layers of images in OCI image layouts, named by operands or by lines
+of standard input, into bundles, and prints their paths. A bundle has names and
+contents in rootfs/ and all other metadata in rootfs.mtree.
 
     $ banger-fetch debian:bookworm | banger-flatten
     debian-bookworm.bundle
@@ -30,17 +30,17 @@ names and contents, rootfs.mtree with everything else.
 
 func main() {
 	tool := filter.New("banger-flatten", help)
-	into := tool.Flags.StringP("directory", "C", ".", "make bundles in `DIR`")
-	output := tool.Flags.StringP("output", "o", "", "make the one bundle at `PATH`")
-	force := tool.Flags.BoolP("force", "f", false, "replace a bundle that is there")
-	verbose := tool.Flags.BoolP("verbose", "v", false, "say on stderr what each layer adds and removes")
+	into := tool.Flags.StringP("directory", "C", ".", "create bundles in `DIR`")
+	output := tool.Flags.StringP("output", "o", "", "create the bundle at `PATH`")
+	force := tool.Flags.BoolP("force", "f", false, "replace an existing bundle")
+	verbose := tool.Flags.BoolP("verbose", "v", false, "list on stderr what each layer adds and removes")
 	platform := layout.DefaultPlatform
 	tool.Flags.Func("platform", "take the image for `OS/ARCH[/VARIANT]` (default linux/amd64)", func(s string) (err error) {
 		platform, err = layout.ParsePlatform(s)
 		return err
 	})
-	maxSize := tool.Flags.Int64("max-size", 1<<40, "refuse an image with more than so many `BYTES` of files")
-	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "refuse an image with more than so many `ENTRIES`")
+	maxSize := tool.Flags.Int64("max-size", 1<<40, "reject an image with more than `BYTES` of files")
+	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "reject an image with more than `ENTRIES` entries")
 	tool.Single = func() bool { return *output != "" }
 	tool.Check = func() error {
 		if *output != "" && tool.Flags.Changed("directory") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-image looks after published images.
+// Command banger-image manages published images.
 package main
 
 import (
@@ -24,7 +24,7 @@ const help = `Usage: banger-image list [--json]
        banger-image initrd NAME [-- CMD...] >FILE
 
 Lists published images, shows their records, prints their directories, removes
-them; says whether they will boot; writes an initial ramdisk that runs CMD in
+them; reports whether they will boot; writes an initial ramdisk that runs CMD in
 one.
 
     $ banger-image list
@@ -35,7 +35,7 @@ one.
 
 func main() {
 	tool := filter.New("banger-image", help)
-	asJSON := tool.Flags.Bool("json", false, "print one JSON object a line")
+	asJSON := tool.Flags.Bool("json", false, "print one JSON object per line")
 	os.Exit(tool.Run(func(ctx context.Context, args []string) error {
 		state, err := xdg.State(os.Getenv)
 		if err != nil {

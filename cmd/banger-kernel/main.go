@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-kernel keeps the kernels that images are booted with.
+// Command banger-kernel manages the kernels that boot images.
 package main
 
 import (
@@ -16,17 +16,18 @@ import (
 )
 
 const help = `Usage: banger-kernel add [-f] NAME [SOURCE]
-       banger-kernel pull [-f] [--catalog FILE|URL] NAME...
-       banger-kernel list [--available [--catalog FILE|URL]] [--json]
+       banger-kernel pull [-f] [--catalog FILE|URL] [--timeout DURATION] NAME...
+       banger-kernel list [--available [--catalog FILE|URL] [--timeout DURATION]]
+                          [--json]
        banger-kernel show [--json] NAME...
        banger-kernel path NAME...
        banger-kernel rm NAME...
        banger-kernel initrd NAME...
-       banger-kernel pack NAME...
+       banger-kernel pack [-f] NAME...
 
-Keeps kernels for banger-register --kernel-ref. SOURCE, an operand or the line
-of standard input, is a Debian package, a tar, a directory, a bundle or a
-kernel's file.
+Manages kernels for banger-register --kernel-ref. SOURCE, an operand or the line
+of standard input, is a Debian package, a tar archive, a directory, a bundle or a
+kernel file.
 
     $ banger-kernel add debian-6.1 linux-image-6.1.0-56-cloud-amd64_6.1.192-2_amd64.deb
     /home/me/.local/state/banger/kernels/debian-6.1
@@ -47,10 +48,10 @@ type command struct {
 
 func main() {
 	c := &command{Tool: filter.New("banger-kernel", help)}
-	c.Flags.BoolVarP(&c.force, "force", "f", false, "replace a kernel that has the name")
-	c.Flags.StringVar(&c.catalog, "catalog", "", "pull from the catalog in `FILE|URL` (default: kernels.json of the configuration)")
-	c.Flags.BoolVar(&c.available, "available", false, "list what the catalog has")
-	c.Flags.BoolVar(&c.json, "json", false, "print one JSON object a line")
+	c.Flags.BoolVarP(&c.force, "force", "f", false, "replace an existing kernel or archive")
+	c.Flags.StringVar(&c.catalog, "catalog", "", "use the catalog `FILE|URL` (default: the user's and the system's kernels.json)")
+	c.Flags.BoolVar(&c.available, "available", false, "list the kernels in the catalog")
+	c.Flags.BoolVar(&c.json, "json", false, "print one JSON object per line")
 	c.Flags.DurationVar(&c.timeout, "timeout", time.Minute, "give up on a server that is silent for `DURATION`")
 	os.Exit(c.Run(c.run))
 }

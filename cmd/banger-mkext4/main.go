@@ -19,11 +19,11 @@ import (
 
 const help = `Usage: banger-mkext4 [-o FILE] [-f] [--size SIZE | --free SIZE] [--populate direct|mkfs] [BUNDLE|DIR...]
 
-Makes an ext4 image of bundles or plain directories, named by operands or by
-lines of standard input, and prints the file: BUNDLE/rootfs.ext4 or DIR.ext4.
-A quarter of the content again is free in it, a quarter of the used inodes, and
-it is 1 GiB or more, unless told otherwise. The file is sparse; FILE.json beside
-it says how it was made.
+Makes ext4 images from bundles or plain directories, named by operands or by
+lines of standard input, and prints their paths: BUNDLE/rootfs.ext4 or DIR.ext4.
+By default the free space is at least a quarter of the content, the free inodes at
+least a quarter of the used ones, and the file at least 1 GiB. The file is sparse;
+FILE.json beside it records how it was made.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 --free 2G
     debian-bookworm.bundle/rootfs.ext4
@@ -31,10 +31,10 @@ it says how it was made.
 
 func main() {
 	tool := filter.New("banger-mkext4", help)
-	output := tool.Flags.StringP("output", "o", "", "make the one image at `FILE`, with image.json and config.json beside it")
-	force := tool.Flags.BoolP("force", "f", false, "replace an ext4 image that is there")
+	output := tool.Flags.StringP("output", "o", "", "create the image at `FILE`, with image.json and config.json beside it")
+	force := tool.Flags.BoolP("force", "f", false, "replace an existing ext4 image")
 	o := bundle.Ext4Options{Options: ext4.Options{Free: -1}}
-	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min to leave nothing over", func(s string) error {
+	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min for no free space", func(s string) error {
 		return parseSize(s, &o)
 	})
 	tool.Flags.Func("free", "leave `SIZE` free in it (0, 500M)", func(s string) (err error) {

@@ -26,13 +26,13 @@ copy of the kernel that boots them, and prints the directory of each.
 
 func main() {
 	tool := filter.New("banger-register", help)
-	name := tool.Flags.String("name", "", "publish the one image as `NAME` (default: from its reference)")
-	force := tool.Flags.BoolP("force", "f", false, "replace an image that has the name")
+	name := tool.Flags.String("name", "", "publish the image as `NAME` (default: from its reference)")
+	force := tool.Flags.BoolP("force", "f", false, "replace an existing image")
 	var k choice
 	tool.Flags.StringVar(&k.kernel, "kernel", "", "boot it with the kernel in `FILE`")
 	tool.Flags.StringVar(&k.initrd, "initrd", "", "and the initial ramdisk in `FILE`")
-	tool.Flags.StringVar(&k.modules, "modules", "", "and keep the modules in `DIR` with it")
-	tool.Flags.StringVar(&k.ref, "kernel-ref", "", "boot it with the kernel `NAME`, which is pulled if only the catalog has it")
+	tool.Flags.StringVar(&k.modules, "modules", "", "and a copy of the modules in `DIR`")
+	tool.Flags.StringVar(&k.ref, "kernel-ref", "", "boot it with the kernel `NAME`, pulled first if it is only in a catalog")
 	tool.Single = func() bool { return *name != "" }
 	tool.Check = k.check
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-tar writes a bundle or a directory as one tar archive.
+// Command banger-tar writes a bundle or a directory as a tar archive.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 const help = `Usage: banger-tar [-z] [BUNDLE|DIR] >FILE
 
 Writes a bundle or a plain directory, named by an operand or by the one line of
-standard input, to standard output as one pax archive with all its metadata. The
-same bundle makes the same bytes.
+standard input, to standard output as a pax archive with all its metadata. The
+same bundle produces the same bytes.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-tar | tar t | head -n 2
     ./

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-verify passes ext4 images on that hold what their layers say.
+// Command banger-verify checks ext4 images against their layers and passes on
+// those that match.
 package main
 
 import (
@@ -18,10 +19,10 @@ import (
 const help = `Usage: banger-verify [--against BUNDLE|DIR|LAYOUT] [--json] [--max-entries ENTRIES]
                      [EXT4|DIR...]
 
-Reads finished ext4 images, named by operands or by lines of standard input, and
-compares them with the layers in the cache: each path with its type, owner, mode,
-times, links, device and attributes, each file's content, and the filesystem's
-own checksums and counts. Prints the line of each that agrees; lists what differs.
+Checks ext4 images, named by operands or by lines of standard input, against their
+layers in the cache; passes on those that match. Compares each path's type, owner,
+mode, time, links, device and attributes and each file's content, and checks the
+filesystem's own checksums and counts. Lists the differences of the others.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 |
         banger-verify | banger-register
@@ -31,9 +32,9 @@ own checksums and counts. Prints the line of each that agrees; lists what differ
 
 func main() {
 	tool := filter.New("banger-verify", help)
-	against := tool.Flags.String("against", "", "compare with a bundle as it is now, the directory an image was\nmade of, or the layers in an OCI image layout")
-	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object a line, and not the images")
-	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "refuse layers with more than so many `ENTRIES`")
+	against := tool.Flags.String("against", "", "compare with a bundle as it is now, the directory an image was\nmade from, or the layers in an OCI image layout")
+	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object per line, instead of the images")
+	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "reject layers with more than `ENTRIES` entries")
 	tool.Mute = func() bool { return *asJSON }
 	tool.Check = func() error {
 		if *maxEntries < 0 {
