@@ -32,7 +32,7 @@ filesystem's own checksums and counts. Lists the differences of the others.
 
 func main() {
 	tool := filter.New("banger-verify", help)
-	against := tool.Flags.String("against", "", "compare with a bundle as it is now, the directory an image was\nmade from, or the layers in an OCI image layout")
+	against := tool.Flags.String("against", "", "compare with `BUNDLE|DIR|LAYOUT`: a bundle's current tree and manifest,\nthe directory an image was made from, or the layers in an OCI image layout")
 	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object per line, instead of the images")
 	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "reject layers with more than `ENTRIES` entries")
 	tool.Mute = func() bool { return *asJSON }
