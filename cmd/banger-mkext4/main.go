@@ -23,7 +23,7 @@ Makes ext4 images from bundles or plain directories, named by operands or by
 lines of standard input, and prints their paths: BUNDLE/rootfs.ext4 or DIR.ext4.
 By default the free space is at least a quarter of the content, the free inodes at
 least a quarter of the used ones, and the file at least 1 GiB. The file is sparse;
-FILE.json beside it records how it was made.
+FILE.json next to it records how it was made.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 --free 2G
     debian-bookworm.bundle/rootfs.ext4
@@ -31,7 +31,7 @@ FILE.json beside it records how it was made.
 
 func main() {
 	tool := filter.New("banger-mkext4", help)
-	output := tool.Flags.StringP("output", "o", "", "create the image at `FILE`, with image.json and config.json beside it")
+	output := tool.Flags.StringP("output", "o", "", "create the image at `FILE`, with image.json and config.json next to it")
 	force := tool.Flags.BoolP("force", "f", false, "replace an existing ext4 image")
 	o := bundle.Ext4Options{Options: ext4.Options{Free: -1}}
 	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min for no free space", func(s string) error {
