@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// The image of the suite: a Debian root filesystem as its lowest layer, and
-// above it what layers can do to one another, within what umoci as root and
-// layers.md agree on.
+// The suite's image: a Debian root filesystem as its lowest layer, and above it
+// everything a layer can do to those below, as far as umoci, run as root, agrees
+// with doc/layers.md.
 var (
 	debianOnce  sync.Once
 	debianImage image

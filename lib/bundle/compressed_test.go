@@ -41,7 +41,7 @@ func zstandard(t *testing.T, content []byte) []byte {
 	return w.EncodeAll(content, nil)
 }
 
-// "Compression is told from the bytes, not believed from the media type."
+// Compression is detected from the bytes, whatever the media type (doc/layers.md, I8).
 func TestCompressionIsTold(t *testing.T) {
 	layer := sample(t)
 	for compression, blob := range map[string][]byte{"none": layer, "gzip": gzipped(t, layer), "zstd": zstandard(t, layer)} {

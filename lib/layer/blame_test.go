@@ -10,8 +10,8 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// "A message naming the layer's digest and the entry": the second of two
-// layers, by the name that its archive has for the entry.
+// A message names the layer and the entry (doc/layers.md): here the second of two
+// layers, and the entry's name as the archive has it.
 func TestBlame(t *testing.T) {
 	const name = "./d//x\n"
 	for what, entry := range map[string][]byte{

@@ -20,8 +20,8 @@ import (
 	"banger/lib/tree"
 )
 
-// A rule is one sentence of layers.md: some layers, and the tree or the error
-// that they must come to.
+// A rule is a case of doc/layers.md: some layers, and the tree or the error they
+// must give. Its name starts with the section.
 type rule struct {
 	name   string // the rule, and where it is from
 	layers [][]byte

@@ -36,7 +36,8 @@ func imageOf(t *testing.T, dir string, algorithm digest.Algorithm) v1.Descriptor
 	return putAs(t, dir, algorithm, v1.MediaTypeImageManifest, m)
 }
 
-// "sha256 and sha512" (image-spec, descriptor.md, Registered algorithms).
+// Digests are sha256 or sha512 (doc/layers.md, I2; image-spec, descriptor.md,
+// Registered algorithms).
 func TestSHA512(t *testing.T) {
 	dir := t.TempDir()
 	d := imageOf(t, dir, digest.SHA512)

@@ -13,8 +13,7 @@ import (
 	"banger/lib/status"
 )
 
-// "Config and manifests too": damage is found in whichever document it is, an
-// index as well.
+// Damage is found in every document: index, manifest and config (doc/layers.md, I1).
 func TestEachDocumentIsVerified(t *testing.T) {
 	for name, blob := range map[string]func(list, manifest v1.Descriptor, i *Image) v1.Descriptor{
 		"an index":   func(list, _ v1.Descriptor, _ *Image) v1.Descriptor { return list },
@@ -52,8 +51,8 @@ func TestEachDocumentIsVerified(t *testing.T) {
 	}
 }
 
-// "The old nondistributable ones when the blob is there": when it is not, its
-// urls are not asked.
+// A nondistributable layer is read if its blob is present; its urls are never
+// fetched (doc/layers.md, I4).
 func TestNondistributable(t *testing.T) {
 	dir := t.TempDir()
 	d := imageFor(t, dir, "x", "linux/amd64", func(p *parts) {
@@ -80,7 +79,7 @@ func TestNondistributable(t *testing.T) {
 	}
 }
 
-// More of "the platform asked for is chosen", and of what no image is.
+// The image for the requested platform is chosen (doc/layers.md, I5 and I6).
 func TestChoices(t *testing.T) {
 	list := func(t *testing.T, dir string, all ...v1.Descriptor) v1.Descriptor {
 		return put(t, dir, v1.MediaTypeImageIndex, index(all...))

@@ -15,7 +15,7 @@ import (
 	"banger/lib/tree"
 )
 
-// golden is the example of design.md.
+// golden is the example of doc/design.md.
 const golden = `#mtree v2.0
 . type=dir uid=0 gid=0 mode=0755 time=1700000000.000000000
 ./dev type=dir uid=0 gid=0 mode=0755 time=1700000000.000000000
