@@ -128,8 +128,8 @@ func goFiles(t *testing.T) []string {
 	return files
 }
 
-// TestDesignManifest checks that the manifest in doc/design.md is one: read and
-// written again, it is the same.
+// TestDesignManifest checks that lib/mtree reads the manifest in doc/design.md and
+// writes it back unchanged.
 func TestDesignManifest(t *testing.T) {
 	_, example, found := strings.Cut(readPage(t, "../doc/design.md"), "\n```mtree\n")
 	example, _, closed := strings.Cut(example, "```\n")
@@ -140,7 +140,7 @@ func TestDesignManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Which names are one file, the tree beside the manifest says.
+	// Hard links in a bundle's tree show which names are one file.
 	dir, err := m.Tree.Find([]string{"usr", "bin"})
 	if err != nil || dir == nil {
 		t.Fatalf("no ./usr/bin: %v", err)
