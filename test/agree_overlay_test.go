@@ -12,27 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// layOut makes the layer a directory as overlayfs wants it (the kernel's
-// Documentation/filesystems/overlayfs.rst): a whiteout is a device 0/0, and a
-// directory that hides what is below has an attribute that says so.
-func (l *layerPlan) layOut(t *testing.T, root string) {
+// writeOverlay writes the layer as an overlayfs layer directory (the kernel's
+// Documentation/filesystems/overlayfs.rst): a whiteout is a 0/0 character
+// device, an opaque directory has an xattr.
+func (l *layerPlan) writeOverlay(t *testing.T, root string) {
 	t.Helper()
 	o := overlayDir{t, root}
 	o.must(os.Mkdir(root, 0o755))
 	for _, c := range l.changes {
 		o.change(c)
 	}
-	// Last, as what is made in a directory changes its time.
+	// Last: creating a file in a directory changes the directory's mtime.
 	walk(t, root, func(path string, e os.DirEntry) error {
 		if name, err := filepath.Rel(root, path); err != nil || e.IsDir() {
 			o.must(err)
-			o.dress(path, l.dirs[name])
+			o.setMetadata(path, l.dirs[name])
 		}
 		return nil
 	})
 }
 
-// An overlayDir is one layer of overlayfs.
+// An overlayDir is an overlayfs layer directory.
 type overlayDir struct {
 	t    *testing.T
 	root string
@@ -53,7 +53,7 @@ func (o overlayDir) change(c change) {
 	case c.opaque:
 		o.must(os.RemoveAll(path))
 		o.must(os.MkdirAll(path, 0o700))
-		o.hide(path)
+		o.setOpaque(path)
 		return
 	case c.merged:
 		o.must(os.MkdirAll(path, 0o700))
@@ -66,25 +66,25 @@ func (o overlayDir) change(c change) {
 	case c.link != "":
 		o.must(os.Link(filepath.Join(o.root, c.link), path))
 	default:
-		o.place(path, c.made)
+		o.create(path, c.made)
 	}
 }
 
-// hide has a directory show nothing of the layers below.
-func (o overlayDir) hide(dir string) {
+// setOpaque makes a directory opaque.
+func (o overlayDir) setOpaque(dir string) {
 	o.t.Helper()
 	o.must(unix.Lsetxattr(dir, "trusted.overlay.opaque", []byte("y"), 0))
 }
 
-// place makes what an entry describes.
-func (o overlayDir) place(path string, e *entry) {
+// create creates the file of an entry.
+func (o overlayDir) create(path string, e *entry) {
 	o.t.Helper()
 	device := int(unix.Mkdev(uint32(e.Devmajor), uint32(e.Devminor)))
 	switch e.Typeflag {
 	case tar.TypeDir:
 		o.must(os.Mkdir(path, 0o700))
-		o.hide(path)
-		return // dressed in the end
+		o.setOpaque(path)
+		return // writeOverlay sets its metadata
 	case tar.TypeReg:
 		o.must(os.WriteFile(path, []byte(e.data), 0o600))
 	case tar.TypeSymlink:
@@ -96,16 +96,16 @@ func (o overlayDir) place(path string, e *entry) {
 	case tar.TypeFifo:
 		o.must(unix.Mknod(path, unix.S_IFIFO, 0))
 	}
-	o.dress(path, e)
+	o.setMetadata(path, e)
 }
 
-// dress gives a path the metadata of an entry.
-func (o overlayDir) dress(path string, e *entry) {
+// setMetadata sets the metadata of an entry on a path.
+func (o overlayDir) setMetadata(path string, e *entry) {
 	o.t.Helper()
 	if e == nil {
-		o.t.Fatalf("%q: of no entry", path)
+		o.t.Fatalf("%q: no entry", path)
 	}
-	o.must(os.Lchown(path, e.Uid, e.Gid)) // first: it takes capabilities and setuid away
+	o.must(os.Lchown(path, e.Uid, e.Gid)) // first: chown clears capabilities and setuid
 	for key, value := range e.PAXRecords {
 		o.must(unix.Lsetxattr(path, strings.TrimPrefix(key, "SCHILY.xattr."), []byte(value), 0))
 	}

@@ -12,57 +12,58 @@ import (
 	"strings"
 )
 
-// A stack is layers that a seed decides. While it is piled up, it knows what
-// there is, so that every entry is one that can be unpacked.
+// A stack is a random stack of layers. While it grows it tracks the merged
+// tree, so that every entry can be unpacked.
 type stack struct {
 	*rand.Rand
 	layers []*layerPlan
 	root   *node
-	links  map[string]string // symlinks, by their path, and the directories they lead to
-	cases  map[string]bool   // what the stack is about
+	links  map[string]string // path of a symlink → path of its directory
+	cases  map[string]bool   // the cases that the stack covers
 }
 
-// A node is a file of the stack so far.
+// A node is a file of the merged tree.
 type node struct {
 	entry *entry
-	layer int              // that has made it
-	split bool             // it has names of several layers
-	names map[string]*node // of a directory
+	layer int              // number of the layer that created it
+	split bool             // has hard links from several layers
+	names map[string]*node // children; nil unless a directory
 }
 
-// A layerPlan is a layer as an archive, and what it changes, for those who do
-// not read archives.
+// A layerPlan is a layer, both as archive entries and as changes for consumers
+// that read no archives.
 type layerPlan struct {
 	entries []entry
 	changes []change
-	dirs    map[string]*entry // all directories that there are then
+	dirs    map[string]*entry // every directory of the merged tree, by path
 }
 
-// A change is what a layer does at a path. One that makes nothing removes what
-// is below.
+// A change is what a layer does at a path. A change with nil made removes what
+// the layers below have there.
 type change struct {
 	path   string
 	made   *entry
-	link   string // another name, of this layer's, of the same file
+	link   string // a path in this layer that it is hard linked to
 	merged bool   // a directory over a directory
-	opaque bool   // a directory loses what the layers below have in it
+	opaque bool   // an opaque directory
 }
 
-func pile(seed uint64) *stack {
+// newStack returns the stack of a seed.
+func newStack(seed uint64) *stack {
 	s := &stack{Rand: rand.New(rand.NewPCG(seed, 3)), links: map[string]string{}, cases: map[string]bool{}}
 	s.root = &node{names: map[string]*node{}}
 	for range 2 + s.IntN(4) {
-		s.add()
+		s.addLayer()
 	}
 	return s
 }
 
-// layer is the one being made.
+// layer returns the layer under construction.
 func (s *stack) layer() *layerPlan { return s.layers[len(s.layers)-1] }
 
-// add piles up another layer: whiteouts, which act on what is below wherever
-// they stand, and entries.
-func (s *stack) add() {
+// addLayer adds a layer of whiteouts and entries. Whiteouts apply to the
+// layers below wherever they stand in the archive.
+func (s *stack) addLayer() {
 	l := &layerPlan{dirs: map[string]*entry{}}
 	s.layers = append(s.layers, l)
 	if len(s.layers) == 1 || s.IntN(3) == 0 {
@@ -73,14 +74,14 @@ func (s *stack) add() {
 	var markers []entry
 	if len(s.layers) > 1 {
 		for range s.IntN(6) {
-			markers = append(markers, s.remove(!late))
+			markers = append(markers, s.addWhiteout(!late))
 		}
 	}
 	if !late {
 		l.entries = append(l.entries, markers...)
 	}
 	for range 10 + s.IntN(25) {
-		s.put(!late)
+		s.addEntry(!late)
 	}
 	if late {
 		l.entries = append(l.entries, markers...)
@@ -92,8 +93,8 @@ func (s *stack) add() {
 	})
 }
 
-// inOrder are the entries, all markers of whiteouts before the others.
-func (l *layerPlan) inOrder() (entries []entry) {
+// whiteoutsFirst returns the entries, whiteouts before the others.
+func (l *layerPlan) whiteoutsFirst() (entries []entry) {
 	var others []entry
 	for _, e := range l.entries {
 		if strings.HasPrefix(filepath.Base(e.Name), ".wh.") {
@@ -106,21 +107,21 @@ func (l *layerPlan) inOrder() (entries []entry) {
 }
 
 func (s *stack) setRoot() {
-	e := s.dress(directory("."))
+	e := s.withMetadata(directory("."))
 	s.root.entry = &e
 	s.layer().entries = append(s.layer().entries, e)
 }
 
-// remove takes something of the layers below away, or all that a directory has,
-// and returns the marker that says so.
-func (s *stack) remove(throughLinks bool) entry {
+// addWhiteout removes a file of the layers below, or the content of a
+// directory, and returns the whiteout or opaque marker.
+func (s *stack) addWhiteout(throughLinks bool) entry {
 	dir, path := s.pick(func(n *node) bool { return n.names != nil })
 	if names := slices.Sorted(maps.Keys(dir.names)); len(names) > 0 && s.IntN(4) > 0 {
 		name := names[s.IntN(len(names))]
 		s.cases["whiteout of "+dir.names[name].kind()] = true
 		delete(dir.names, name)
 		s.layer().changes = append(s.layer().changes, change{path: filepath.Join(path, name)})
-		return s.timed(whiteout(s.spell(path, throughLinks) + "/" + name))
+		return s.withTime(whiteout(s.spell(path, throughLinks) + "/" + name))
 	}
 	s.cases["opaque"] = true
 	if path == "." {
@@ -131,19 +132,19 @@ func (s *stack) remove(throughLinks bool) entry {
 		s.layer().changes = append(s.layer().changes, change{path: path, opaque: true})
 	}
 	clear(dir.names)
-	return s.timed(opaque(s.spell(path, throughLinks)))
+	return s.withTime(opaque(s.spell(path, throughLinks)))
 }
 
-// put places something, in the place of what has its name.
-func (s *stack) put(throughLinks bool) {
+// addEntry adds an entry to the layer; it replaces what has its path.
+func (s *stack) addEntry(throughLinks bool) {
 	dir, parent := s.pick(func(n *node) bool { return n.names != nil })
 	name := string("abcdef"[s.IntN(6)])
 	path, spelled := filepath.Join(parent, name), s.spell(parent, throughLinks)+"/"+name
 	old, l := dir.names[name], s.layer()
-	if s.IntN(5) == 0 && s.link(dir, name, path, spelled) {
+	if s.IntN(5) == 0 && s.addHardLink(dir, name, path, spelled) {
 		return
 	}
-	e := s.make(spelled, path)
+	e := s.newEntry(spelled, path)
 	n := &node{entry: &e, layer: len(s.layers)}
 	s.cases[n.kind()+" over "+old.kind()] = true
 	c := change{path: path, made: &e}
@@ -157,8 +158,9 @@ func (s *stack) put(throughLinks bool) {
 	l.entries, l.changes = append(l.entries, e), append(l.changes, c)
 }
 
-// link gives some file that there is another name, if it can have it.
-func (s *stack) link(dir *node, name, path, spelled string) bool {
+// addHardLink links a random file to a path. It reports false if there is no
+// file that can be linked there.
+func (s *stack) addHardLink(dir *node, name, path, spelled string) bool {
 	n, target := s.pick(func(n *node) bool { return n.names == nil })
 	if n == nil || dir.names[name] == n || strings.HasPrefix(target+"/", path+"/") {
 		return false
@@ -172,37 +174,37 @@ func (s *stack) link(dir *node, name, path, spelled string) bool {
 	s.cases[fmt.Sprintf("hard link to %s, of a layer below: %v", n.kind(), n.split)] = true
 	s.cases["hard link over "+dir.names[name].kind()] = true
 	dir.names[name] = n
-	s.layer().entries = append(s.layer().entries, s.timed(hardlink(spelled, target)))
+	s.layer().entries = append(s.layer().entries, s.withTime(hardlink(spelled, target)))
 	s.layer().changes = append(s.layer().changes, c)
-	leads, is := s.links[target]
+	to, ok := s.links[target]
 	delete(s.links, path)
-	if is && filepath.IsAbs(n.entry.Linkname) {
-		s.links[path] = leads
+	if ok && filepath.IsAbs(n.entry.Linkname) {
+		s.links[path] = to
 	}
 	return true
 }
 
-// make makes an entry of any kind.
-func (s *stack) make(spelled, path string) entry {
+// newEntry returns an entry of a random type.
+func (s *stack) newEntry(spelled, path string) entry {
 	delete(s.links, path)
 	switch s.IntN(12) {
 	case 0, 1, 2, 3:
-		return s.dress(directory(spelled))
+		return s.withMetadata(directory(spelled))
 	case 4, 5:
-		return s.dress(s.symlink(spelled, path))
+		return s.withMetadata(s.symlink(spelled, path))
 	case 6:
-		return s.dress(device(tar.TypeChar, spelled, 1+s.Int64N(200), s.Int64N(1000)))
+		return s.withMetadata(device(tar.TypeChar, spelled, 1+s.Int64N(200), s.Int64N(1000)))
 	case 7:
-		return s.dress(device(tar.TypeBlock, spelled, s.Int64N(200), 1+s.Int64N(1000)))
+		return s.withMetadata(device(tar.TypeBlock, spelled, s.Int64N(200), 1+s.Int64N(1000)))
 	case 8:
-		return s.dress(device(tar.TypeFifo, spelled, 0, 0))
+		return s.withMetadata(device(tar.TypeFifo, spelled, 0, 0))
 	default:
 		data := []string{"", spelled, ones(1) + zeros(2) + "x", zeros(1)}[s.IntN(4)]
-		return s.dress(file(spelled, data))
+		return s.withMetadata(file(spelled, data))
 	}
 }
 
-// symlink leads to a directory, as a rule; from its own, or from the root.
+// symlink returns a symlink, usually to a directory, relative or absolute.
 func (s *stack) symlink(spelled, path string) entry {
 	_, target := s.pick(func(n *node) bool { return n.names != nil })
 	if s.IntN(4) == 0 || strings.HasPrefix(target+"/", path+"/") {
@@ -214,14 +216,14 @@ func (s *stack) symlink(spelled, path string) entry {
 	}
 	relative, err := filepath.Rel(filepath.Dir(path), target)
 	if err != nil {
-		panic(err) // both are from the root
+		panic(err) // both are relative to the root
 	}
 	return symlink(spelled, relative)
 }
 
-// dress gives an entry metadata of all kinds that it can have.
-func (s *stack) dress(e entry) entry {
-	e = s.timed(e).owner(s.IntN(3)*1000, s.IntN(100_000))
+// withMetadata returns an entry with random metadata that its type can have.
+func (s *stack) withMetadata(e entry) entry {
+	e = s.withTime(e).owner(s.IntN(3)*1000, s.IntN(100_000))
 	if e.Typeflag == tar.TypeSymlink {
 		return e
 	}
@@ -242,9 +244,9 @@ func (s *stack) dress(e entry) entry {
 	return e
 }
 
-func (s *stack) timed(e entry) entry { return e.mtime(s.Int64N(1<<32)-1<<31+1, s.Int64N(1e9)) }
+func (s *stack) withTime(e entry) entry { return e.mtime(s.Int64N(1<<32)-1<<31+1, s.Int64N(1e9)) }
 
-// pick returns one of the nodes that are wanted, and its path, or nil.
+// pick returns a random node that is wanted and its path, or nil.
 func (s *stack) pick(wanted func(*node) bool) (n *node, path string) {
 	var nodes []*node
 	var paths []string
@@ -260,7 +262,7 @@ func (s *stack) pick(wanted func(*node) bool) (n *node, path string) {
 	return nodes[i], paths[i]
 }
 
-// spell writes a directory's path as it is, or through a symlink that leads to it.
+// spell returns a directory's path as is, or the path of a symlink to it.
 func (s *stack) spell(dir string, throughLinks bool) string {
 	if !throughLinks {
 		return dir
@@ -275,7 +277,7 @@ func (s *stack) spell(dir string, throughLinks bool) string {
 	return dir
 }
 
-// find returns what is at a path, no symlink followed, or nil.
+// find returns the node at a path, following no symlinks, or nil.
 func (s *stack) find(path string) *node {
 	n := s.root
 	for part := range strings.SplitSeq(path, "/") {
@@ -286,7 +288,7 @@ func (s *stack) find(path string) *node {
 	return n
 }
 
-// kind is what a node is, or that there is none.
+// kind names the type of a node, or "nothing" if it is nil.
 func (n *node) kind() string {
 	if n == nil {
 		return "nothing"
@@ -299,7 +301,7 @@ var kinds = map[byte]string{
 	tar.TypeChar: "character device", tar.TypeBlock: "block device", tar.TypeFifo: "fifo",
 }
 
-// allCases are what the stacks must be about, all together.
+// allCases returns the cases that all stacks together must cover.
 func allCases() (cases []string) {
 	cases = []string{"late whiteouts: true", "late whiteouts: false", "opaque", "through a symlink"}
 	for _, kind := range kinds {
@@ -314,7 +316,7 @@ func allCases() (cases []string) {
 	return cases
 }
 
-// walk visits a node and all below it, in the order of their names.
+// walk visits a node and everything below it, in the order of their names.
 func (n *node) walk(path string, visit func(path string, n *node)) {
 	visit(path, n)
 	for _, name := range slices.Sorted(maps.Keys(n.names)) {

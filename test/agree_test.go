@@ -13,16 +13,16 @@ import (
 	"testing"
 )
 
-// TestAgreement: of stacks of layers that a seed decides, banger makes what two
-// others make that know nothing of it: umoci, as root, and the kernel, of the
-// same layers under one another. What is compared is banger's ext4, mounted.
+// TestAgreement unpacks random stacks of layers with banger and with two
+// independent implementations: umoci, as root, and the kernel's overlayfs. The
+// mounted ext4 image is compared.
 func TestAgreement(t *testing.T) {
 	needRoot(t)
 	need(t, "umoci", "mkfs.ext4", "mount", "umount")
 	cases := map[string]bool{}
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			s := pile(seed)
+			s := newStack(seed)
 			maps.Copy(cases, s.cases)
 			img := s.image(t, func(l *layerPlan) []entry { return l.entries })
 			u := newUser(t, []uint32{0, nobody}[seed%2])
@@ -30,23 +30,24 @@ func TestAgreement(t *testing.T) {
 			got := readTree(t, mount(t, filepath.Join(u.home, output(t, u.mkext4(bundle, "--size", "64M")))))
 			t.Run("mkfs", func(t *testing.T) { byMkfs.agrees(t, u, bundle, got) })
 			delete(got, "lost+found")
-			t.Run("umoci", func(t *testing.T) { sameTree(t, got, readTree(t, s.image(t, (*layerPlan).inOrder).unpack(t))) })
+			t.Run("umoci", func(t *testing.T) { sameTree(t, got, readTree(t, s.image(t, (*layerPlan).whiteoutsFirst).unpack(t))) })
 			t.Run("overlayfs", func(t *testing.T) {
 				want := readTree(t, s.mount(t))
-				s.exceptOverlay(got, want)
+				s.dropSplitLinks(got, want)
 				sameTree(t, got, want)
 			})
 		})
 	}
 	for _, c := range allCases() {
 		if !cases[c] {
-			t.Errorf("no stack had a %s", c)
+			t.Errorf("no stack covers %q", c)
 		}
 	}
 }
 
-// agrees fails the test unless the filler's image of a bundle has the facts of
-// another's, or cannot keep them all and says that the other does.
+// agrees fails the test unless the filler's image of a bundle holds the tree
+// wanted. It skips the test if the filler cannot keep all of it and says that
+// the other filler does.
 func (f filler) agrees(t *testing.T, u user, bundle string, want map[string]facts) {
 	t.Helper()
 	o := finish(t, u.command("banger-mkext4", slices.Concat(f.flags, []string{"--size", "64M", "-o", "other.ext4", bundle})...))
@@ -59,7 +60,8 @@ func (f filler) agrees(t *testing.T, u user, bundle string, want map[string]fact
 	sameTree(t, readTree(t, mount(t, filepath.Join(u.home, "other.ext4"))), want)
 }
 
-// image is the stack as a layout, the entries of its layers as they are ordered.
+// image writes the stack as a layout; ordered returns the entries of a layer
+// in archive order.
 func (s *stack) image(t *testing.T, ordered func(*layerPlan) []entry) image {
 	t.Helper()
 	dir := newUser(t, 0).home
@@ -73,29 +75,27 @@ func (s *stack) image(t *testing.T, ordered func(*layerPlan) []entry) image {
 	return rawImage(t, filepath.Join(dir, "layout"), layers...)
 }
 
-// Where a judge and banger cannot agree. What is not here they must agree on.
+// The judges cannot agree with banger in these cases, and must in all others.
 //
-//   - A name through a symlink of a layer below: overlayfs would put a directory
-//     in the symlink's place. Its layers get the name resolved (stack.spell
-//     writes it, change.path is where it leads).
-//   - A parent that a layer does not name: overlayfs takes the metadata of the
-//     directory in the layer, which must therefore be a copy of that below. That
-//     no layer at all names a parent is not generated: umoci takes the clock for
-//     its time.
-//   - A whiteout behind entries of its layer: umoci removes what a directory had
-//     in the layers below after it has set the directory's time, and with an
-//     opaque one now and then what the layer itself has. Its layers get the
-//     whiteouts first, as the spec asks of who writes them.
-//   - An opaque root: overlayfs looks for that attribute below the root only. Its
-//     layers get whiteouts of all that the root has.
-//   - A hard link to a layer below: a layer of overlayfs has no name of a file in
-//     another, so it gets a copy. exceptOverlay lets which names are one file be
-//     another for such files, and for no others.
-//   - A device of char 0/0 is a whiteout to overlayfs. It is not generated.
+//   - A path through a symlink of a layer below: overlayfs would replace the
+//     symlink by a directory. Its layers get the resolved path (stack.spell
+//     writes the symlink, change.path is resolved).
+//   - A parent directory that a layer does not list: overlayfs takes the metadata
+//     of the layer's directory, so that is a copy of the one below. A parent that
+//     no layer lists is not generated: umoci sets its mtime to the current time.
+//   - A whiteout after entries of its layer: umoci removes files of the layers
+//     below after it has set the directory's mtime, and for an opaque directory
+//     sometimes files of the same layer. Its layers get the whiteouts first, as
+//     the spec asks of writers.
+//   - An opaque root: overlayfs reads the xattr only below the root. Its layers
+//     get whiteouts of every file in the root.
+//   - A hard link to a layer below: an overlayfs layer cannot link to another, so
+//     it gets a copy. dropSplitLinks ignores the hard links of these files only.
+//   - A 0/0 character device is an overlayfs whiteout. It is not generated.
 
-// exceptOverlay takes out of both trees which names are one file, of those that
-// have names from several layers.
-func (s *stack) exceptOverlay(got, want map[string]facts) {
+// dropSplitLinks removes, from both trees, the hard link facts of files that
+// have links from several layers.
+func (s *stack) dropSplitLinks(got, want map[string]facts) {
 	s.root.walk(".", func(path string, n *node) {
 		if n.split && got[path] != nil && want[path] != nil {
 			got[path]["names"], want[path]["names"] = "", ""
@@ -103,15 +103,14 @@ func (s *stack) exceptOverlay(got, want map[string]facts) {
 	})
 }
 
-// mount has the kernel show the stack: each layer a directory, one over the
-// other, read-only.
+// mount mounts the stack with overlayfs, read-only.
 func (s *stack) mount(t *testing.T) string {
 	t.Helper()
 	dir, lower := scratch(t), ""
 	for n, l := range s.layers {
 		layer := filepath.Join(dir, fmt.Sprint(n))
 		lower = layer + ":" + lower
-		l.layOut(t, layer)
+		l.writeOverlay(t, layer)
 	}
 	root := filepath.Join(dir, "root")
 	if err := os.Mkdir(root, 0o755); err != nil {

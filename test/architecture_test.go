@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// TestArchitecture holds the table of lib/README.md against the code: every
+// TestArchitecture checks the code against the table of lib/README.md: every
 // package has a line, and imports only packages of lines below its own.
 func TestArchitecture(t *testing.T) {
 	table := packageTable(t)
 	for _, p := range packages(t) {
 		from, isLib := strings.CutPrefix(p.ImportPath, "banger/lib/")
-		from, _, _ = strings.Cut(from, "/") // tar/tartest, for tests, is tar's
+		from, _, _ = strings.Cut(from, "/") // tar/tartest belongs to tar
 		at := slices.Index(table, from)
 		if isLib && at < 0 {
 			t.Errorf("lib/README.md has no line for %s", from)
@@ -36,20 +36,20 @@ func TestArchitecture(t *testing.T) {
 				t.Errorf("lib/%s imports %s: only registry uses the network", from, imported)
 			}
 			if isLib && strings.HasPrefix(imported, "github.com/opencontainers/") && slices.Contains(plain, from) {
-				t.Errorf("lib/%s imports %s: it is to know nothing of OCI", from, imported)
+				t.Errorf("lib/%s imports %s: it must not know OCI", from, imported)
 			}
 		}
 	}
 }
 
-// plain packages know nothing of registries or OCI documents.
+// plain packages know neither registries nor OCI documents.
 var plain = []string{"tree", "layer", "tar", "mtree", "ext4", "sparse", "stage", "status"}
 
 func networkOnly(path string) bool {
 	return path == "net" || path == "net/http" || strings.HasPrefix(path, "github.com/google/go-containerregistry")
 }
 
-// TestArchitectureTable: every line of the table has its package.
+// TestArchitectureTable checks that every line of the table names a package.
 func TestArchitectureTable(t *testing.T) {
 	for _, name := range packageTable(t) {
 		if _, err := os.Stat("../lib/" + name); err != nil {
@@ -82,7 +82,7 @@ type goPackage struct {
 	Imports    []string
 }
 
-// packages asks the go command for all packages of the module.
+// packages lists the packages of the module with the go command.
 func packages(t *testing.T) []goPackage {
 	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
 	list.Dir = ".."

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// TestBatch sends five references down one pipeline, the third of them of an
-// image that is not there. The last image's blob is held back until the first
-// image is published: if a stage waited for the one before it to end, that
-// would never be.
+// TestBatch sends five references down one pipeline; the third names an image
+// that does not exist. The last image's blob is held back until the first
+// image is published: a stage that waited for its predecessor to end would
+// hang.
 func TestBatch(t *testing.T) {
 	need(t, "dash", "mkfs.ext4")
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
@@ -32,19 +32,19 @@ func TestBatch(t *testing.T) {
 	cmd.Stdin = strings.NewReader(strings.Join(refs, "\n") + "\n")
 	end := begin(t, cmd)
 	images := filepath.Join(u.home, ".local/state/banger/images")
-	await(t, "the first image while the last is being fetched", func() bool {
+	await(t, "the first image to be published during the last fetch", func() bool {
 		_, err := os.Stat(filepath.Join(images, "batch-1/image.json"))
 		return err == nil
 	})
 	if _, err := os.Stat(filepath.Join(images, "batch-5")); err == nil {
-		t.Error("the last image is there, and its blob was never sent")
+		t.Error("the last image is published before its blob was sent")
 	}
 	close(release)
-	judgeBatch(t, end(), images, refs)
+	checkBatch(t, end(), images, refs)
 	nothingLeft(t, u.home)
 }
 
-func judgeBatch(t *testing.T, o outcome, images string, refs []string) {
+func checkBatch(t *testing.T, o outcome, images string, refs []string) {
 	t.Helper()
 	if o.code != 1 {
 		t.Errorf("exit status %d, want 1", o.code)
@@ -62,7 +62,7 @@ func judgeBatch(t *testing.T, o outcome, images string, refs []string) {
 	oneMessage(t, o.stderr, "banger-fetch: "+refs[2]+": ")
 	for n := range refs {
 		record, err := os.ReadFile(filepath.Join(images, fmt.Sprintf("batch-%d", n+1), "image.json"))
-		if there := err == nil; there != (n != 2) || there && !strings.Contains(string(record), refs[n]) {
+		if ok := err == nil; ok != (n != 2) || ok && !strings.Contains(string(record), refs[n]) {
 			t.Errorf("record of %s: %v %s", refs[n], err, record)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// buildHere builds the program of that name in this directory, where other users
-// find it too.
+// buildHere builds the program in the subdirectory name, where every user can
+// run it, and returns its path.
 func buildHere(b *testing.B, name string) string {
 	b.Helper()
 	path := filepath.Join(filepath.Dir(bin), name)

@@ -12,12 +12,13 @@ import (
 	"text/tabwriter"
 )
 
-// A contest is programs that do the same and take turns; the first is ours.
+// A contest is a list of programs that do the same work in turn. The first is
+// banger's.
 type contest []*entrant
 
-// round lets everyone run once, another one first each time: the memory that one
-// has given back is near at hand for the next, and some hosts take away what a
-// virtual machine has not used for a second.
+// round runs every entrant once, starting with another one each time: memory
+// that the last process freed is cheap for the next, and some hosts reclaim
+// what a virtual machine has not used for a second.
 func (c contest) round(b *testing.B, u user) {
 	b.Helper()
 	first := len(c[0].costs)
@@ -26,10 +27,11 @@ func (c contest) round(b *testing.B, u user) {
 	}
 }
 
-// ratios are how many times what ours took e did, run by run.
+// ratios returns the cost of e divided by the cost of the first entrant, per
+// run.
 func (c contest) ratios(e *entrant, figure int) []float64 { return ratios(e, c[0], figure) }
 
-// ratios are what one took over what the other did, run by run.
+// ratios returns the cost of one entrant divided by another's, per run.
 func ratios(one, other *entrant, figure int) (values []float64) {
 	for i := range min(len(one.costs), len(other.costs)) {
 		values = append(values, one.costs[i][figure]/other.costs[i][figure])
@@ -38,13 +40,13 @@ func ratios(one, other *entrant, figure int) (values []float64) {
 }
 
 // report prints the contests as a table, and the figures to watch as metrics.
-// Go cuts off what a benchmark says beyond nine lines.
+// The testing package truncates a benchmark's log after nine lines.
 func report(b *testing.B, contests ...contest) {
 	b.Helper()
-	b.ReportMetric(0, "ns/op") // of all together: it says nothing
+	b.ReportMetric(0, "ns/op") // the time of all entrants together is meaningless
 	for _, c := range contests {
-		ours := strings.Fields(c[0].name)[0]
-		b.ReportMetric(c[0].median(peak), ours+"-MiB")
+		first := strings.Fields(c[0].name)[0]
+		b.ReportMetric(c[0].median(peak), first+"-MiB")
 		for _, e := range c[1:] {
 			b.ReportMetric(median(c.ratios(e, wall)), strings.Fields(e.name)[0]+"-x")
 		}
@@ -52,17 +54,17 @@ func report(b *testing.B, contests ...contest) {
 	b.Log(table(contests...))
 }
 
-// table has a row for each program: medians, and how many times what ours took
-// the others did.
+// table returns a table with a row for each program: medians, and ratios to
+// the first.
 func table(contests ...contest) string {
 	var text strings.Builder
 	as := "root"
 	if os.Getuid() != 0 {
 		as = "an ordinary user (umoci --rootless)"
 	}
-	fmt.Fprintf(&text, "medians, as %s; times what the first took, in pairs\n", as)
+	fmt.Fprintf(&text, "medians, as %s; x: ratio to the first, run by run\n", as)
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\truns\twall s\tcpu s\tpeak MiB\twall x\tleast..most\tcpu x\tpeak x\t")
+	fmt.Fprintln(w, "\truns\twall s\tcpu s\tpeak MiB\twall x\tmin..max\tcpu x\tpeak x\t")
 	for _, c := range contests {
 		for _, e := range c {
 			c.row(w, e)

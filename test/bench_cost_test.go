@@ -13,36 +13,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A cost is what a process and its children took.
+// A cost is what a process and its children consumed.
 type cost [3]float64
 
 const (
 	wall = iota // seconds
-	cpu         // seconds, of the user's and the system's
-	peak        // the largest resident set of any of them, in MiB
+	cpu         // seconds, user and system
+	peak        // largest resident set of any process, in MiB
 )
 
-// measure runs a program under time(1): a process that Go started itself would
-// be charged with this one's memory, as Linux keeps the peak across exec.
+// measure runs a program under time(1). Linux keeps the peak resident set
+// across exec, so a child of the test would be charged with the test's memory.
 func (u user) measure(b testing.TB, name string, args ...string) (c cost) {
 	b.Helper()
 	report := filepath.Join(u.home, "time")
 	cmd := u.command(name, args...)
 	cmd.Args = append([]string{"time", "-o", report, "-f", timeFormat, cmd.Path}, args...)
 	cmd.Path = which("time")
-	unix.Sync() // What the run before has written is not for this one to write.
+	unix.Sync() // do not charge this run with the last one's writes
 	start := time.Now()
 	output(b, cmd)
 	took := time.Since(start).Seconds()
 	c = readTime(b, report)
-	c[wall] = took // the same in finer steps
+	c[wall] = took // more precise than time(1)
 	return c
 }
 
-// timeFormat is what readTime reads.
+// timeFormat is the format that readTime parses.
 const timeFormat = "%e %U %S %M"
 
-// readTime is the cost that time(1) has written to a file.
+// readTime parses the report of time(1).
 func readTime(b testing.TB, report string) (c cost) {
 	b.Helper()
 	text, err := os.ReadFile(report)
@@ -60,12 +60,12 @@ func readTime(b testing.TB, report string) (c cost) {
 // An entrant is a program in a contest.
 type entrant struct {
 	name    string
-	command func(dir string) []string // makes something in dir, which is new
+	command func(dir string) []string // writes to dir, which is new
 	once    bool                      // too slow for a second run
 	costs   []cost                    // of each run
 }
 
-// run is the entrant's next run, unless it needs no more.
+// run runs the entrant and appends the cost.
 func (e *entrant) run(b *testing.B, u user) {
 	b.Helper()
 	if e.once && len(e.costs) > 0 {
@@ -80,7 +80,7 @@ func (e *entrant) run(b *testing.B, u user) {
 	e.costs = append(e.costs, u.measure(b, command[0], command[1:]...))
 }
 
-// median is that of one figure of the entrant's runs.
+// median returns the median of one figure of the entrant's runs.
 func (e *entrant) median(figure int) float64 {
 	var values []float64
 	for _, c := range e.costs {

@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// BenchmarkFlattenImage is an image of 1.5 GB in layers of several sizes, each
-// compressed or none, beside what else makes a tree of one, and the two things
-// that nobody can do without: to inflate the largest layer, on the one processor
-// that gzip can use, and to write the tree. floor-x is how many times the longer
-// of these ours takes.
+// BenchmarkFlattenImage flattens an image of 1.5 GB, with gzip and with
+// uncompressed layers of several sizes, next to other programs that unpack one
+// and the two lower bounds: inflating the largest layer on the one processor
+// that gzip can use, and writing the tree. floor-x is banger's time divided by
+// the longer of the two.
 func BenchmarkFlattenImage(b *testing.B) {
 	need(b, "time", "umoci", "skopeo")
 	u := newUser(b, uint32(os.Getuid()))
@@ -24,8 +24,8 @@ func BenchmarkFlattenImage(b *testing.B) {
 
 func (u user) benchmarkFlatten(b *testing.B, i image) {
 	f := newFlattening(b, u, i)
-	ours, inflate, write := f.banger(), f.inflate(b), f.write(b, u)
-	c := contest{ours, f.umoci()}
+	banger, inflate, write := f.banger(), f.inflate(b), f.write(b, u)
+	c := contest{banger, f.umoci()}
 	if os.Getuid() == 0 { // An ordinary user's tar stops at the first device.
 		c = append(c, f.extract(b), f.tar())
 	}
@@ -35,14 +35,14 @@ func (u user) benchmarkFlatten(b *testing.B, i image) {
 	}
 	report(b, c)
 	var over []float64
-	for n := range ours.costs {
-		over = append(over, ours.costs[n][wall]/max(inflate.costs[n][wall], write.costs[n][wall]))
+	for n := range banger.costs {
+		over = append(over, banger.costs[n][wall]/max(inflate.costs[n][wall], write.costs[n][wall]))
 	}
 	b.ReportMetric(median(over), "floor-x")
 }
 
-// BenchmarkFlattenMany is a million small files, or empty ones, a hundred in a
-// directory, in four layers, and a tenth of them.
+// BenchmarkFlattenMany flattens a million small or empty files, a hundred in a
+// directory, in four layers; and a tenth of them.
 func BenchmarkFlattenMany(b *testing.B) {
 	need(b, "time", "umoci")
 	u := newUser(b, uint32(os.Getuid()))
@@ -64,16 +64,15 @@ func BenchmarkFlattenMany(b *testing.B) {
 	reportGrowth(b, contests[0][0], contests[1][0], dirs)
 }
 
-// A flattening is an image, and what others are to know of it.
+// A flattening is an image and its layers.
 type flattening struct {
 	image
 	rootless bool
 	layers   []string // paths of the blobs, the lowest first
-	largest  string   // of these
+	largest  string   // path of the largest blob
 }
 
-// newFlattening flattens the image once, which does not count: that reads from
-// disk what the others, and the next, find in memory.
+// newFlattening flattens the image once, unmeasured, to fill the page cache.
 func newFlattening(b *testing.B, u user, i image) flattening {
 	b.Helper()
 	f := flattening{image: i, rootless: os.Getuid() != 0}
@@ -82,7 +81,7 @@ func newFlattening(b *testing.B, u user, i image) flattening {
 	return f
 }
 
-// once flattens the image for use, and removes what that has made.
+// once flattens the image, calls use and removes the bundle.
 func (f flattening) once(b *testing.B, u user, use func(bundle string)) {
 	b.Helper()
 	dir, err := os.MkdirTemp(u.home, "once-")
@@ -94,14 +93,14 @@ func (f flattening) once(b *testing.B, u user, use func(bundle string)) {
 	use(output(b, u.command(command[0], command[1:]...)))
 }
 
-// banger is ours.
+// banger is banger-flatten.
 func (f flattening) banger() *entrant {
 	return &entrant{name: "banger-flatten", command: func(dir string) []string {
 		return []string{"banger-flatten", "-o", filepath.Join(dir, "x.bundle"), f.String()}
 	}}
 }
 
-// umoci unpacks as the user can.
+// umoci is umoci unpack, rootless for an ordinary user.
 func (f flattening) umoci() *entrant {
 	return &entrant{name: "umoci unpack", command: func(dir string) []string {
 		command := []string{"umoci", "unpack", "--image", f.String(), filepath.Join(dir, "umoci")}
@@ -120,8 +119,8 @@ func (f flattening) extract(b *testing.B) *entrant {
 	}}
 }
 
-// tar lays the layers over one another. It knows no whiteouts, checks no digest,
-// and so does less than there is to do.
+// tar extracts the layers over one another. It knows no whiteouts and checks
+// no digests, so it does less work.
 func (f flattening) tar() *entrant {
 	return &entrant{name: "tar, layer by layer", command: func(dir string) []string {
 		each := `cd "$0" && for layer; do tar -xf "$layer" --numeric-owner || exit; done`
@@ -129,7 +128,7 @@ func (f flattening) tar() *entrant {
 	}}
 }
 
-// inflate is test/inflate of the largest layer.
+// inflate is test/inflate on the largest layer.
 func (f flattening) inflate(b *testing.B) *entrant {
 	program := buildHere(b, "inflate")
 	return &entrant{name: "inflate the largest", command: func(string) []string {
@@ -137,16 +136,16 @@ func (f flattening) inflate(b *testing.B) *entrant {
 	}}
 }
 
-// gunzip is the same by gzip itself, to compare; cat if nothing is compressed.
+// gunzip is gzip on the largest layer; it copies an uncompressed one.
 func (f flattening) gunzip() *entrant {
 	return &entrant{name: "gzip of the largest", command: func(string) []string {
 		return []string{"sh", "-c", `exec gzip -dcf "$0" >/dev/null`, f.largest}
 	}}
 }
 
-// write makes the tree once more of an archive in the page cache, with neither
-// owners, modes nor times, as there are none in a bundle's. cp would open and
-// read every file first, which is no part of writing them.
+// write extracts the tree from an archive in the page cache, without owners,
+// modes and times, as a bundle has none. cp would also open and read every
+// file.
 func (f flattening) write(b *testing.B, u user) *entrant {
 	archive := f.dir + ".tree.tar"
 	f.once(b, u, func(bundle string) {

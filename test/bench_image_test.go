@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// BenchmarkMkext4Image is the suite's image, with layers more of the same
-// Debian, until it holds at least 1.5 GB in 70,000 entries.
+// BenchmarkMkext4Image makes an ext4 image of the suite's image, grown by
+// copies of its Debian to at least 1.5 GB in 70,000 entries.
 func BenchmarkMkext4Image(b *testing.B) {
 	need(b, "time", "umoci", "mkfs.ext4")
 	u := newUser(b, uint32(os.Getuid()))
@@ -32,8 +32,8 @@ func BenchmarkMkext4Image(b *testing.B) {
 	report(b, c)
 }
 
-// grown is the workload of the suite's image and, above it, as many copies of
-// its lowest layer as hold so many entries and bytes.
+// grown returns the workload of the suite's image with copies of its lowest
+// layer on top, until it has the number of entries and the size.
 func (u user) grown(b *testing.B, entries int, size int64) (w workload) {
 	b.Helper()
 	i := image{filepath.Join(u.home, "grown"), debian(b).tag}
@@ -54,14 +54,14 @@ func (u user) grown(b *testing.B, entries int, size int64) (w workload) {
 		u.unpack(b, i, filepath.Join(u.home, "umoci"))
 		w.tree = filepath.Join(u.home, "umoci/rootfs")
 	}
-	// Only the times that ext4 is to have.
+	// Keep mtime only.
 	output(b, u.command("tar", "-C", w.tree, "--format=posix", "--pax-option=delete=atime,delete=ctime", "--numeric-owner",
 		"--xattrs", "--xattrs-include=*", "--sort=name", "-cf", w.tar, "."))
 	return w
 }
 
-// copyTar writes the archive at base once more, all of it below dir, and says
-// how many entries and bytes of files that were.
+// copyTar copies the archive at base to w, with every path below dir. It
+// returns the number of entries and of content bytes.
 func copyTar(w *tar.Writer, base, dir string) (entries int, size int64, err error) {
 	f, err := os.Open(base)
 	if err != nil {

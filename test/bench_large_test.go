@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// BenchmarkMkext4Large is one file of 10 GiB, nearly all of it holes, and one of
-// 4 GiB without any.
+// BenchmarkMkext4Large makes ext4 images of a 10 GiB file that is nearly all
+// holes, and of a 4 GiB file without holes.
 func BenchmarkMkext4Large(b *testing.B) {
 	need(b, "time", "mkfs.ext4")
 	b.Run("sparse", func(b *testing.B) {
@@ -27,7 +27,7 @@ func BenchmarkMkext4Large(b *testing.B) {
 	})
 }
 
-// benchmarkLarge is a directory with the one file that write makes.
+// benchmarkLarge measures a directory with the one file that write makes.
 func benchmarkLarge(b *testing.B, tarOnce bool, write func(*os.File) error) {
 	u := newUser(b, uint32(os.Getuid()))
 	dir := filepath.Join(u.home, "tree")
@@ -58,7 +58,7 @@ func benchmarkLarge(b *testing.B, tarOnce bool, write func(*os.File) error) {
 	report(b, c)
 }
 
-// writeSparse makes a file of a size, with data at 64 places and at its end.
+// writeSparse writes data at 64 places and at the end of a file of the size.
 func writeSparse(f *os.File, size int64) error {
 	noise := smallNoise(1, 64<<10)
 	for n := range int64(64) {

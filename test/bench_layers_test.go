@@ -13,14 +13,14 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// inTurn is how many copies of a minimal Debian the layers of an image have, one
-// after the other: the largest holds less than half of the image.
+// inTurn is the number of copies of a minimal Debian in the layers of an
+// image, repeating: the largest layer holds less than half of the image.
 var inTurn = []int{3, 1, 2}
 
-// layered is an image of a minimal Debian and, above it, layers with copies of
-// it, until they bring so many entries and bytes. Each begins with whiteouts of
-// what is in the copy before, as one does that makes an image small too late.
-// (The suite's own image has what stops tar, and go-containerregistry.)
+// layered returns an image of a minimal Debian with layers of copies of it on
+// top, until these have the number of entries and the size. Each layer begins
+// with whiteouts of files in the copy below. (The suite's own image has
+// entries that tar and go-containerregistry cannot extract.)
 func (u user) layered(b *testing.B, entries int, size int64) image {
 	b.Helper()
 	base, layer := bootstrap(b), filepath.Join(u.home, "layer.tar")
@@ -47,8 +47,8 @@ func (u user) layered(b *testing.B, entries int, size int64) image {
 	return i
 }
 
-// writeWhiteouts takes away the manuals and translations of a copy, and all of
-// what apt has downloaded.
+// writeWhiteouts writes whiteouts of the manuals, translations and apt's
+// downloads of a copy.
 func writeWhiteouts(w *tar.Writer, copied int) error {
 	if copied < 0 {
 		return nil
@@ -63,7 +63,7 @@ func writeWhiteouts(w *tar.Writer, copied int) error {
 	return nil
 }
 
-// plain is the same image, its layers not compressed.
+// plain returns the image with uncompressed layers.
 func (i image) plain(b *testing.B, dir string) image {
 	b.Helper()
 	unpacked := image{filepath.Join(dir, "plain"), i.tag}
@@ -75,7 +75,7 @@ func (i image) plain(b *testing.B, dir string) image {
 	return unpacked
 }
 
-// blobs are the paths of the image's layers, the lowest first, and of the
+// blobs returns the paths of the image's layers, the lowest first, and of the
 // largest.
 func (i image) blobs(b *testing.B) (paths []string, largest string) {
 	b.Helper()

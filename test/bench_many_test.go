@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// BenchmarkMkext4Many is a million small files, a hundred in a directory, and a
-// tenth of them: whether the cost of a file grows with their number, and how
-// much memory each takes.
+// BenchmarkMkext4Many makes ext4 images of a million small files, a hundred in
+// a directory, and of a tenth of them. It shows whether the cost per file
+// grows with their number, and the memory per file.
 func BenchmarkMkext4Many(b *testing.B) {
 	need(b, "time", "umoci", "mkfs.ext4")
 	u := newUser(b, uint32(os.Getuid()))
@@ -33,15 +33,15 @@ func BenchmarkMkext4Many(b *testing.B) {
 	reportGrowth(b, contests[0][0], contests[1][0], dirs)
 }
 
-// reportGrowth says what so many directories of a hundred files each cost more
-// than fewer did.
+// reportGrowth reports how the cost grew with the number of directories of a
+// hundred files.
 func reportGrowth(b *testing.B, few, many *entrant, dirs [2]int) {
 	b.Helper()
 	times := float64(dirs[1]) / float64(dirs[0])
 	linear := median(ratios(many, few, wall)) / times
-	bytes := many.median(peak) * (1 << 20) / float64(dirs[1]*101)
+	perEntry := many.median(peak) * (1 << 20) / float64(dirs[1]*101)
 	b.ReportMetric(linear, "linear-x")
-	b.ReportMetric(bytes, "B/entry")
-	b.Logf("a file of the many costs %.2f times as much time and %.2f times as much CPU; peak is %.0f bytes an entry",
-		linear, median(ratios(many, few, cpu))/times, bytes)
+	b.ReportMetric(perEntry, "B/entry")
+	b.Logf("per file: %.2f times the time and %.2f times the CPU of the smaller run; peak is %.0f bytes per entry",
+		linear, median(ratios(many, few, cpu))/times, perEntry)
 }

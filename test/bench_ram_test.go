@@ -12,14 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onRAM is the same user with a home, if that is root, on a new ext4 with a
-// journal, in memory. Elsewhere who makes files waits for a disk that others
-// use, or, on an ext4 without a journal, for the inodes that another has freed:
-// it shuns them for minutes, and looks at each one every time.
+// onRAM returns, for root, the user with a home on a new journaled ext4 in
+// memory. On a shared disk writers wait for others; an ext4 without a journal
+// avoids recently freed inodes for minutes and scans all of them.
 func (u user) onRAM(b *testing.B) user {
 	b.Helper()
 	if u.id != 0 {
-		b.Log("on a disk: who makes files may wait for what another has written or removed")
+		b.Log("on a disk: creating files may wait for earlier writes and removals")
 		return u
 	}
 	need(b, "losetup", "mount", "mkfs.ext4")
@@ -28,12 +27,13 @@ func (u user) onRAM(b *testing.B) user {
 	output(b, u.command("truncate", "--size=16G", disk))
 	output(b, u.command("mkfs.ext4", "-q", "-i", "8192", disk))
 	loop := strings.TrimSpace(output(b, u.command("losetup", "--find", "--show", disk)))
-	defer output(b, u.command("losetup", "--detach", loop)) // once nobody has it mounted
-	// The kernel is not to initialise inode tables while somebody runs.
+	defer output(b, u.command("losetup", "--detach", loop)) // takes effect at the last unmount
+	// The kernel must not initialise inode tables during a run.
 	return user{mountBelow(b, u.home, "-o", "noinit_itable,discard", loop), u.id}
 }
 
-// mountBelow mounts something in a new directory of home until the benchmark ends.
+// mountBelow mounts a filesystem in a new directory of home until the
+// benchmark ends.
 func mountBelow(b *testing.B, home string, args ...string) (dir string) {
 	b.Helper()
 	dir, err := os.MkdirTemp(home, "mount-")

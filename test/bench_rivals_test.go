@@ -9,22 +9,21 @@ import (
 	"testing"
 )
 
-// A workload is the same files in each form that a program takes them in.
+// A workload is the same tree in every form that the programs take.
 type workload struct {
-	bundle string // what banger-mkext4 takes: a bundle, or any directory
+	bundle string // input of banger-mkext4: a bundle or a directory
 	tree   string
 	tar    string
 }
 
-// banger is ours.
+// banger is banger-mkext4.
 func (w workload) banger() *entrant {
 	return &entrant{name: "banger-mkext4", command: func(dir string) []string {
 		return []string{"banger-mkext4", "-o", filepath.Join(dir, "rootfs.ext4"), w.bundle}
 	}}
 }
 
-// first is an image that banger makes. That run does not count: it reads from
-// disk what the others, and the next, find in memory.
+// first makes an image with banger, unmeasured, to fill the page cache.
 func (w workload) first(b *testing.B, u user) string {
 	b.Helper()
 	dir, err := os.MkdirTemp(u.home, "first-")
@@ -35,10 +34,10 @@ func (w workload) first(b *testing.B, u user) string {
 	return output(b, u.command(command[0], command[1:]...))
 }
 
-// mkfs is mkfs.ext4 as one would call it, for an image of the size of ours.
-func (w workload) mkfs(ours string) *entrant {
+// mkfs is plain mkfs.ext4 -d, with the size of the image made.
+func (w workload) mkfs(made string) *entrant {
 	return &entrant{name: "mkfs.ext4 -d", command: func(dir string) []string {
-		info, err := os.Stat(ours)
+		info, err := os.Stat(made)
 		if err != nil {
 			return []string{"false"}
 		}
@@ -47,7 +46,7 @@ func (w workload) mkfs(ours string) *entrant {
 	}}
 }
 
-// tar2ext4 is hcsshim's, or nobody where that cannot be built.
+// tar2ext4 is hcsshim's tar2ext4, or no entrant if it cannot be built.
 func (w workload) tar2ext4(b *testing.B) contest {
 	b.Helper()
 	program, err := tar2ext4.build()
@@ -60,7 +59,7 @@ func (w workload) tar2ext4(b *testing.B) contest {
 	}}}
 }
 
-// copyOfFile is the floor: the bytes of the image, read and written.
+// copyOfFile is the lower bound: the image read and written.
 func copyOfFile(image string) *entrant {
 	return &entrant{name: "cp of the image", command: func(dir string) []string {
 		return []string{"cp", "--reflink=never", "--sparse=always", image, filepath.Join(dir, "copy")}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// BenchmarkTar writes the compressed archive of a bundle of 1.5 GB, beside the
-// plain archive piped through pigz, through gzip, and not compressed at all.
+// BenchmarkTar writes the compressed archive of a bundle of 1.5 GB, next to
+// the plain archive piped through pigz, through gzip, and uncompressed.
 func BenchmarkTar(b *testing.B) {
 	need(b, "time", "umoci", "gzip", "pigz")
 	u := newUser(b, uint32(os.Getuid()))
@@ -40,7 +40,7 @@ func BenchmarkTar(b *testing.B) {
 	b.Log("bytes: ", strings.Join(sizes, ", "))
 }
 
-// sizeFile has the size of the last archive that a program made.
+// sizeFile is the path of the file with the size of a program's last archive.
 func (u user) sizeFile(name string) string {
 	return filepath.Join(u.home, "size of "+name)
 }

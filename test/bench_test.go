@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// BenchmarkPipeline runs flatten and mkext4 on the suite's image beside what
-// they are measured against: umoci unpack, and plain mkfs.ext4 -d of the tree
-// that umoci made. They are whole processes and take turns, so that a machine
-// whose speed drifts wrongs nobody. It prints a table; nothing is too slow.
+// BenchmarkPipeline runs banger-flatten and banger-mkext4 on the suite's image
+// next to umoci unpack and to plain mkfs.ext4 -d of umoci's tree. Whole
+// processes take turns, so a machine whose speed drifts favours none. It
+// prints a table and enforces no limit.
 func BenchmarkPipeline(b *testing.B) {
 	need(b, "time", "umoci", "mkfs.ext4")
 	i, u := debian(b), newUser(b, uint32(os.Getuid()))
-	u.round(b, i) // Not counted: it reads from disk what the others find in memory.
+	u.round(b, i) // Unmeasured: it fills the page cache.
 	flatten := contest{{name: "banger-flatten"}, {name: "umoci unpack"}}
 	mkext4 := contest{{name: "banger-mkext4"}, {name: "mkfs.ext4 -d"}}
 	for b.Loop() {
@@ -28,10 +28,10 @@ func BenchmarkPipeline(b *testing.B) {
 	report(b, flatten, mkext4)
 }
 
-// round runs each program once, in a directory of its own. The trees stay until
-// all is done: ext4 without a journal shuns inodes freed within the last half
-// minute and looks at every one of them, so that whoever makes files after a
-// large removal takes ten times as long.
+// round runs each program once, in a directory of its own. The trees are kept
+// until the end: ext4 without a journal avoids inodes freed in the last half
+// minute and scans all of them, so creating files after a large removal takes
+// ten times as long.
 func (u user) round(b *testing.B, i image) (costs [4]cost) {
 	b.Helper()
 	dir, err := os.MkdirTemp(u.home, "round-")
@@ -51,14 +51,15 @@ func (u user) round(b *testing.B, i image) (costs [4]cost) {
 	return costs
 }
 
-// unpack lets umoci lay the image out in dir/rootfs, as the user can.
+// unpack unpacks the image with umoci into dir/rootfs, rootless for an
+// ordinary user.
 func (u user) unpack(b *testing.B, i image, dir string) cost {
 	b.Helper()
 	if os.Getuid() == 0 {
 		return u.measure(b, "umoci", "unpack", "--image", i.String(), dir)
 	}
 	c := u.measure(b, "umoci", "unpack", "--rootless", "--image", i.String(), dir)
-	// What mkfs.ext4 cannot read, and nobody remove.
+	// Otherwise mkfs.ext4 could not read the tree, nor RemoveAll remove it.
 	output(b, u.command("chmod", "-R", "u+rwX", dir))
 	return c
 }

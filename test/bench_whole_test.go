@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// BenchmarkLayers makes an ext4 image of the layers of an image of 1.5 GB, and
-// verifies it, as a user does; beside two other ways to make one, and beside
-// gzip -dc of the same layers, one after the other. The goal is that banger is no
-// slower than gzip: gzip-x, gzip's time over banger's, is to be 1 or more.
+// BenchmarkLayers makes an ext4 image of the layers of an image of 1.5 GB and
+// verifies it, next to two other ways to make one and to gzip -dc of the same
+// layers, one after the other. The goal is to be no slower than gzip: gzip-x,
+// gzip's time divided by banger's, is 1 or more.
 func BenchmarkLayers(b *testing.B) {
 	need(b, "time", "umoci", "skopeo", "mkfs.ext4", "gzip")
 	u := newUser(b, uint32(os.Getuid()))
@@ -33,9 +33,9 @@ func BenchmarkLayers(b *testing.B) {
 	report(b, append(contest{ext4, flatten, mkext4, verified}, others...))
 }
 
-// verified is the whole pipeline, its first two tools under time(1). All start at
-// the same time and each waits for the line of the one before: so the image is
-// made when mkext4 ends, and mkext4 itself took the time since flatten ended.
+// verified is the whole pipeline, its first two tools under time(1). All three
+// start at once and each waits for its predecessor's line: the image is
+// complete when mkext4 ends, and mkext4 took the time since flatten ended.
 func (f flattening) verified(u user) *entrant {
 	script := fmt.Sprintf(`time -o "$3" -f '%s' banger-flatten -o "$0/x.bundle" "$1" |
 		time -o "$4" -f '%[1]s' banger-mkext4 | banger-verify --against "$2"`, timeFormat)
@@ -44,10 +44,10 @@ func (f flattening) verified(u user) *entrant {
 	}}
 }
 
-// stage is where time(1) leaves what one tool of the pipeline took.
+// stage is the path of the time(1) report of a tool of the pipeline.
 func (u user) stage(n int) string { return filepath.Join(u.home, fmt.Sprintf("stage-%d", n)) }
 
-// sizeOfExt4 is the size of the image, in KiB.
+// sizeOfExt4 returns the size of the image in KiB.
 func (f flattening) sizeOfExt4(b *testing.B, u user) (kib int64) {
 	b.Helper()
 	f.once(b, u, func(bundle string) {
@@ -67,11 +67,12 @@ func (f flattening) gunzipAll() *entrant {
 	}}
 }
 
-// umociThenMkfs makes a tree as the user can, and an ext4 image of that.
+// umociThenMkfs unpacks with umoci and makes an ext4 image of the tree.
 func (f flattening) umociThenMkfs(kib int64) *entrant {
 	script := `umoci unpack --image "$1" "$0/umoci"`
 	if f.rootless {
-		// Else mkfs.ext4 could not read all of it, nor anybody remove it.
+		// Otherwise mkfs.ext4 could not read the tree, nor RemoveAll remove
+		// it.
 		script = `umoci unpack --rootless --image "$1" "$0/umoci" && chmod -R u+rwX "$0/umoci"`
 	}
 	script += ` && exec "$2" -q -d "$0/umoci/rootfs" "$0/plain.ext4" "$3"`
@@ -80,8 +81,8 @@ func (f flattening) umociThenMkfs(kib int64) *entrant {
 	}}
 }
 
-// exportThenTar2ext4 pipes one archive of all layers into tar2ext4. Where that
-// cannot be built there is no such entrant.
+// exportThenTar2ext4 pipes one archive of all layers into tar2ext4. It is no
+// entrant if tar2ext4 cannot be built.
 func (f flattening) exportThenTar2ext4(b *testing.B) contest {
 	b.Helper()
 	program, err := tar2ext4.build()

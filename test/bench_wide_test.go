@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// BenchmarkMkext4Wide is all files in one directory. mkfs.ext4 -d takes the
-// square of their number: it runs once, and not at all with 100,000, which would
-// be minutes.
+// BenchmarkMkext4Wide makes an image of a single directory. mkfs.ext4 -d takes
+// time quadratic in the number of files: it runs once with 20,000 and not at
+// all with 100,000, which would take minutes.
 func BenchmarkMkext4Wide(b *testing.B) {
 	need(b, "time", "umoci", "mkfs.ext4")
 	for _, files := range []int{20_000, 100_000} {

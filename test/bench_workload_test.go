@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// scaled is n, or a hundredth of it with -short, which tries the benchmarks
-// themselves out.
+// scaled returns n, or a hundredth of it with -short, to test the benchmarks
+// themselves.
 func scaled[N int | int64](n N) N {
 	if testing.Short() {
 		return n / 100
@@ -21,8 +21,8 @@ func scaled[N int | int64](n N) N {
 	return n
 }
 
-// small is a workload of so many files in each of so many directories, a
-// hundred of which share a parent. Files have up to a KiB.
+// small is a workload of dirs directories with the number of files each, up to
+// 1 KiB long. A hundred directories share a parent.
 func small(b *testing.B, u user, dirs, files int) workload {
 	b.Helper()
 	path := filepath.Join(u.home, fmt.Sprintf("small-%d-%d", dirs, files))
@@ -37,8 +37,8 @@ func small(b *testing.B, u user, dirs, files int) workload {
 	return w
 }
 
-// manyFiles is an image of so many directories of a hundred files, in four
-// layers of a quarter each.
+// manyFiles is an image of dirs directories of a hundred files, in four layers
+// of a quarter each.
 func (u user) manyFiles(b *testing.B, dirs int) image {
 	b.Helper()
 	path := filepath.Join(u.home, fmt.Sprintf("many-%d", dirs))
@@ -52,7 +52,7 @@ func (u user) manyFiles(b *testing.B, dirs int) image {
 	return makeImage(b, path, "many", layers...)
 }
 
-// writeSmall writes the directories from one number up to another.
+// writeSmall writes the directories numbered from up to, not including, to.
 func writeSmall(w *tar.Writer, from, to, files int) error {
 	noise := smallNoise(1, 2048)
 	for d := from; d < to; d++ {
@@ -76,7 +76,7 @@ func writeSmall(w *tar.Writer, from, to, files int) error {
 	return nil
 }
 
-// writeEntry writes the shortest header that will do: tar2ext4 has to read it.
+// writeEntry writes an entry with the minimal header that tar2ext4 can read.
 func writeEntry(w *tar.Writer, kind byte, name string, data []byte) error {
 	mode := int64(0o644)
 	if kind == tar.TypeDir {
@@ -90,7 +90,7 @@ func writeEntry(w *tar.Writer, kind byte, name string, data []byte) error {
 	return err
 }
 
-// writeTar makes an archive at path of what fill writes to it.
+// writeTar creates the archive at path from what fill writes.
 func writeTar(t testing.TB, path string, fill func(*tar.Writer) error) {
 	t.Helper()
 	f, err := os.Create(path)
