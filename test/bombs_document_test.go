@@ -11,8 +11,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestBombDocuments: a layout's documents are refused, by their digest or name,
-// if they are too large, or make much of little text.
+// TestBombDocuments checks that banger-flatten refuses documents of a layout
+// that are too large, or decode to much more than their text, and names them.
 func TestBombDocuments(t *testing.T) {
 	need(t, "time")
 	for _, d := range []struct {
@@ -61,8 +61,8 @@ func TestBombDocuments(t *testing.T) {
 	}
 }
 
-// described makes a document the layout's image, of another size than it has if
-// that is not 0.
+// described writes a document as the layout's image. A size other than 0 goes
+// into the descriptor instead of the real one.
 func (l rawLayout) described(mediaType, document string, size int64) (img image, digest string) {
 	d := l.blob(mediaType, []byte(document))
 	if size != 0 {
@@ -71,7 +71,7 @@ func (l rawLayout) described(mediaType, document string, size int64) (img image,
 	return l.index(d), d.Digest.Encoded()
 }
 
-// many is a document that repeats itself, just below the 4 MiB that one may have.
+// many repeats a piece to a document just below the limit of 4 MiB.
 func many(front, piece, end string) string {
 	return front + strings.Repeat(piece, (4<<20-len(front)-len(end))/len(piece)) + end
 }

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// A host's /dev/kvm: one that is missing, that its user may not open, and that
-// opens without being KVM. The fake QEMU does not look at it.
+// States of /dev/kvm: missing, not accessible to the user, and accessible but
+// not KVM. The fake QEMU does not open it.
 const (
 	missing    = ""
 	unreadable = "mknod -m 600 /dev/kvm c 1 3"
 	present    = "mknod -m 666 /dev/kvm c 1 3" // as /dev/null
 )
 
-// fakeQEMU is a QEMU that works when it emulates: it holds its disk against the
-// published one. A test puts before it what KVM does.
+// fakeQEMU is a QEMU that works with TCG: it compares its disk with the
+// published one. The test prepends functions for what KVM does.
 const fakeQEMU = `echo "$*" >>$HOME/calls
 value() { printf %s "$*" | sed -n "s/.*$key\([^ ,]*\).*/\1/p"; }
 key=,file= disk=$(value "$@")
@@ -41,20 +41,20 @@ case "$*" in
 esac
 `
 
-// stopped is what QEMU says before it stops a machine without ending.
+// stopped is QEMU's message before it stops a machine without exiting.
 const stopped = "KVM internal error. Suberror: 1"
 
-// kvmCases are boots of an image whose command ends with 42.
+// kvmCases boot an image whose command exits with 42.
 var kvmCases = []struct {
 	name     string
-	dev      string // makes /dev/kvm
-	probe    string // what the fake QEMU does for it
-	machine  string // and for the image, with KVM
+	dev      string // commands that create /dev/kvm
+	probe    string // what the fake QEMU does when probed
+	machine  string // what it does for the image, with KVM
 	flags    string
 	code     int
 	stdout   string
-	stderr   string // a line of it, as a regular expression
-	attempts string // the accelerators tried; "probe" first
+	stderr   string // regular expression of a line
+	attempts string // accelerators tried, "probe" first
 }{
 	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating, .*modprobe.*`, "tcg"},
 	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
@@ -78,8 +78,8 @@ var kvmCases = []struct {
 	{"nothing to run", present, "", "", "--accel tcg --keep disk --print firecracker", 64, "", `banger-boot: --accel .*`, ""},
 }
 
-// TestBootKVM boots with a KVM that is missing, forbidden or broken in each of
-// the ways that are known. No boot hangs, and none runs twice what has begun.
+// TestBootKVM boots with a KVM that is missing, forbidden, or broken in every
+// known way. No boot hangs, and none is retried after the guest has run.
 func TestBootKVM(t *testing.T) {
 	need(t, "unshare", "setpriv", "script", "qemu-system-x86_64")
 	needRoot(t)
@@ -95,7 +95,7 @@ func TestBootKVM(t *testing.T) {
 				t.Errorf("no line %q", c.stderr)
 			}
 			if strings.Contains(o.stderr, "Killed") || strings.Contains(o.stderr, "Terminated") {
-				t.Error("the shell tells of a process that was killed")
+				t.Error("the shell reports a killed process")
 			}
 			if n := strings.Count(o.stderr, "/dev/kvm:"); n > 1 || n > 0 && c.stderr == "" {
 				t.Errorf("%d lines about /dev/kvm", n)
@@ -107,20 +107,20 @@ func TestBootKVM(t *testing.T) {
 	t.Run("none", func(t *testing.T) { u.noKVM(t) })
 }
 
-// bootArgs are those of banger for the image, with some flags.
+// bootArgs returns the arguments of banger that boot the image.
 func bootArgs(flags string) []string {
 	return append(append([]string{"boot"}, strings.Fields(flags)...), "app", "--", "/app")
 }
 
-// kvmStreams: wherever the streams go, a KVM that stops is noticed, and so is a
-// sign of life before it.
+// kvmStreams checks that a KVM that stops, and a sign of life before it, is
+// noticed wherever the streams go.
 func (u user) kvmStreams(t *testing.T) {
 	terminal := func(command string) string {
 		return "{ script --quiet --return --command '" + command + " 2>/dev/null' /dev/null; echo $?; } | tail -n 2"
 	}
 	const silent = "stops '" + stopped + "'"
-	// The real QEMU prints what a guest does, then KVM is said to stop it.
-	real := `for word; do shift
+	// Runs the guest on the real QEMU, then reports that KVM stopped it.
+	bootThenStop := `for word; do shift
 	case $word in kvm) word=tcg ;; host) word=max ;; esac
 	set -- "$@" "$word"
 done
@@ -132,7 +132,7 @@ done
 		{"banger boot app -- /app >/dev/full; echo $?", "prints x; " + silent, "73\n", "probe kvm"},
 		{terminal("banger boot app -- /app"), silent, "emulated\r\n42\n", "probe kvm tcg"},
 		{terminal("banger boot app -- /app"), "prints x; " + silent, "x\r\n1\n", "probe kvm"},
-		{terminal("banger boot app"), real, "1\n", "probe kvm"},
+		{terminal("banger boot app"), bootThenStop, "1\n", "probe kvm"},
 		{terminal("banger boot app -- /app"), "exit 9", "9\n", "probe kvm"},
 	} {
 		o := finish(t, u.onKVM(t, u.command("sh", "-c", c.script), present, "exit 43", c.machine))
@@ -143,8 +143,8 @@ done
 	}
 }
 
-// noKVM: QEMU itself finds that /dev/kvm is not KVM. The image is booted all the
-// same, but not if KVM was asked for.
+// noKVM lets the real QEMU find that /dev/kvm is not KVM. The image boots
+// anyway, unless KVM was asked for.
 func (u user) noKVM(t *testing.T) {
 	for flags, code := range map[string]int{"": 42, "--accel kvm": 1} {
 		o := finish(t, u.inDev(t, u.command("banger", bootArgs(flags)...), present))
@@ -155,7 +155,7 @@ func (u user) noKVM(t *testing.T) {
 	}
 }
 
-// onKVM has a command find the fake QEMU, and a host's /dev/kvm.
+// onKVM makes a command find the fake QEMU and a /dev/kvm.
 func (u user) onKVM(t *testing.T, cmd *exec.Cmd, dev, probe, machine string) *exec.Cmd {
 	t.Helper()
 	os.Remove(filepath.Join(u.home, "calls"))
@@ -166,12 +166,12 @@ func (u user) onKVM(t *testing.T, cmd *exec.Cmd, dev, probe, machine string) *ex
 		}
 	}
 	script := "probe() { " + probe + "\n}\nmachine() { " + machine + "\n}\n" + fakeQEMU
-	return u.inDev(t, u.with(t, cmd, "qemu-system-x86_64", script), dev)
+	return u.inDev(t, u.withProgram(t, cmd, "qemu-system-x86_64", script), dev)
 }
 
-// inDev runs a command in a mount namespace with a /dev of its own, which makes
-// what else is in it.
-func (u user) inDev(t *testing.T, cmd *exec.Cmd, makes string) *exec.Cmd {
+// inDev runs a command in a mount namespace with its own /dev, extended by the
+// shell commands given.
+func (u user) inDev(t *testing.T, cmd *exec.Cmd, commands string) *exec.Cmd {
 	t.Helper()
 	script := `mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3
@@ -183,7 +183,7 @@ mkdir /dev/pts
 mount -t devpts -o newinstance,ptmxmode=666 pts /dev/pts
 ln -s pts/ptmx /dev/ptmx
 ln -s /proc/self/fd /dev/fd
-` + makes + `
+` + commands + `
 exec setpriv --reuid "$0" --regid "$0" --clear-groups "$@"`
 	id := strconv.Itoa(int(u.id))
 	in := exec.Command("unshare", append([]string{"--mount", "sh", "-ec", script, id}, cmd.Args...)...)
@@ -191,8 +191,8 @@ exec setpriv --reuid "$0" --regid "$0" --clear-groups "$@"`
 	return in
 }
 
-// tried holds the accelerators that the fake QEMU was called with against those
-// that it should be, and shows what was said if the test has failed.
+// tried compares the accelerators that the fake QEMU was called with, and logs
+// stderr if the test has failed.
 func (u user) tried(t *testing.T, o outcome, want string) {
 	t.Helper()
 	calls, err := os.ReadFile(filepath.Join(u.home, "calls"))

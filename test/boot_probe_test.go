@@ -11,13 +11,14 @@ import (
 	"testing"
 )
 
-// probeGuest is the program by which banger boot tries KVM out.
+// probeGuest returns a hex dump of the guest that banger boot probes KVM with.
 func probeGuest(t *testing.T) string {
 	t.Helper()
 	return output(t, exec.Command("sh", "-c", ". ../scripts/processor.sh; guest | od -An -v -tx1"))
 }
 
-// TestProbeSource: the bytes are what the source beside them is assembled to.
+// TestProbeSource assembles the source in the comments and compares the result
+// with the bytes next to it.
 func TestProbeSource(t *testing.T) {
 	need(t, "gcc", "objcopy")
 	script, err := os.ReadFile("../scripts/processor.sh")
@@ -44,7 +45,7 @@ func TestProbeSource(t *testing.T) {
 	}
 }
 
-// TestProbeGuest runs the program, emulated: it ends QEMU with 43, unless the
+// TestProbeGuest runs the guest under TCG: QEMU exits with 43, or 0 if the
 // processor has no cmpxchg16b.
 func TestProbeGuest(t *testing.T) {
 	need(t, "qemu-system-x86_64")

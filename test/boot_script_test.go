@@ -16,21 +16,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestBootDisk: what banger boot does before there is a machine: the disk, the
-// configuration for Firecracker, and what it refuses.
+// TestBootDisk checks what banger boot does without a machine: the disk, the
+// Firecracker configuration, and the arguments that it refuses.
 func TestBootDisk(t *testing.T) {
 	need(t, "resize2fs", "dumpe2fs")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
 	disk := filepath.Join(u.home, "a disk.ext4")
 	image := filepath.Join(u.home, ".local/state/banger/images/app")
-	before := sha256Of(t, filepath.Join(image, "rootfs.ext4"))
+	before := hash(t, filepath.Join(image, "rootfs.ext4"))
 
 	printed := output(t, u.command("banger", "boot", "--keep", "a disk.ext4", "--cpus", "2", "--memory", "1G", "--print", "firecracker", "app"))
 	firecracker(t, printed, image, disk, filepath.Join(image, "initrd.img"))
 	output(t, exec.Command(which("e2fsck"), "-fn", disk))
-	if sha256Of(t, disk) != before {
-		t.Error("the copy is none")
+	if hash(t, disk) != before {
+		t.Error("the disk differs from the published image")
 	}
 	printed = output(t, u.command("banger", "boot", "--keep=a disk.ext4", "--size=64M", "--cpus", "2", "--memory", "1024", "--print=firecracker", "app", "--", "/app", "x"))
 	firecracker(t, printed, image, disk, disk+".initrd")
@@ -38,7 +38,7 @@ func TestBootDisk(t *testing.T) {
 	if size := output(t, exec.Command(which("dumpe2fs"), "-h", disk)); !strings.Contains(size, "Block count:              16384\n") {
 		t.Errorf("not grown to 64M:\n%s", size)
 	}
-	if sha256Of(t, filepath.Join(image, "rootfs.ext4")) != before {
+	if hash(t, filepath.Join(image, "rootfs.ext4")) != before {
 		t.Error("the published image changed")
 	}
 	u.refuses(t, image)
@@ -59,7 +59,8 @@ func (u user) bootable(t testing.TB, name string) {
 	output(t, u.command("sh", "-c", `banger-mkext4 --size 32M root && banger-register --name "$1" --kernel-ref k root.ext4`, "sh", name))
 }
 
-// firecracker looks at a configuration: all that it names is there.
+// firecracker checks a Firecracker configuration; every file that it names
+// must exist.
 func firecracker(t *testing.T, printed, image, disk, initrd string) {
 	t.Helper()
 	var config struct {
@@ -98,7 +99,8 @@ func firecracker(t *testing.T, printed, image, disk, initrd string) {
 	}
 }
 
-// refuses: what cannot be, with its status, and nothing is made.
+// refuses checks the exit status of bad arguments, and that nothing is
+// created.
 func (u user) refuses(t *testing.T, image string) {
 	t.Helper()
 	output(t, u.command("banger-register", "--name", "bare", "root.ext4"))
@@ -137,15 +139,16 @@ func (u user) refuses(t *testing.T, image string) {
 	}
 }
 
-// TestBootBeside: another process takes a name that banger boot is about to
-// give, or the image's. A file that is there stays as it is.
-func TestBootBeside(t *testing.T) {
+// TestBootRaces lets another process create or replace, while banger boot
+// runs, a path that it is about to create, or the image. Existing files are
+// kept.
+func TestBootRaces(t *testing.T) {
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
 	disk := filepath.Join(u.home, "disk")
 	boot := []string{"boot", "--keep", "disk", "--print", "firecracker", "app"}
 	for _, c := range []struct {
-		meanwhile string // before cp copies
+		meanwhile string // runs before cp
 		code      int
 		words     string
 	}{
@@ -156,14 +159,14 @@ func TestBootBeside(t *testing.T) {
 		{"banger-image rm app", 75, "app: replaced meanwhile"},
 	} {
 		os.RemoveAll(disk)
-		o := finish(t, u.with(t, u.command("banger", boot...), "cp", c.meanwhile+"\nexec /bin/cp \"$@\""))
+		o := finish(t, u.withProgram(t, u.command("banger", boot...), "cp", c.meanwhile+"\nexec /bin/cp \"$@\""))
 		output(t, u.command("sh", "-c", "[ ! -e sleeper ] || { kill $(cat sleeper); rm sleeper; }"))
 		if o.code != c.code || !strings.Contains(o.stderr, c.words) {
 			t.Errorf("%s: exit %d, not %d: %s", c.meanwhile, o.code, c.code, o.stderr)
 		}
 		kept, err := os.ReadFile(disk)
 		if strings.Contains(c.meanwhile, "precious >") && !strings.Contains(c.meanwhile, "mkdir") && string(kept) != "precious\n" {
-			t.Errorf("%s: the disk is lost, %v", c.meanwhile, err)
+			t.Errorf("%s: disk overwritten, %v", c.meanwhile, err)
 		}
 		if strings.HasPrefix(c.meanwhile, "banger") && !os.IsNotExist(err) {
 			t.Errorf("%s: left a disk, %v", c.meanwhile, err)
@@ -172,19 +175,19 @@ func TestBootBeside(t *testing.T) {
 	}
 }
 
-// TestBootRamdisk: --print firecracker leaves a file alone that has the name of
-// its initial ramdisk, and takes it if that is what it is.
+// TestBootRamdisk checks that --print firecracker reuses its own initrd of an
+// earlier run and refuses any other file at that path.
 func TestBootRamdisk(t *testing.T) {
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
-	print := func(args ...string) outcome {
+	boot := func(args ...string) outcome {
 		return finish(t, u.command("banger", append([]string{"boot", "--keep", "disk", "--print", "firecracker", "app", "--"}, args...)...))
 	}
 	ramdisk := filepath.Join(u.home, "disk.initrd")
 	if err := os.WriteFile(ramdisk, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := print("/app")
+	o := boot("/app")
 	if kept, _ := os.ReadFile(ramdisk); o.code != 73 || string(kept) != "precious" || !hinted(o.stderr) {
 		t.Errorf("exit %d, %q, %s", o.code, kept, o.stderr)
 	}
@@ -198,15 +201,15 @@ func TestBootRamdisk(t *testing.T) {
 		args string
 		code int
 	}{{"/app", 0}, {"/app", 0}, {"/other", 73}} {
-		if o := print(c.args); o.code != c.code {
+		if o := boot(c.args); o.code != c.code {
 			t.Errorf("%d: exit %d, not %d: %s", i, o.code, c.code, o.stderr)
 		}
 	}
 	noLeftovers(t, u)
 }
 
-// with has a command find another program of some name, a script.
-func (u user) with(t *testing.T, cmd *exec.Cmd, program, script string) *exec.Cmd {
+// withProgram makes a command find a shell script under the name of a program.
+func (u user) withProgram(t *testing.T, cmd *exec.Cmd, program, script string) *exec.Cmd {
 	t.Helper()
 	dir := filepath.Join(u.home, "fake")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -216,16 +219,16 @@ func (u user) with(t *testing.T, cmd *exec.Cmd, program, script string) *exec.Cm
 		t.Fatal(err)
 	}
 	for i, v := range cmd.Env {
-		if path, is := strings.CutPrefix(v, "PATH="); is {
+		if path, ok := strings.CutPrefix(v, "PATH="); ok {
 			cmd.Env[i] = "PATH=" + dir + ":" + path
 		}
 	}
 	return cmd
 }
 
-// TestBootStreams: whatever the standard streams are, the machine ends, with the
-// status of the command or with what became of its output; and one that has
-// several processors, emulated, runs.
+// TestBootStreams checks that, whatever the standard streams are, the machine
+// ends with the command's status or with the failure to write its output; and
+// that an emulated machine with several processors runs.
 func TestBootStreams(t *testing.T) {
 	need(t, "qemu-system-x86_64")
 	u := newUser(t, nobody)
@@ -245,8 +248,8 @@ func TestBootStreams(t *testing.T) {
 	}
 }
 
-// TestBootFull: a host's disk that fills up is an error in the guest, and the
-// machine ends.
+// TestBootFull checks that a full disk of the host is an error in the guest,
+// and that the machine ends.
 func TestBootFull(t *testing.T) {
 	need(t, "qemu-system-x86_64")
 	needRoot(t)
@@ -273,8 +276,8 @@ func TestBootFull(t *testing.T) {
 	}
 }
 
-// TestBootEnded: a signal to banger boot ends the machine, and takes what it
-// ran on along. A disk that a machine has is not given to another.
+// TestBootEnded checks that a signal to banger boot ends the machine and
+// removes its files, and that a disk in use is not given to a second machine.
 func TestBootEnded(t *testing.T) {
 	need(t, "qemu-system-x86_64")
 	u := newUser(t, nobody)
@@ -302,7 +305,7 @@ func TestBootEnded(t *testing.T) {
 			}
 		}
 		cmd.Process.Signal(syscall.SIGTERM)
-		io.Copy(io.Discard, lines) // which ends when nobody has it open any more: the machine is gone
+		io.Copy(io.Discard, lines) // until the machine, the last writer, is gone
 		stdin.Close()
 		cmd.Wait()
 		if code := exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus)); code != 143 {

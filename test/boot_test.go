@@ -17,27 +17,27 @@ import (
 	"time"
 )
 
-// probe runs in the guest, by the image's own shell and with its own programs,
-// and puts a heading over each thing it tells of. ping is run by a user whose
-// only way to a raw socket is the program's capability. Then it gives the
-// kernel's ext4 some work, for e2fsck to look at.
+// probe runs in the guest, in the image's own shell with its own programs, and
+// prints a heading before each result. ping runs as a user for whom only the
+// file's capability opens a raw socket. Then it writes to the filesystem for
+// e2fsck to check.
 const probe = `
-tell() { echo "==> $1"; }
-tell os-release; cat /etc/os-release
-tell sudo; stat -c '%u:%g %04a' /usr/bin/sudo
-tell capability; perl -e '
+heading() { echo "==> $1"; }
+heading os-release; cat /etc/os-release
+heading sudo; stat -c '%u:%g %04a' /usr/bin/sudo
+heading capability; perl -e '
 	($file, $name, $value) = ("/usr/bin/ping", "security.capability", "\0" x 64);
 	print unpack("H*", substr($value, 0, syscall(191, $file, $name, $value, 64))), "\n"' # getxattr(2)
-tell ping; setpriv --reuid 65534 --regid 65534 --clear-groups ping -c 1 127.0.0.1 >/dev/null; echo "exit $?"
+heading ping; setpriv --reuid 65534 --regid 65534 --clear-groups ping -c 1 127.0.0.1 >/dev/null; echo "exit $?"
 cp -a /etc /root/etc && rm -r /usr/share/doc && sync
-tell ext4; dmesg --level err,warn | grep EXT4
-tell end
+heading ext4; dmesg --level err,warn | grep EXT4
+heading end
 exit 7
 `
 
 // TestBoot boots images that an unprivileged user has published with Debian's
-// kernels, on copies, and looks at what the guests say, at the statuses that
-// come back and at the disks that are left.
+// kernels, on copies, and checks the guests' output, the exit statuses and the
+// disks.
 func TestBoot(t *testing.T) {
 	need(t, "qemu-system-x86_64", "e2fsck")
 	if runtime.GOARCH != "amd64" {
@@ -54,43 +54,45 @@ func TestBoot(t *testing.T) {
 	noLeftovers(t, g.user)
 }
 
-// guests are machines of a user.
+// guests is a user who boots images, and a registry.
 type guests struct {
 	user
 	registry string
 }
 
-// minbase: Debian without an init runs a command on the older kernel.
+// minbase runs a command in a Debian without an init, on the older kernel.
 func (g guests) minbase(t *testing.T) {
 	g.publish(t, "minbase", debian(t).push(t, g.registry, "debian:bookworm"), "--kernel-ref", "debian-6.1")
-	g.probed(t, "minbase")
+	g.boots(t, "minbase")
 }
 
-// direct: the same image, filled by banger itself in a pipeline typed by hand.
-// The record of what is published is true.
+// direct boots the same image, populated directly by the tools run by hand,
+// and checks its record.
 func (g guests) direct(t *testing.T) {
 	dir := output(t, g.command("sh", "-c", `banger-fetch "$1" | banger-flatten -C "$2" | banger-mkext4 |
 		banger-register --name direct --kernel-ref debian-6.12`, "sh", debian(t).push(t, g.registry, "debian:bookworm"), g.home))
 	var r record
 	fromJSON(t, read(t, filepath.Join(dir, "image.json")), &r)
-	if sum := sha256Of(t, filepath.Join(dir, "rootfs.ext4")); r.Ext4.SHA256 != sum || !strings.HasPrefix(r.Ext4.Mkfs, "1.") {
+	if sum := hash(t, filepath.Join(dir, "rootfs.ext4")); r.Ext4.SHA256 != sum || !strings.HasPrefix(r.Ext4.Mkfs, "1.") {
 		t.Errorf("sha256 %s, is %s; mkfs %q", r.Ext4.SHA256, sum, r.Ext4.Mkfs)
 	}
-	g.probed(t, "direct")
+	g.boots(t, "direct")
 }
 
-// probed boots an image of Debian and holds what it says against its layers.
-func (g guests) probed(t *testing.T, name string) {
+// boots boots a Debian image with the probe and compares the results with its
+// layers.
+func (g guests) boots(t *testing.T, name string) {
 	t.Helper()
 	g.lint(t, name, "no init: a shell stands in for it")
 	o := g.boot(t, name, "sh", "-c", probe)
-	sameTree(t, map[string]facts{"guest": told(t, o.stdout)}, map[string]facts{"guest": seeded(t)})
+	sameTree(t, map[string]facts{"guest": results(t, o.stdout)}, map[string]facts{"guest": wantResults(t)})
 	if o.code != 7 {
-		t.Errorf("exit %d, the command's is 7", o.code)
+		t.Errorf("exit %d, want the command's 7", o.code)
 	}
 }
 
-// bzImage: the same image, with the newer kernel as its package has it.
+// bzImage boots the same image with the newer kernel's bzImage, as in its
+// package.
 func (g guests) bzImage(t *testing.T, kernel string) {
 	master := output(t, g.command("banger", "image", "path", "minbase"))
 	output(t, g.command("banger-register", "--name", "bzimage", "--kernel", filepath.Join(kernel, "bzImage"),
@@ -102,7 +104,7 @@ func (g guests) bzImage(t *testing.T, kernel string) {
 	}
 }
 
-// scratch: an image of nothing but a static program.
+// scratch boots an image of nothing but a static program.
 func (g guests) scratch(t *testing.T) {
 	dir := scratch(t)
 	image := makeImage(t, filepath.Join(dir, "layout"), "1", writeLayer(t, dir, 1, []entry{file("app", staticProgram(t)).mode(0o755)}))
@@ -118,8 +120,8 @@ func (g guests) scratch(t *testing.T) {
 	}
 }
 
-// staticProgram is one that prints its arguments and ends with 42, unless it is
-// to sleep or to print without end; it may fill the disk before.
+// staticProgram returns a program that prints its arguments and exits with 42.
+// The last argument makes it print without end, sleep, or fill the disk first.
 func staticProgram(t testing.TB) string {
 	t.Helper()
 	dir := scratch(t)
@@ -147,7 +149,7 @@ func main() {
 	return string(program)
 }
 
-// unit ends a machine that systemd has brought up, and says who did.
+// unit prints the name of process 1 and powers the machine off.
 const unit = `[Service]
 Type=oneshot
 ExecStart=/bin/sh -c 'echo "==> init is $$(cat /proc/1/comm)" >/dev/ttyS0; systemctl --no-block poweroff'
@@ -155,8 +157,7 @@ ExecStart=/bin/sh -c 'echo "==> init is $$(cat /proc/1/comm)" >/dev/ttyS0; syste
 WantedBy=multi-user.target
 `
 
-// systemd: Debian with an init of its own, started by the initrd that came
-// with the kernel.
+// systemd boots a Debian with its own init from the initrd of the kernel.
 func (g guests) systemd(t *testing.T) {
 	dir := scratch(t)
 	image := makeImage(t, filepath.Join(dir, "layout"), "1", bootstrapWith(t, "systemd-sysv"), writeLayer(t, dir, 1, []entry{
@@ -171,32 +172,32 @@ func (g guests) systemd(t *testing.T) {
 	}
 }
 
-// publish pulls an image, with the script's flags.
+// publish pulls an image with flags.
 func (g guests) publish(t testing.TB, name, ref string, flags ...string) {
 	t.Helper()
 	output(t, g.command("banger", append([]string{"image", "pull", "--name", name, ref}, flags...)...))
 }
 
-// lint must find the image bootable, and say these things of it, one a
-// finding, and no others.
+// lint checks that the image is bootable and has the findings given, in order,
+// and no others.
 func (g guests) lint(t *testing.T, name string, findings ...string) {
 	t.Helper()
-	said := strings.Fields(strings.ReplaceAll(output(t, g.command("banger-image", "lint", "--json", name)), " ", "_"))
-	ok := len(said) == len(findings)
-	for i := range min(len(said), len(findings)) {
-		ok = ok && strings.Contains(said[i], strings.ReplaceAll(findings[i], " ", "_"))
+	got := strings.Fields(strings.ReplaceAll(output(t, g.command("banger-image", "lint", "--json", name)), " ", "_"))
+	ok := len(got) == len(findings)
+	for i := range min(len(got), len(findings)) {
+		ok = ok && strings.Contains(got[i], strings.ReplaceAll(findings[i], " ", "_"))
 	}
 	if !ok {
-		t.Errorf("%s: lint says %q, not %q", name, said, findings)
+		t.Errorf("%s: lint finds %q, want %q", name, got, findings)
 	}
 }
 
-// boot boots an image on a disk that it keeps, for five minutes at most. What
-// was published must stay as it is, and the disk be whole.
+// boot boots an image on a disk that it keeps, for five minutes at most. The
+// published image must not change, and the disk must pass e2fsck.
 func (g guests) boot(t *testing.T, name string, command ...string) outcome {
 	t.Helper()
 	master := filepath.Join(output(t, g.command("banger", "image", "path", name)), "rootfs.ext4")
-	before := sha256Of(t, master)
+	before := hash(t, master)
 	disk := filepath.Join(g.home, "disk.ext4")
 	defer os.Remove(disk)
 	args := []string{"boot", "--keep", disk, name}
@@ -205,7 +206,7 @@ func (g guests) boot(t *testing.T, name string, command ...string) outcome {
 	}
 	o := patiently(t, g.command("banger", args...))
 	output(t, exec.Command(which("e2fsck"), "-fn", disk))
-	if after := sha256Of(t, master); after != before {
+	if after := hash(t, master); after != before {
 		t.Errorf("the published image changed: %s, was %s", after, before)
 	}
 	if t.Failed() {
@@ -233,8 +234,8 @@ func patiently(t testing.TB, cmd *exec.Cmd) (o outcome) {
 	return o
 }
 
-// told is what the probe told, by its headings.
-func told(t testing.TB, console string) facts {
+// results returns what the probe printed, by heading.
+func results(t testing.TB, console string) facts {
 	t.Helper()
 	text, _, ended := strings.Cut(console, "==> end\n")
 	if !ended {
@@ -242,15 +243,15 @@ func told(t testing.TB, console string) facts {
 	}
 	f := facts{}
 	for _, part := range strings.Split(text, "==> ")[1:] {
-		heading, said, _ := strings.Cut(part, "\n")
-		f[heading] = said
+		heading, body, _ := strings.Cut(part, "\n")
+		f[heading] = body
 	}
 	return f
 }
 
-// seeded is what the probe must tell, going by the image's lowest layer, whose
-// programs no other layer touches.
-func seeded(t testing.TB) facts {
+// wantResults returns what the probe must print, from the image's lowest
+// layer, whose programs no other layer changes.
+func wantResults(t testing.TB) facts {
 	t.Helper()
 	file, err := os.Open(bootstrap(t))
 	if err != nil {
@@ -279,13 +280,4 @@ func seeded(t testing.TB) facts {
 			want["capability"] = fmt.Sprintf("%x\n", h.PAXRecords["SCHILY.xattr.security.capability"])
 		}
 	}
-}
-
-func sha256Of(t testing.TB, path string) string {
-	t.Helper()
-	sum, err := hashOf(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sum
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// A goProgram is one that no distribution has, and Go builds.
+// A goProgram is a Go program that no distribution packages.
 type goProgram struct{ module, version, dir string }
 
 var (
@@ -20,8 +20,8 @@ var (
 	gomtree  = goProgram{"github.com/vbatts/go-mtree", "v0.7.0", "cmd/gomtree"}
 )
 
-// need is its path. Where it cannot be built, for want of a network, the test
-// is skipped, or fails if nothing may be.
+// need returns the path of the program. If it cannot be built, for want of a
+// network, it skips the test, or fails it if CI=true.
 func (p goProgram) need(t testing.TB) string {
 	t.Helper()
 	need(t, "go")
@@ -36,7 +36,7 @@ func (p goProgram) need(t testing.TB) string {
 	return program
 }
 
-// build builds it once, and keeps it in the user's cache directory.
+// build builds the program once and keeps it in the user's cache directory.
 func (p goProgram) build() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -57,9 +57,8 @@ func (p goProgram) build() (string, error) {
 	return program, os.Rename(temp, program)
 }
 
-// buildAt builds it in a module that has its own for the one dependency, so
-// that banger's knows nothing of it. (go install takes no module that replaces
-// another in its go.mod.)
+// buildAt builds the program in a module of its own, so that banger's module
+// does not require it. (go install rejects modules with replace directives.)
 func (p goProgram) buildAt(file string) error {
 	module, err := os.MkdirTemp("", "banger-test-")
 	if err != nil {
@@ -73,8 +72,8 @@ func (p goProgram) buildAt(file string) error {
 	build := exec.Command("go", "build", "-mod=mod", "-o", file, p.module+"/"+p.dir)
 	build.Dir = module
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if said, err := build.CombinedOutput(); err != nil {
-		lines := bytes.Split(bytes.TrimSpace(said), []byte("\n"))
+	if out, err := build.CombinedOutput(); err != nil {
+		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 		return fmt.Errorf("go build: %w: %s", err, lines[len(lines)-1])
 	}
 	return nil

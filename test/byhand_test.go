@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestByHand types the four tools one by one, as the manual does, and looks at
-// each line. The steps share a home and build on one another.
+// TestByHand types the four tools one by one, as the manual does, and checks
+// every line. The steps share a home and build on one another.
 func TestByHand(t *testing.T) {
 	u := newUser(t, nobody)
 	vars := byHand(t, u)
@@ -21,15 +21,15 @@ func TestByHand(t *testing.T) {
 	noLeftovers(t, u)
 }
 
-// A step is one line typed into a shell: what it prints, its exit status, and
-// what is said on stderr, "" being nothing at all. $NAMES stand for byHand's.
+// A step is a command line: what it prints, its exit status, and part of its
+// stderr, "" for none at all. Variables are those of byHand.
 type step struct {
 	line, stdout string
 	status       int
 	stderr       string
 }
 
-// handOff is the pipeline, taken apart and put together again.
+// handOff runs the pipeline tool by tool, then as a whole.
 var handOff = []step{
 	{"banger-fetch $REF", "$CACHE:$REF@$DIGEST\n", 0, ""},
 	{"banger-flatten $CACHE:$REF@$DIGEST", "acme-web-1.bundle\n", 0, ""},
@@ -49,8 +49,8 @@ var handOff = []step{
 	{"cmp $IMAGES/piped/rootfs.ext4 $IMAGES/acme-web-1/rootfs.ext4", "", 0, ""},
 }
 
-// whatExists: nothing is overwritten unless told to, and then only what banger
-// made, whole.
+// whatExists checks that nothing is overwritten without -f, and that -f
+// replaces only what banger made, as a whole.
 var whatExists = []step{
 	{"banger-flatten app:1", "\n", 73, "app-1.bundle: exists\nhint: -f replaces it\n"},
 	{"banger-mkext4 acme-web-1.bundle", "\n", 73, "acme-web-1.bundle/rootfs.ext4: exists\nhint: -f replaces it\n"},
@@ -70,8 +70,8 @@ var whatExists = []step{
 	{"banger-flatten -f app:1", "app-1.bundle\n", 0, ""},
 }
 
-// lineByLine: one in, one out, in order; an empty one is passed on in silence, and
-// none at all is an error.
+// lineByLine checks that every input line has one output line, in order; an
+// empty line is passed on silently, and no line at all is an error.
 var lineByLine = []step{
 	{"banger-fetch </dev/null", "", 66, "banger-fetch: "},
 	{"banger-flatten </dev/null", "", 66, "banger-flatten: "},
@@ -96,7 +96,7 @@ var lineByLine = []step{
 }
 
 // byHand puts a small image into a registry, and with skopeo into the layout
-// `app` in the user's home. It returns what the steps' variables stand for.
+// `app` in the user's home. It returns the steps' variables.
 func byHand(t *testing.T, u user) map[string]string {
 	t.Helper()
 	dir := scratch(t)
@@ -130,6 +130,6 @@ func (s step) run(t *testing.T, u user, vars map[string]string) {
 		t.Errorf("printed %q, want %q", stdout.String(), want)
 	}
 	if s.stderr == "" && stderr.Len() > 0 || !strings.Contains(stderr.String(), s.stderr) {
-		t.Errorf("said %q, want %q", stderr.String(), s.stderr)
+		t.Errorf("stderr %q, want %q", stderr.String(), s.stderr)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestCatalog: one user packs a kernel and offers it on a web server, others
-// pull it, or have it pulled by who names it; and take another from a registry.
+// TestCatalog packs a kernel as one user and serves it; others pull it, by its
+// name or by --kernel-ref, and one from a registry.
 func TestCatalog(t *testing.T) {
 	need(t, "jq", "umoci", "skopeo")
 	host := newUser(t, nobody)
@@ -45,7 +45,7 @@ func TestCatalog(t *testing.T) {
 		u.kernelSums(t, u.showKernel(t, name))
 	}
 	if o := finish(t, u.command("banger", "kernel", "pull", "--catalog", url, "acme-6.12")); o.code != 73 {
-		t.Errorf("over a kernel that is there: exit %d, %s", o.code, o.stderr)
+		t.Errorf("over an existing kernel: exit %d, %s", o.code, o.stderr)
 	}
 	output(t, u.command("banger", "kernel", "pull", "--force", "--catalog", url, "acme-6.12"))
 	noLeftovers(t, u)
@@ -53,8 +53,8 @@ func TestCatalog(t *testing.T) {
 	pulledByName(t, registry, url)
 }
 
-// pushKernel makes an image of a kernel's directory, and pushes it. It returns
-// the reference by digest.
+// pushKernel pushes an image of a kernel's directory and returns its reference
+// by digest.
 func pushKernel(t *testing.T, registry, dir string) string {
 	archive := filepath.Join(scratch(t), "kernel.tar")
 	output(t, exec.Command("tar", "-cf", archive, "-C", dir, "vmlinux", "bzImage", "vmlinux.config", "initrd.img", "modules"))
@@ -63,22 +63,22 @@ func pushKernel(t *testing.T, registry, dir string) string {
 	return registry + "/kernel@" + digest
 }
 
-// packsTheSame: whoever packs the same kernel makes the same bytes.
+// packsTheSame checks that two users pack the same kernel into the same bytes.
 func packsTheSame(t *testing.T, a, b user) {
 	t.Helper()
 	output(t, b.command("banger-kernel", "pack", "void-6.12"))
 	one, other := filepath.Join(a.home, "www/void-6.12.tar.zst"), filepath.Join(b.home, "void-6.12.tar.zst")
-	if sha256Of(t, one) != sha256Of(t, other) {
+	if hash(t, one) != hash(t, other) {
 		t.Error("two users packed the same kernel into different bytes")
 	}
 	if o := finish(t, b.command("banger-kernel", "pack", "void-6.12")); o.code != 73 {
-		t.Errorf("over a file that is there: exit %d, %s", o.code, o.stderr)
+		t.Errorf("over an existing file: exit %d, %s", o.code, o.stderr)
 	}
 	output(t, b.command("banger-kernel", "pack", "-f", "void-6.12"))
 }
 
-// pulledByName: --kernel-ref brings what only the user's catalog has; the script
-// before the work, register at its end.
+// pulledByName checks that --kernel-ref pulls a kernel of the user's catalog:
+// banger image pull at its start, banger-register at its end.
 func pulledByName(t *testing.T, registry, url string) {
 	dir := scratch(t)
 	ref := makeImage(t, filepath.Join(dir, "layout"), "1", writeLayer(t, dir, 1, []entry{file("app", staticProgram(t)).mode(0o755)})).
@@ -94,7 +94,7 @@ func pulledByName(t *testing.T, registry, url string) {
 	output(t, u.command("banger-kernel", "rm", "void-6.12"))
 	output(t, u.command("banger-register", "--name", "again", "--kernel-ref", "void-6.12", ".local/state/banger/images/app-1/rootfs.ext4"))
 	if o := finish(t, u.command("banger-register", "--name", "none", "--kernel-ref", "nope", ".local/state/banger/images/app-1/rootfs.ext4")); o.code != 66 {
-		t.Errorf("a kernel that is nowhere: exit %d, %s", o.code, o.stderr)
+		t.Errorf("an unknown kernel: exit %d, %s", o.code, o.stderr)
 	}
 	if o := patiently(t, u.command("banger", "boot", "again", "--", "/app")); o.code != 42 {
 		t.Errorf("exit %d, %s%s", o.code, o.stdout, o.stderr)
@@ -102,8 +102,8 @@ func pulledByName(t *testing.T, registry, url string) {
 	noLeftovers(t, u)
 }
 
-// TestCatalogFaults: whatever is wrong with a catalog, an entry or a server, a
-// message says so and what to do, and nothing is left.
+// TestCatalogFaults checks that every fault of a catalog, an entry or a server
+// has a message, and that no files are left.
 func TestCatalogFaults(t *testing.T) {
 	u := newUser(t, nobody)
 	web := httptest.NewServer(badWeb(t))
@@ -167,8 +167,8 @@ func TestCatalogFaults(t *testing.T) {
 	u.noKernels(t)
 }
 
-// TestCatalogListed: list tells of what pull would refuse, and looks at no flag
-// in vain.
+// TestCatalogListed checks that list warns of entries that pull would refuse,
+// and rejects flags that have no effect.
 func TestCatalogListed(t *testing.T) {
 	u := newUser(t, nobody)
 	entry := func(name string) string {
@@ -189,7 +189,7 @@ func TestCatalogListed(t *testing.T) {
 	finish(t, u.command("banger-kernel", "add", "k", "file")).failed(t, []int{65}, "banger-kernel", "file: nothing in it")
 }
 
-// badWeb answers as servers do that are no help.
+// badWeb is a web server with a path for each fault.
 func badWeb(t *testing.T) http.Handler {
 	mux := http.NewServeMux()
 	long := []byte(strings.Repeat("no archive, but 2000 bytes ", 80)[:2000])
@@ -232,7 +232,7 @@ func (u user) writeCatalog(t *testing.T, text string) {
 	}
 }
 
-// noKernels fails the test if there is anything among the user's kernels.
+// noKernels fails the test if the user's kernels directory holds any file.
 func (u user) noKernels(t *testing.T) {
 	t.Helper()
 	left, err := filepath.Glob(u.kernels(".*"))

@@ -23,12 +23,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var chaos = flag.Duration("chaos", 2*time.Minute, "how long TestChaos goes on")
+var chaos = flag.Duration("chaos", 2*time.Minute, "how long TestChaos runs")
 
-// TestChaos: eight processes at a time add, replace, register, list and remove
-// the same few kernels and images, and are killed at random. All that is listed
-// meanwhile is whole: the sums are those of the records, and the parts of an
-// image's kernel all of one kernel.
+// TestChaos runs eight processes at a time that add, replace, register, list
+// and remove the same few kernels and images, and are killed at random.
+// Everything listed meanwhile is whole: the sums match the records, and all
+// parts of an image's kernel belong to one kernel.
 func TestChaos(t *testing.T) {
 	u := newUser(t, nobody)
 	c := &chaotic{user: u, t: t, sources: map[string]string{}}
@@ -69,7 +69,7 @@ type chaotic struct {
 	kernelsSeen, imagesSeen int
 }
 
-// act runs one command, which is killed as often as not.
+// act runs one command and kills it half of the time.
 func (c *chaotic) act(random *rand.Rand) {
 	kernel, image := fmt.Sprint("k", random.IntN(3)), fmt.Sprint("i", random.IntN(3))
 	source := slices.Sorted(maps.Keys(c.sources))[random.IntN(2)]
@@ -95,13 +95,13 @@ func (c *chaotic) act(random *rand.Rand) {
 	}
 	kill := random.IntN(2) == 0
 	if kill {
-		late := time.AfterFunc(time.Duration(random.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
-		defer late.Stop()
+		timer := time.AfterFunc(time.Duration(random.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
+		defer timer.Stop()
 	}
 	cmd.Wait()
 	killed := cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled()
-	// There may be no such kernel or image, or one that has the name; or another
-	// kernel meanwhile.
+	// The kernel or image may not exist (66) or exist (73). A kernel may be
+	// replaced during initrd (75).
 	expected := []int{0, 66, 73}
 	if args[1] == "initrd" {
 		expected = append(expected, 75)
@@ -117,7 +117,7 @@ func (c *chaotic) act(random *rand.Rand) {
 	}
 }
 
-// look looks at everything that is listed at this moment.
+// look checks everything that is listed now.
 func (c *chaotic) look() {
 	for line := range strings.Lines(output(c.t, c.command("banger-kernel", "list", "--json"))) {
 		var k kernelRecord
@@ -141,8 +141,8 @@ func (c *chaotic) look() {
 	}
 }
 
-// hold looks at a directory that still has its name, and keeps it from being
-// removed meanwhile. dir stays the way to it when it is renamed.
+// hold calls look on a directory that still has its name, and locks it against
+// removal meanwhile. dir stays valid when it is renamed.
 func (c *chaotic) hold(path string, look func(dir string)) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -162,30 +162,30 @@ func (c *chaotic) hold(path string, look func(dir string)) {
 	}
 }
 
-// kernel holds a kernel's parts against its record, and against its source.
+// kernel compares a kernel's parts with its record and with its source.
 func (c *chaotic) kernel(dir string) {
 	var k kernelRecord
 	c.read(filepath.Join(dir, "kernel.json"), &k)
 	if got := c.sums(dir); !maps.Equal(got, k.SHA256) {
-		c.t.Errorf("kernel.json: %v, the parts: %v", k.SHA256, got)
+		c.t.Errorf("kernel.json: %v, parts: %v", k.SHA256, got)
 	}
 	if parts(k.SHA256) != c.sources[k.Release] {
-		c.t.Errorf("%s: its parts are not those of its source: %v", k.Release, k.SHA256)
+		c.t.Errorf("%s: parts differ from the source: %v", k.Release, k.SHA256)
 	}
 }
 
-// image holds an image against its record, and its kernel against the source.
+// image compares an image with its record, and its kernel with the source.
 func (c *chaotic) image(dir string) {
 	var i struct {
 		Ext4   struct{ SHA256 string }
 		Kernel struct{ Release string }
 	}
 	c.read(filepath.Join(dir, "image.json"), &i)
-	if got := sha256Of(c.t, filepath.Join(dir, "rootfs.ext4")); got != i.Ext4.SHA256 {
+	if got := hash(c.t, filepath.Join(dir, "rootfs.ext4")); got != i.Ext4.SHA256 {
 		c.t.Errorf("image.json: %s, rootfs.ext4: %s", i.Ext4.SHA256, got)
 	}
 	if got := parts(c.sums(dir)); got != c.sources[i.Kernel.Release] {
-		c.t.Errorf("a kernel of mixed parts: %s, those of %s are %s", got, i.Kernel.Release, c.sources[i.Kernel.Release])
+		c.t.Errorf("kernel of mixed parts: %s, want %s's: %s", got, i.Kernel.Release, c.sources[i.Kernel.Release])
 	}
 }
 
@@ -195,11 +195,11 @@ func (c *chaotic) read(path string, into any) {
 		err = json.Unmarshal(raw, into)
 	}
 	if err != nil {
-		c.t.Errorf("what is listed has no record: %v", err)
+		c.t.Errorf("listed without a record: %v", err)
 	}
 }
 
-// sums lets sha256sum sum up the parts of a kernel.
+// sums computes the sums of a kernel's parts with sha256sum.
 func (c *chaotic) sums(dir string) map[string]string {
 	script := `for part in vmlinux vmlinux.config initrd.img; do sha256sum <$part || exit; done
 		cd modules && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`
@@ -211,7 +211,7 @@ func (c *chaotic) sums(dir string) map[string]string {
 
 func parts(sums map[string]string) string { return fmt.Sprint(sums) }
 
-// settle: the next that work there sweep away what the killed ones left.
+// settle checks that the next runs remove what killed ones left.
 func (c *chaotic) settle() {
 	source := slices.Sorted(maps.Keys(c.sources))[0]
 	output(c.t, c.command("banger-kernel", "add", "-f", "last", source))
@@ -219,8 +219,8 @@ func (c *chaotic) settle() {
 	noLeftovers(c.t, c.user)
 }
 
-// fakeKernel makes a directory that holds what looks like a kernel, and some
-// real modules of Debian's kernel that say that they are for it.
+// fakeKernel creates a directory with a fake kernel, and real modules of
+// Debian's kernel with the release patched in.
 func (u user) fakeKernel(t *testing.T, release string) {
 	t.Helper()
 	deb := kernelPackage(t, kernel61)
@@ -234,9 +234,9 @@ func (u user) fakeKernel(t *testing.T, release string) {
 			t.Fatal(err)
 		}
 	}
-	real := filepath.Base(only(t, filepath.Join(unpacked, "lib/modules/*")))
-	padded := release + strings.Repeat(" ", len(real)-len(release))
-	output(t, exec.Command("find", modules, "-name", "*.ko", "-exec", "sed", "-i", "s/vermagic="+real+"/vermagic="+padded+"/", "{}", "+"))
+	debian := filepath.Base(only(t, filepath.Join(unpacked, "lib/modules/*")))
+	padded := release + strings.Repeat(" ", len(debian)-len(release))
+	output(t, exec.Command("find", modules, "-name", "*.ko", "-exec", "sed", "-i", "s/vermagic="+debian+"/vermagic="+padded+"/", "{}", "+"))
 	for name, data := range map[string]string{
 		"vmlinux": string(fakeVmlinux(t, release, 4<<20)), "vmlinux.config": "CONFIG_MODULES=y\nCONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=m\n# " + release + "\n",
 	} {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestRegisterDamaged: what e2fsck finds fault with is not published, though
-// debugfs has made every checksum right.
+// TestRegisterDamaged checks that an image that e2fsck rejects is not
+// published, even with correct checksums, which debugfs writes.
 func TestRegisterDamaged(t *testing.T) {
 	needRoot(t)
 	need(t, "mkfs.ext4", "e2fsck", "debugfs", "mount", "umount")
@@ -43,7 +43,7 @@ func TestRegisterDamaged(t *testing.T) {
 				output(t, exec.Command(which("debugfs"), "-w", "-R", command, file))
 				output(t, exec.Command("chown", "65534:65534", file))
 				if exec.Command(which("e2fsck"), "-fn", file).Run() == nil {
-					t.Fatal("e2fsck finds no fault with it")
+					t.Fatal("e2fsck finds no error")
 				}
 				o := finish(t, u.command("banger-register", "-f", "--name=x", file))
 				if o.code != 65 || !strings.HasPrefix(o.stderr, "banger-register: "+file+": ") {

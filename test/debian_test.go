@@ -15,16 +15,16 @@ import (
 	"testing"
 )
 
-// The suite's image: a Debian root filesystem as its lowest layer, and above it
-// everything a layer can do to those below, as far as umoci, run as root, agrees
-// with doc/layers.md.
+// The suite's image: a Debian root filesystem as its lowest layer, and on top
+// layers that change one another in every way on which umoci, run by root, and
+// doc/layers.md agree.
 var (
 	debianOnce  sync.Once
 	debianImage image
 )
 
-// debian is the suite's image, made on first use and shared by the process:
-// nobody may change it.
+// debian returns the suite's image. It is made on first use and shared by the
+// process, so no test may change it.
 func debian(t testing.TB) image {
 	t.Helper()
 	need(t, "umoci")
@@ -41,18 +41,18 @@ func debian(t testing.TB) image {
 		debianImage = makeImage(t, filepath.Join(dir, "layout"), "bookworm", layers...)
 	})
 	if debianImage.dir == "" {
-		t.Fatal("no Debian image: the first test that wanted it says why")
+		t.Fatal("no Debian image: see the first test that needed it")
 	}
 	return debianImage
 }
 
-// bootstrap is the image's lowest layer, an archive of a minimal Debian with
-// sudo (setuid) and ping (security.capability).
+// bootstrap returns the image's lowest layer, an archive of a minimal Debian
+// with sudo (setuid) and ping (security.capability).
 func bootstrap(t testing.TB) string { return bootstrapWith(t, "sudo,iputils-ping") }
 
-// bootstrapWith is an archive of a minimal Debian with some packages more.
-// Where mmdebstrap cannot work, for want of a network or of subordinate user
-// ids, the test is skipped, or fails if nothing may be.
+// bootstrapWith returns an archive of a minimal Debian with packages added. If
+// mmdebstrap fails, for want of a network or of subordinate user ids, it skips
+// the test, or fails it if CI=true.
 func bootstrapWith(t testing.TB, packages string) string {
 	t.Helper()
 	need(t, "mmdebstrap")
@@ -61,8 +61,7 @@ func bootstrapWith(t testing.TB, packages string) string {
 	return path
 }
 
-// obtained skips the test if what it needs could not be got, and fails it where
-// nothing may be skipped.
+// obtained skips the test if err is not nil, or fails it if CI=true.
 func obtained(t testing.TB, err error) {
 	t.Helper()
 	switch {
@@ -74,7 +73,7 @@ func obtained(t testing.TB, err error) {
 	}
 }
 
-// mmdebstrap makes an archive of a release of Debian once per recipe, and keeps
+// mmdebstrap makes an archive of a Debian release once per recipe, and keeps
 // it in the user's cache directory.
 func mmdebstrap(suite string, sources []string, options ...string) (string, error) {
 	cache, err := os.UserCacheDir()
@@ -94,13 +93,13 @@ func mmdebstrap(suite string, sources []string, options ...string) (string, erro
 	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
 	defer os.Remove(temp)
 	args := slices.Concat(recipe, []string{temp}, sources)
-	if said, err := exec.Command("mmdebstrap", args...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mmdebstrap: %w\n%s", err, said)
+	if out, err := exec.Command("mmdebstrap", args...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mmdebstrap: %w\n%s", err, out)
 	}
 	return path, os.Rename(temp, path)
 }
 
-// suite is the host's own release when that is a Debian, so that its sources
+// suite returns the host's own release if it is a Debian, so that its sources
 // and its keyring fit.
 func suite() string {
 	release := osRelease()
@@ -121,8 +120,8 @@ func osRelease() map[string]string {
 	return values
 }
 
-// sources are where the host itself gets Debian from, its mirror for one; with
-// none, mmdebstrap has a default.
+// sources returns the host's apt sources if it is a Debian. Without any,
+// mmdebstrap uses its default.
 func sources() (files []string) {
 	if osRelease()["ID"] != "debian" {
 		return nil

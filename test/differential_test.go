@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDifferential: what cp copies onto ext4 by the kernel's hand, and what
-// banger makes an image of, the kernel then shows as the same: but for atime
-// and ctime, which are no part of banger's promise, and ctime not of cp's.
+// TestDifferential compares banger's image of a tree, mounted, with the tree
+// copied by cp onto the kernel's ext4. atime and ctime are not compared:
+// banger does not set them from the tree, and cp cannot set ctime.
 func TestDifferential(t *testing.T) {
 	needRoot(t)
 	need(t, "mkfs.ext4", "e2fsck", "mount", "umount")
@@ -22,19 +22,19 @@ func TestDifferential(t *testing.T) {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 				source := generated(t, seed)
-				ours, kernels := mount(t, imageOf(t, source)), kernelsCopy(t, source)
+				banger, kernels := mount(t, imageOf(t, source)), kernelsCopy(t, source)
 				want := readTree(t, kernels)
-				got := readTree(t, ours)
+				got := readTree(t, banger)
 				withoutLostFound(t, got, want)
 				sameTree(t, got, want)
-				sameHoles(t, ours, kernels, want)
+				sameHoles(t, banger, kernels, want)
 			})
 		}
 	})
 }
 
-// withoutLostFound takes out of an image's tree the lost+found that mke2fs has
-// made, unless the source has its own.
+// withoutLostFound removes from an image's tree the lost+found that mke2fs
+// created, unless the source has its own.
 func withoutLostFound(t testing.TB, got, source map[string]facts) {
 	t.Helper()
 	const name = "lost+found"
@@ -47,33 +47,33 @@ func withoutLostFound(t testing.TB, got, source map[string]facts) {
 	delete(got, name)
 }
 
-// sameHoles: files have their data where the kernel's copy has it, and nothing
-// takes more blocks than that does, those for extents, names and attributes
-// counted, but for an allowance.
-func sameHoles(t *testing.T, ours, kernels string, paths map[string]facts) {
+// sameHoles checks that files have data where the kernel's copy has it, and
+// that nothing takes more blocks than there, extents, names and attributes
+// included, apart from an allowance.
+func sameHoles(t *testing.T, banger, kernels string, paths map[string]facts) {
 	t.Helper()
-	more := 0
+	larger := 0
 	for path := range paths {
-		got, size := layout(t, filepath.Join(ours, path))
-		want, most := layout(t, filepath.Join(kernels, path))
-		most += allowance(path, paths[path], most)
+		got, sectors := layout(t, filepath.Join(banger, path))
+		want, limit := layout(t, filepath.Join(kernels, path))
+		limit += allowance(path, paths[path], limit)
 		if got != want {
 			t.Errorf("%q: data at %s, want %s", path, got, want)
 		}
-		if judged.whole && size > most { // libext2fs fills blocks of extents by half
-			t.Errorf("%q: %d sectors, the kernel takes %d", path, size, most)
-			more++
+		if judged.whole && sectors > limit { // libext2fs leaves extent blocks half empty
+			t.Errorf("%q: %d sectors, limit %d", path, sectors, limit)
+			larger++
 		}
-		if more == 20 {
-			t.Fatal("and so on")
+		if larger == 20 {
+			t.Fatal("too many errors")
 		}
 	}
 }
 
-// allowance is how many sectors more than the kernel something may take. mke2fs
-// gives lost+found four blocks. How far the kernel's splits fill a directory is
-// chance. And where a large attribute has an inode, the kernel may do without a
-// block for the others, but e2fsck 1.47 then takes a fast symlink for a slow one.
+// allowance returns how many sectors more than the kernel's a file may take.
+// mke2fs gives lost+found four blocks. How full the kernel's splits leave a
+// directory is random. With an EA inode the kernel may need no xattr block,
+// but e2fsck 1.47 then mistakes a fast symlink for a slow one.
 func allowance(path string, f facts, sectors int64) (more int64) {
 	if path == "lost+found" {
 		more += 3 * 8
@@ -87,8 +87,8 @@ func allowance(path string, f facts, sectors int64) (more int64) {
 	return more
 }
 
-// layout tells where a file has data, if it is one, and how many sectors of 512
-// bytes it takes.
+// layout returns where a regular file has data, and how many sectors of 512
+// bytes any file takes.
 func layout(t testing.TB, path string) (data string, sectors int64) {
 	t.Helper()
 	var st unix.Stat_t

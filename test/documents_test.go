@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fake takes the place of a document, which no tool may read to its end or
-// wait for.
+// A fake replaces a document. No tool may read it to its end or wait for it.
 type fake struct {
 	name string
 	make func(path string) error
@@ -35,7 +34,7 @@ var fakes = []fake{
 	{"a directory", func(path string) error { return os.Mkdir(path, 0o755) }},
 }
 
-// put makes the fake in the place of a file, which may be there.
+// put puts the fake in the place of a file, which may exist.
 func (f fake) put(t *testing.T, path string) {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {
@@ -46,27 +45,27 @@ func (f fake) put(t *testing.T, path string) {
 	}
 }
 
-// frugal runs a command to its end, and fails the test if it has taken more
-// memory than a document may.
+// frugal runs a command to its end, and fails the test if it took more memory
+// than bombMemory.
 func (u user) frugal(t *testing.T, cmd *exec.Cmd) outcome {
 	t.Helper()
 	report := filepath.Join(u.home, "time")
-	limited := []string{"sh", "-c", `ulimit -v 4194304 && exec "$@"`, "sh", cmd.Path} // for who takes all there is
+	limited := []string{"sh", "-c", `ulimit -v 4194304 && exec "$@"`, "sh", cmd.Path} // protects the host
 	cmd.Args = append(append([]string{"time", "-q", "-o", report, "-f", "%M"}, limited...), cmd.Args[1:]...)
-	cmd.Path = which("time") // a process of Go's own would be charged with this one's memory
+	cmd.Path = which("time") // a direct child would be charged with this process's memory
 	o := finish(t, cmd)
 	var kib int
 	if _, err := fmt.Sscan(read(t, report), &kib); err != nil {
 		t.Fatal(err)
 	}
 	if kib>>10 > bombMemory {
-		t.Errorf("%q took %d MiB of memory, %d may be", cmd.Args, kib>>10, bombMemory)
+		t.Errorf("%q took %d MiB of memory, limit %d", cmd.Args, kib>>10, bombMemory)
 	}
 	return o
 }
 
-// TestFakeDocuments: what is no document of a bundle is refused by its name, for
-// little memory and without waiting, whatever is made of the bundle.
+// TestFakeDocuments checks that every tool that reads a bundle refuses a fake
+// document, names it, and neither takes much memory nor waits.
 func TestFakeDocuments(t *testing.T) {
 	need(t, "time", "mkfs.ext4")
 	u := newUser(t, nobody)
@@ -91,7 +90,7 @@ func TestFakeDocuments(t *testing.T) {
 	}
 }
 
-// TestFakeTree: a bundle's tree that is a symlink is refused, as one below it.
+// TestFakeTree checks that a bundle's rootfs that is a symlink is refused.
 func TestFakeTree(t *testing.T) {
 	need(t, "mkfs.ext4")
 	u := newUser(t, nobody)
@@ -104,9 +103,9 @@ func TestFakeTree(t *testing.T) {
 	}
 }
 
-// TestFakeBeside: what lies where a document of an ext4 file is to be is not
-// overwritten, and costs nothing.
-func TestFakeBeside(t *testing.T) {
+// TestFakeCompanion checks that banger-mkext4 does not overwrite a fake where
+// a document of its ext4 file goes.
+func TestFakeCompanion(t *testing.T) {
 	need(t, "time", "mkfs.ext4")
 	u := newUser(t, nobody)
 	bundle := edit{script: "echo {} >config.json"}.bundle(t, u)
@@ -122,8 +121,8 @@ func TestFakeBeside(t *testing.T) {
 	}
 }
 
-// TestFakeRecords: one record that is bad is named, and the others are listed.
-// The exit status tells.
+// TestFakeRecords checks that list names a bad record, lists the others, and
+// exits with 65.
 func TestFakeRecords(t *testing.T) {
 	need(t, "time")
 	u := newUser(t, nobody)
@@ -158,13 +157,14 @@ func TestFakeRecords(t *testing.T) {
 		}
 		o := finish(t, u.command(kind.tool, "list"))
 		if o.code != 0 || !strings.Contains(o.stdout, "good") || strings.Count(o.stderr, "warning: ") != 2 {
-			t.Errorf("with what is no item at all: exit %d, %s%s", o.code, o.stdout, o.stderr)
+			t.Errorf("with entries that are no items: exit %d, %s%s", o.code, o.stdout, o.stderr)
 		}
 	}
 }
 
-// TestEndlessLine: a line without an end is an error, and what stands before it
-// is done. So are more lines than one where one output is named.
+// TestEndlessLine checks that an endless input line is an error, after the
+// lines before it were processed; and that several lines are an error where
+// one output is named.
 func TestEndlessLine(t *testing.T) {
 	need(t, "time", "mkfs.ext4")
 	u := newUser(t, nobody)
@@ -186,7 +186,8 @@ func TestEndlessLine(t *testing.T) {
 	}
 }
 
-// TestManifestLine: so is one of a manifest, by its number.
+// TestManifestLine checks that an overlong manifest line is an error with its
+// number.
 func TestManifestLine(t *testing.T) {
 	need(t, "time", "mkfs.ext4")
 	u := newUser(t, nobody)
@@ -195,8 +196,8 @@ func TestManifestLine(t *testing.T) {
 	o.failed(t, []int{65}, "banger-mkext4", "rootfs.mtree: line 12: more than ")
 }
 
-// TestFakeConfiguration: what is no configuration of a kernel, or too long for
-// one, is an error of lint, as is a kernel that is no file.
+// TestFakeConfiguration checks that a kernel or kernel configuration that is
+// not a file, or too large, is an error.
 func TestFakeConfiguration(t *testing.T) {
 	need(t, "time", "mkfs.ext4")
 	u := newUser(t, nobody)

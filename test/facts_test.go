@@ -83,7 +83,7 @@ func readFacts(path string, st *unix.Stat_t) (facts, error) {
 	var err error
 	switch f["type"] {
 	case "file":
-		err = f.readContent(path, st.Size)
+		err = f.readContent(path)
 	case "link":
 		f["link"], err = os.Readlink(path)
 	case "char", "block":
@@ -92,22 +92,30 @@ func readFacts(path string, st *unix.Stat_t) (facts, error) {
 	return f, err
 }
 
-// readContent hashes the blocks that are not all zeros, and where they are: a
-// giant of holes takes no longer than what it stores.
-func (f facts) readContent(path string, size int64) error {
+func (f facts) readContent(path string) error {
+	size, blocks, sum, err := hashSparse(path)
+	f["size"], f["blocks"], f["sha256"] = fmt.Sprint(size), fmt.Sprint(blocks), sum
+	return err
+}
+
+// hashSparse hashes the blocks of a file that are not all zeros, with their
+// offsets, and counts them. It does not read holes.
+func hashSparse(path string) (size int64, blocks int, sum string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return 0, 0, "", err
 	}
 	defer file.Close()
-	ranges, err := stored(file, size)
-	h, blocks := sha256.New(), 0
-	for _, r := range ranges {
-		n, hashErr := hashBlocks(h, file, r)
+	if size, err = file.Seek(0, io.SeekEnd); err != nil {
+		return 0, 0, "", err
+	}
+	spans, err := stored(file, size)
+	h := sha256.New()
+	for _, s := range spans {
+		n, hashErr := hashBlocks(h, file, s)
 		blocks, err = blocks+n, errors.Join(err, hashErr)
 	}
-	f["size"], f["blocks"], f["sha256"] = fmt.Sprint(size), fmt.Sprint(blocks), fmt.Sprintf("%x", h.Sum(nil))
-	return err
+	return size, blocks, fmt.Sprintf("%x", h.Sum(nil)), err
 }
 
 // A span is a stretch of a file, in bytes.
@@ -271,16 +279,11 @@ func mount(t testing.TB, ext4 string) string {
 
 func hash(t testing.TB, path string) string {
 	t.Helper()
-	f, err := os.Open(path)
+	sum, err := hashOf(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%x", h.Sum(nil))
+	return sum
 }
 
 // list is the names in a directory.

@@ -43,7 +43,7 @@ func newStuck(t testing.TB, u user) stuck {
 
 // first makes a command use it.
 func (s stuck) first(cmd *exec.Cmd) *exec.Cmd {
-	return with(cmd, "PATH="+s.dir+":"+bin+":"+loginPath)
+	return withEnv(cmd, "PATH="+s.dir+":"+bin+":"+loginPath)
 }
 
 // await returns the process id once it waits.

@@ -100,7 +100,7 @@ func TestCacheIndexDamagedKilled(t *testing.T) {
 		return place
 	}
 	var all trace
-	all.run(t, with(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+spoilt()))
+	all.run(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+spoilt()))
 	if exitCode(all.status) != 0 {
 		t.Fatalf("exit status %d", exitCode(all.status))
 	}
@@ -108,8 +108,8 @@ func TestCacheIndexDamagedKilled(t *testing.T) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			place := spoilt()
 			killed := trace{at: at, act: func(pid int) { syscall.Kill(pid, syscall.SIGKILL) }}
-			killed.run(t, with(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place))
-			if o := finish(t, with(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place)); o.code != 0 {
+			killed.run(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place))
+			if o := finish(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place)); o.code != 0 {
 				t.Errorf("the next: exit status %d: %s", o.code, o.stderr)
 			}
 			dir := filepath.Join(place, "banger/oci")

@@ -57,8 +57,8 @@ func (u user) place(t testing.TB) string {
 	return dir
 }
 
-// with adds to a command's environment.
-func with(cmd *exec.Cmd, env ...string) *exec.Cmd {
+// withEnv adds to a command's environment.
+func withEnv(cmd *exec.Cmd, env ...string) *exec.Cmd {
 	cmd.Env = append(cmd.Env, env...)
 	return cmd
 }
@@ -102,7 +102,7 @@ func fetchJob(u user, ref string) job {
 	return job{
 		name: "fetch", user: u, tool: "banger-fetch: ", subject: []string{ref},
 		command: func(place string) *exec.Cmd {
-			return with(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place)
+			return withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place)
 		},
 		look: func(t testing.TB, place string) string {
 			return cacheGood(t, filepath.Join(place, "banger/oci"))
@@ -171,7 +171,7 @@ func registerJob(u user, disk, kernel string) job {
 	return job{
 		name: "register", user: u, tool: "banger-register: ", subject: []string{disk, "images/small"},
 		command: func(place string) *exec.Cmd {
-			return with(u.command("banger-register", "--name", "small", "--kernel", kernel+"/vmlinux",
+			return withEnv(u.command("banger-register", "--name", "small", "--kernel", kernel+"/vmlinux",
 				"--initrd", kernel+"/initrd.img", "--modules", kernel+"/modules", disk), "XDG_STATE_HOME="+place)
 		},
 		look: func(t testing.TB, place string) string {
@@ -185,7 +185,7 @@ func kernelJob(u user, source string) job {
 	return job{
 		name: "kernel", user: u, tool: "banger-kernel: ", subject: []string{source, "kernels/small"},
 		command: func(place string) *exec.Cmd {
-			return with(u.command("banger-kernel", "add", "small", source), "XDG_STATE_HOME="+place)
+			return withEnv(u.command("banger-kernel", "add", "small", source), "XDG_STATE_HOME="+place)
 		},
 		look: func(t testing.TB, place string) string {
 			return snapshot(t, filepath.Join(place, "banger/kernels"))
@@ -199,10 +199,10 @@ func pullJob(u user, ref, kernel string) job {
 		name: "pull", user: u, tool: "", subject: []string{""},
 		fill: func(t testing.TB, place string) {
 			output(t, u.command("mkdir", "-p", filepath.Join(place, "tmp")))
-			output(t, with(u.command("banger-kernel", "add", "small", kernel), "XDG_STATE_HOME="+place+"/state"))
+			output(t, withEnv(u.command("banger-kernel", "add", "small", kernel), "XDG_STATE_HOME="+place+"/state"))
 		},
 		command: func(place string) *exec.Cmd {
-			return with(u.command("banger", "image", "pull", ref, "--name", "small", "--kernel-ref", "small", "--size", diskSize),
+			return withEnv(u.command("banger", "image", "pull", ref, "--name", "small", "--kernel-ref", "small", "--size", diskSize),
 				"XDG_CACHE_HOME="+place+"/cache", "XDG_STATE_HOME="+place+"/state", "TMPDIR="+place+"/tmp")
 		},
 		look: func(t testing.TB, place string) string {

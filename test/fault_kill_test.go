@@ -50,7 +50,7 @@ func TestKillRemove(t *testing.T) {
 	j := jobNamed(t, "register")
 	whole := j.undisturbed(t)
 	remove := func(place string) *exec.Cmd {
-		return with(j.user.command("banger-image", "rm", "small"), "XDG_STATE_HOME="+place)
+		return withEnv(j.user.command("banger-image", "rm", "small"), "XDG_STATE_HOME="+place)
 	}
 	published := func() string {
 		place := j.place(t)

@@ -82,7 +82,7 @@ func TestFetchToken(t *testing.T) {
 	ref := reg.server.Listener.Addr().String() + "/small:1"
 	fetch := func(realm string) outcome {
 		reg.realm = realm
-		return finish(t, with(u.command("banger-fetch", ref), env...))
+		return finish(t, withEnv(u.command("banger-fetch", ref), env...))
 	}
 
 	fetch(reg.server.URL+"/token").failed(t, []int{66}, "banger-fetch: "+ref+": ", "name unknown")
@@ -116,7 +116,7 @@ func TestFetchTokenRedirect(t *testing.T) {
 	reg.token = http.RedirectHandler(plain.URL+"/token?signature=x", http.StatusTemporaryRedirect).ServeHTTP
 	reg.realm = reg.server.URL + "/token"
 	ref := reg.server.Listener.Addr().String() + "/small:1"
-	o := finish(t, with(u.command("banger-fetch", ref), env...))
+	o := finish(t, withEnv(u.command("banger-fetch", ref), env...))
 	o.failed(t, []int{65}, "banger-fetch: "+ref+": ", "http")
 	if strings.Contains(o.stderr, "signature") {
 		t.Errorf("the query is shown: %q", o.stderr)

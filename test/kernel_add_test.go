@@ -65,7 +65,7 @@ func (u user) isDebian61(t *testing.T, name string) {
 		t.Errorf("%+v", k)
 	}
 	for part, origin := range map[string]string{"bzImage": "boot/vmlinuz-" + release, "vmlinux.config": "boot/config-" + release} {
-		if got, want := k.SHA256[part], sha256Of(t, filepath.Join(u.home, "files", origin)); got != want {
+		if got, want := k.SHA256[part], hash(t, filepath.Join(u.home, "files", origin)); got != want {
 			t.Errorf("%s: %s is %s, in the package %s", name, part, got, want)
 		}
 	}
@@ -195,7 +195,7 @@ func TestKernelDebianFails(t *testing.T) {
 		if c.apt == "" {
 			apt = ">$HOME/downloaded"
 		}
-		o := finish(t, u.with(t, u.command("banger", "kernel", "debian", c.name, kernel612), "apt-get", apt))
+		o := finish(t, u.withProgram(t, u.command("banger", "kernel", "debian", c.name, kernel612), "apt-get", apt))
 		if o.code != c.code || o.stdout != "" || !strings.Contains(o.stderr, c.words) {
 			t.Errorf("%s, %s: exit %d, not %d: %s%s", c.name, c.apt, o.code, c.code, o.stdout, o.stderr)
 		}

@@ -70,7 +70,7 @@ func (u user) namesNothing(t *testing.T) {
 	for _, populate := range []string{"mkfs", "direct"} {
 		dir := filepath.Join(place, populate+"-odd")
 		output(t, u.command("sh", "-euc", `mkdir "$1" && echo text >"$1/file"`, "sh", dir))
-		cmd := u.with(t, u.command("banger-mkext4", "--size=16M", "--populate="+populate, dir), "mkfs.ext4", script)
+		cmd := u.withProgram(t, u.command("banger-mkext4", "--size=16M", "--populate="+populate, dir), "mkfs.ext4", script)
 		output(t, cmd)
 		holds(t, dir+".ext4")
 	}
@@ -106,7 +106,7 @@ func TestBootOddNames(t *testing.T) {
 			dir := filepath.Join(u.home, "in "+name)
 			output(t, u.command("mkdir", dir))
 			disk := filepath.Join(dir, name)
-			output(t, with(u.command("banger", "boot", "--keep="+disk, "--size=64M", "--print=firecracker", "app"), "TMPDIR="+dir))
+			output(t, withEnv(u.command("banger", "boot", "--keep="+disk, "--size=64M", "--print=firecracker", "app"), "TMPDIR="+dir))
 			if names := list(t, dir); !slices.Equal(names, []string{name}) {
 				t.Errorf("made %q", names)
 			}

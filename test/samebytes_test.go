@@ -64,11 +64,6 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-func withEnv(cmd *exec.Cmd, env string) *exec.Cmd {
-	cmd.Env = append(cmd.Env, env)
-	return cmd
-}
-
 // copyBundle copies a bundle that has no image yet, owners and holes kept.
 func copyBundle(t testing.TB, bundle, to string) string {
 	t.Helper()

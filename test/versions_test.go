@@ -3,17 +3,12 @@
 package test
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"banger/lib/sparse"
 )
 
 // TestVersions makes images with several versions of e2fsprogs. Filled directly,
@@ -72,31 +67,11 @@ func (u user) versions(t *testing.T, all []e2fsprogs, bundle string, flags ...st
 		if fromJSON(t, read(t, image+".json"), &record); record.Mkfs != v.version {
 			t.Errorf("%s: the record says mkfs.ext4 %s, want %s", image, record.Mkfs, v.version)
 		}
-		images[sparseHash(t, image)] = image
+		size, _, sum, err := hashSparse(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images[fmt.Sprintf("%s of %d bytes", sum, size)] = image
 	}
 	return images
-}
-
-// sparseHash is a digest of a file's bytes: of its size, and of each block that
-// is not all zeros with its place. Holes are not read.
-func sparseHash(t testing.TB, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	usage, err := sparse.ScanFile(f, func(p []byte, off int64) error {
-		for block := range slices.Chunk(p, sparse.BlockSize) {
-			binary.Write(h, binary.LittleEndian, off)
-			h.Write(block)
-			off += sparse.BlockSize
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%x of %d bytes", h.Sum(nil), usage.Size)
 }
