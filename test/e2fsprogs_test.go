@@ -15,21 +15,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// An e2fsprogs is mkfs.ext4 and e2fsck of one release of Debian.
+// An e2fsprogs is the mkfs.ext4 and e2fsck of a Debian release.
 type e2fsprogs struct {
 	suite, version string
-	dir            string // has the programs
+	dir            string // directory of the programs
 }
 
-// releases are those of Debian whose e2fsprogs are compared, the oldest first.
+// releases are the Debian releases whose e2fsprogs are compared, oldest first.
 var releases = []string{"bullseye", "bookworm", "trixie", "sid"}
 
-// errNotOffered says that a mirror does not have a release.
+// errNotOffered means that the mirror does not have a release.
 var errNotOffered = errors.New("the mirror does not have this release")
 
-// everyE2fsprogs gets the e2fsprogs of all releases from the mirror of the host.
-// Without it the test is skipped, or fails if nothing may be. A release that the
-// mirror does not have any more is left out, but there must be two.
+// everyE2fsprogs gets the e2fsprogs of all releases from the host's mirror.
+// Releases that the mirror no longer has are left out. If a download fails, or
+// fewer than two are left, it skips the test, or fails it if CI=true.
 func everyE2fsprogs(t testing.TB) (all []e2fsprogs) {
 	t.Helper()
 	need(t, "mmdebstrap", "tar")
@@ -63,14 +63,14 @@ func everyE2fsprogs(t testing.TB) (all []e2fsprogs) {
 	return all
 }
 
-// getE2fsprogs unpacks the e2fsprogs of a release into a directory. They run with
-// the libraries of their release.
+// getE2fsprogs unpacks the e2fsprogs of a release into a directory. The
+// programs run with that release's libraries.
 func getE2fsprogs(suite, dir string) (e2fsprogs, error) {
 	var from []string
 	if mirror := mirror(); mirror != "" {
 		from = []string{mirror}
 	}
-	// A mirror may be of a day in the past.
+	// The mirror may be an old snapshot.
 	archive, err := mmdebstrap(suite, from, "--variant=extract", "--include=e2fsprogs", `--aptopt=Acquire::Check-Valid-Until "false"`)
 	if err != nil && strings.Contains(err.Error(), "does not have a Release file") {
 		return e2fsprogs{}, errNotOffered
@@ -84,8 +84,8 @@ func getE2fsprogs(suite, dir string) (e2fsprogs, error) {
 			return programs, err
 		}
 	}
-	if said, err := exec.Command("tar", "-C", root, "--exclude=./dev", "-xf", archive).CombinedOutput(); err != nil {
-		return programs, fmt.Errorf("%s: tar: %w\n%s", suite, err, said)
+	if out, err := exec.Command("tar", "-C", root, "--exclude=./dev", "-xf", archive).CombinedOutput(); err != nil {
+		return programs, fmt.Errorf("%s: tar: %w\n%s", suite, err, out)
 	}
 	for _, name := range []string{"mkfs.ext4", "e2fsck"} {
 		if err := programs.wrap(root, name); err != nil {
@@ -96,8 +96,8 @@ func getE2fsprogs(suite, dir string) (e2fsprogs, error) {
 	return programs, err
 }
 
-// wrap makes a script that runs a program below a root with the dynamic loader
-// and the libraries that are there. Before trixie they may be outside /usr.
+// wrap writes a script that runs a program below a root with that root's
+// dynamic loader and libraries. Before trixie they may be outside /usr.
 func (p e2fsprogs) wrap(root, name string) error {
 	one := func(pattern string) (string, error) {
 		for _, prefix := range []string{"", "usr"} {
@@ -121,7 +121,7 @@ func (p e2fsprogs) wrap(root, name string) error {
 	return os.WriteFile(filepath.Join(p.dir, name), []byte(script), 0o755)
 }
 
-// mirror is where the host gets Debian from, "" if that is unknown.
+// mirror returns the host's Debian mirror, or "".
 func mirror() string {
 	for _, file := range sources() {
 		text, _ := os.ReadFile(file)
@@ -140,7 +140,7 @@ func mirror() string {
 	return ""
 }
 
-// publicDir is a directory whose programs every user may run.
+// publicDir returns a directory whose programs every user can run.
 func publicDir(t testing.TB) string {
 	t.Helper()
 	dir := scratch(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// editable is a bundle to be edited, made in the working directory.
+// editable is a script that creates a bundle in the working directory.
 const editable = `mkdir -p rootfs/bin rootfs/dev rootfs/etc
 echo hello >rootfs/etc/motd
 echo secret >rootfs/etc/shadow
@@ -33,10 +33,10 @@ cat >rootfs.mtree <<.
 .
 `
 
-// An edit is done to the bundle by a script in it.
+// An edit is a script that runs in the bundle.
 type edit struct{ name, script string }
 
-// bundle makes the bundle and edits it.
+// bundle creates the bundle and edits it.
 func (e edit) bundle(t *testing.T, u user) string {
 	t.Helper()
 	dir := u.place(t)
@@ -46,7 +46,7 @@ func (e edit) bundle(t *testing.T, u user) string {
 	return dir
 }
 
-// tree is that of the image which is made of the edited bundle.
+// tree returns the tree of the image made from the edited bundle.
 func (e edit) tree(t *testing.T, u user, populate string) map[string]facts {
 	t.Helper()
 	image := output(t, u.command("banger-mkext4", "--size=16M", "--populate="+populate, e.bundle(t, u)))
@@ -54,7 +54,7 @@ func (e edit) tree(t *testing.T, u user, populate string) map[string]facts {
 	return readTree(t, mount(t, image))
 }
 
-// edits, and how the image is another one then.
+// edits and the differences that they make to the image.
 var edits = []struct {
 	edit
 	differs string
@@ -77,7 +77,7 @@ var edits = []struct {
 		echo './etc/new type=file uid=1 gid=2 mode=0640 size=3 time=5.000000006' >>rootfs.mtree`}, `"etc/new": should not be there`},
 }
 
-// TestEdited: a manifest is a place to work, and the image follows.
+// TestEdited checks that the image follows edits of the manifest.
 func TestEdited(t *testing.T) {
 	needRoot(t)
 	need(t, "mkfs.ext4", "e2fsck", "mount", "umount")
@@ -98,14 +98,14 @@ func TestEdited(t *testing.T) {
 	}
 }
 
-// TestContradictions: tree and manifest that do not agree are an error that
-// names the line, and no image.
+// TestContradictions checks that a tree and a manifest that disagree are an
+// error that names the line, and that no image is made.
 func TestContradictions(t *testing.T) {
 	need(t, "mkfs.ext4")
 	u := newUser(t, uint32(os.Getuid()))
 	for _, c := range []struct {
 		edit
-		says string // behind the bundle's name
+		says string // the message after the bundle's path
 	}{
 		{edit{"no file", "rm rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: has a line, is not in the tree"},
 		{edit{"no line", `sed -i '/motd type/d' rootfs.mtree`}, "rootfs.mtree: ./etc/motd: in the tree, no line for it"},

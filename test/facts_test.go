@@ -23,14 +23,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// facts are what a tree on disk says of one path, by name and as text: type,
-// mode, owner, mtime; of a file its size, how many blocks of 4 KiB are not all
-// zeros, and a sha256 of these and where they are; link or device; xattr.NAME;
-// and names, quoted, all the paths of this inode.
+// facts describe a path of a tree on disk, by name and as text: type, mode,
+// owner, mtime; of a file its size, the number of 4 KiB blocks that are not
+// all zeros, and a sha256 of these and their offsets; link or device;
+// xattr.NAME; and names, all hard links of the inode, quoted.
 type facts map[string]string
 
-// readTree takes down every path from root, which is ".". Some of it only root
-// may see.
+// readTree returns the facts of every path from root, which is ".". Only root
+// can read some of them.
 func readTree(t testing.TB, root string) map[string]facts {
 	t.Helper()
 	tree, inodes := map[string]facts{}, map[uint64][]string{}
@@ -55,7 +55,7 @@ func readTree(t testing.TB, root string) map[string]facts {
 	}
 	for _, names := range inodes {
 		all := fmt.Sprintf("%q", names)
-		if len(names) > 1000 { // to be compared that often
+		if len(names) > 1000 { // too long to compare that often
 			all = fmt.Sprintf("%d, sha256 %x", len(names), sha256.Sum256([]byte(all)))
 		}
 		for _, name := range names {
@@ -118,11 +118,11 @@ func hashSparse(path string) (size int64, blocks int, sum string, err error) {
 	return size, blocks, fmt.Sprintf("%x", h.Sum(nil)), err
 }
 
-// A span is a stretch of a file, in bytes.
+// A span is a byte range of a file.
 type span struct{ from, to int64 }
 
-// stored is what of a file is no hole, by lseek(2), in whole blocks of 4 KiB,
-// whatever the host's are.
+// stored returns the data ranges of a file, by lseek(2), aligned to 4 KiB
+// whatever the host's block size is.
 func stored(file *os.File, size int64) (spans []span, err error) {
 	for at := int64(0); at < size; {
 		from, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
@@ -142,7 +142,8 @@ func stored(file *os.File, size int64) (spans []span, err error) {
 	return spans, nil
 }
 
-// hashBlocks hashes the blocks of a span that must be stored, and counts them.
+// hashBlocks hashes the blocks of a span that are not all zeros, and counts
+// them.
 func hashBlocks(h io.Writer, file *os.File, s span) (blocks int, err error) {
 	zero := make([]byte, 4096)
 	buf := make([]byte, min(1<<20, s.to-s.from))
@@ -151,20 +152,21 @@ func hashBlocks(h io.Writer, file *os.File, s span) (blocks int, err error) {
 		if _, err := file.ReadAt(part, at); err != nil {
 			return blocks, err
 		}
-		where := at
+		off := at
 		for block := range slices.Chunk(part, len(zero)) {
 			if !bytes.Equal(block, zero[:len(block)]) {
 				blocks++
-				h.Write(binary.LittleEndian.AppendUint64(nil, uint64(where)))
+				h.Write(binary.LittleEndian.AppendUint64(nil, uint64(off)))
 				h.Write(block)
 			}
-			where += int64(len(block))
+			off += int64(len(block))
 		}
 	}
 	return blocks, nil
 }
 
-// readXattrs leaves out security.selinux, which is the host's, not the image's.
+// readXattrs reads the xattrs but for security.selinux, which is the host's,
+// not the image's.
 func (f facts) readXattrs(path string) error {
 	buf := make([]byte, 1<<16)
 	n, err := unix.Llistxattr(path, buf)
@@ -184,8 +186,7 @@ func (f facts) readXattrs(path string) error {
 	return nil
 }
 
-// differences has a line for each fact in which the trees are not equal, in
-// the order of the paths.
+// differences returns a line for each fact that differs, ordered by path.
 func differences(got, want map[string]facts) (lines []string) {
 	for _, path := range union(got, want) {
 		switch {
@@ -204,7 +205,7 @@ func differences(got, want map[string]facts) (lines []string) {
 	return lines
 }
 
-// union is the sorted keys of both.
+// union returns the sorted keys of both maps.
 func union[V any](a, b map[string]V) []string {
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(keys)
@@ -223,7 +224,7 @@ func sameTree(t testing.TB, got, want map[string]facts) {
 	}
 }
 
-// A superblock is what dumpe2fs says of it.
+// A superblock is the output of dumpe2fs -h.
 type superblock map[string]string
 
 func dumpe2fs(t testing.TB, ext4 string) superblock {
@@ -246,8 +247,8 @@ func (s superblock) number(t testing.TB, key string) int64 {
 	return n
 }
 
-// content sums up the bytes of all files, and the blocks that are not zeros,
-// once for each file.
+// content sums the sizes of all files and their blocks that are not zeros,
+// each file once.
 func content(t testing.TB, tree map[string]facts) (size, blocks int64) {
 	t.Helper()
 	counted := map[string]bool{}
@@ -267,7 +268,7 @@ func content(t testing.TB, tree map[string]facts) (size, blocks int64) {
 	return size, blocks
 }
 
-// mount mounts an image until the test ends, such that not a byte changes.
+// mount mounts an image until the test ends, without writing to it.
 func mount(t testing.TB, ext4 string) string {
 	t.Helper()
 	needRoot(t)
@@ -277,6 +278,7 @@ func mount(t testing.TB, ext4 string) string {
 	return dir
 }
 
+// hash returns the SHA-256 of a file in hexadecimal.
 func hash(t testing.TB, path string) string {
 	t.Helper()
 	sum, err := hashOf(path)
@@ -286,7 +288,7 @@ func hash(t testing.TB, path string) string {
 	return sum
 }
 
-// list is the names in a directory.
+// list returns the names in a directory.
 func list(t testing.TB, dir string) (names []string) {
 	t.Helper()
 	found, err := os.ReadDir(dir)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// kernel makes a directory of what looks like a kernel that boots any image: it
-// is as large as a small one, and nothing in it runs.
+// kernel creates a directory with a fake kernel that passes for bootable: as
+// large as a small one, with nothing in it that runs.
 func kernel(t testing.TB, dir string) string {
 	t.Helper()
 	const release = "6.1.0"
@@ -31,8 +31,9 @@ func kernel(t testing.TB, dir string) string {
 	return dir
 }
 
-// fakeVmlinux is an ELF file of some size for amd64 with a banner, the note by
-// which QEMU enters a kernel, and a configuration that has all a guest needs.
+// fakeVmlinux is an amd64 ELF file of some size with a version banner, the
+// note by which QEMU enters a kernel, and a configuration with all that a
+// guest needs.
 func fakeVmlinux(t testing.TB, release string, size int) []byte {
 	t.Helper()
 	var config bytes.Buffer
@@ -50,7 +51,8 @@ func fakeVmlinux(t testing.TB, release string, size int) []byte {
 		[]byte("IKCFG_ED"), smallNoise(uint64(size), size))
 }
 
-// elfHeader is that of an executable for amd64, with some segments behind it.
+// elfHeader is the header of an amd64 executable with the number of program
+// headers, which follow it.
 func elfHeader(segments byte) []byte {
 	h := make([]byte, 64)
 	copy(h, "\x7fELF\x02\x01\x01")
@@ -59,7 +61,7 @@ func elfHeader(segments byte) []byte {
 	return h
 }
 
-// emptyInitrd is an archive without files, and zeros behind it.
+// emptyInitrd is an archive without files, followed by zeros.
 func emptyInitrd(size int) []byte {
 	const name = "TRAILER!!!\x00"
 	trailer := "070701"

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// stuckMkfs is a mkfs.ext4 that, the first time it is to make a filesystem, says
-// its process id and waits.
+// stuckMkfs is a mkfs.ext4 that the first time it makes a filesystem writes
+// its process id to a file and waits.
 const stuckMkfs = `#!/bin/sh
 case " $* " in
 *" -q "*)
@@ -28,7 +28,7 @@ esac
 exec %[2]s "$@"
 `
 
-// A stuck is the place of such a program.
+// A stuck is the directory of a stuckMkfs.
 type stuck struct{ dir string }
 
 func newStuck(t testing.TB, u user) stuck {
@@ -41,12 +41,12 @@ func newStuck(t testing.TB, u user) stuck {
 	return s
 }
 
-// first makes a command use it.
-func (s stuck) first(cmd *exec.Cmd) *exec.Cmd {
+// use makes a command find it.
+func (s stuck) use(cmd *exec.Cmd) *exec.Cmd {
 	return withEnv(cmd, "PATH="+s.dir+":"+bin+":"+loginPath)
 }
 
-// await returns the process id once it waits.
+// await returns its process id once it waits.
 func (s stuck) await(t testing.TB) (pid int) {
 	t.Helper()
 	await(t, "mkfs.ext4", func() bool {
@@ -59,7 +59,7 @@ func (s stuck) await(t testing.TB) (pid int) {
 	return pid
 }
 
-// release lets it do its work.
+// release lets it continue.
 func (s stuck) release(t testing.TB) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o644); err != nil {
@@ -67,37 +67,37 @@ func (s stuck) release(t testing.TB) {
 	}
 }
 
-// TestKillBeside runs banger-mkext4, and the script, again while the mkfs.ext4
-// of a killed one is still to write.
-func TestKillBeside(t *testing.T) {
+// TestKillOrphan kills banger-mkext4, and the script, and runs it again before
+// the orphaned mkfs.ext4 writes.
+func TestKillOrphan(t *testing.T) {
 	for _, name := range []string{"mkext4-mkfs", "pull"} {
 		t.Run(name, func(t *testing.T) {
 			j := jobNamed(t, name)
 			whole, mkfs, place := j.undisturbed(t), newStuck(t, j.user), j.place(t)
-			cmd := mkfs.first(j.command(place))
+			cmd := mkfs.use(j.command(place))
 			end := begin(t, cmd)
 			pid := mkfs.await(t)
 			cmd.Process.Kill()
 			if o := finish(t, j.command(place)); o.code != 0 {
-				t.Errorf("beside it: exit status %d\n%s", o.code, o.stderr)
+				t.Errorf("next to the orphan: exit status %d\n%s", o.code, o.stderr)
 			}
 			mkfs.release(t)
 			await(t, "the stuck mkfs.ext4 to end", func() bool { return gone(pid) })
-			end() // of all that have its stderr, too
+			end() // once every process has closed stderr
 			if !whole.noneOrWhole(t, j, place) {
-				t.Error("what was made beside it is gone")
+				t.Error("the result of the second run is gone")
 			}
 			whole.again(t, j, place, true)
 		})
 	}
 }
 
-// TestKillOther kills banger-mkext4 and then makes another image's file in the
-// same place.
-func TestKillOther(t *testing.T) {
+// TestKillOtherImage kills banger-mkext4 and then makes another image's file
+// in the same place.
+func TestKillOtherImage(t *testing.T) {
 	j := jobNamed(t, "mkext4-o")
 	mkfs, place := newStuck(t, j.user), j.place(t)
-	cmd := mkfs.first(j.command(place))
+	cmd := mkfs.use(j.command(place))
 	end := begin(t, cmd)
 	mkfs.await(t)
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
@@ -108,23 +108,23 @@ func TestKillOther(t *testing.T) {
 	output(t, j.user.command("banger-mkext4", "--size", diskSize, "-o", filepath.Join(place, "disk.ext4"), other))
 	record, err := os.ReadFile(filepath.Join(place, "image.json"))
 	if err != nil || !bytes.Contains(record, []byte("/third:1")) {
-		t.Errorf("beside the file lies %v %s", err, record)
+		t.Errorf("image.json next to the file: %v %s", err, record)
 	}
 	nothingLeft(t, place)
 }
 
-// gone reports whether a process has ended, be it reaped or not.
+// gone reports whether a process has ended, reaped or not.
 func gone(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
-// await polls until a condition holds, half a minute at most.
+// await polls until a condition holds, for half a minute at most.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

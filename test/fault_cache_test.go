@@ -13,8 +13,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// TestCacheDamaged changes, cuts and lengthens blobs in the cache. Each is
-// noticed and fetched anew; those that are good are not asked for.
+// TestCacheDamaged changes, truncates and extends blobs in the cache. Each is
+// detected and fetched again; good blobs are not requested.
 func TestCacheDamaged(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	img := smallImage(t)
@@ -57,8 +57,8 @@ func damage(t testing.TB, path string, harm func(b []byte) []byte) {
 	}
 }
 
-// TestCacheOffline shows that what is asked for by digest and cached needs no
-// registry, and what is asked for by tag does.
+// TestCacheOffline checks that a cached image is fetched without the registry
+// by digest, but not by tag.
 func TestCacheOffline(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	img := smallImage(t)
@@ -94,7 +94,8 @@ func TestCacheTags(t *testing.T) {
 	listed(t, u, oldDigest+" ", nowDigest+" "+ref, nowDigest+" "+second)
 }
 
-// listed fails the test unless the cache lists just these digests and names.
+// listed fails the test unless the cache lists exactly these digests and
+// names.
 func listed(t testing.TB, u user, want ...string) {
 	t.Helper()
 	got := cacheGood(t, u.cache())
@@ -108,25 +109,25 @@ func listed(t testing.TB, u user, want ...string) {
 	}
 }
 
-// TestCacheShared fetches one image by eight processes at the same time, while
+// TestCacheShared fetches one image with eight processes at a time, while
 // skopeo reads another from the cache.
 func TestCacheShared(t *testing.T) {
 	need(t, "skopeo")
-	const together = 8
+	const processes = 8
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
-	there := reg.push(t, "there:1", smallVariant(t, 1))
-	output(t, u.command("banger-fetch", there))
+	cached := reg.push(t, "cached:1", smallVariant(t, 1))
+	output(t, u.command("banger-fetch", cached))
 	ref := reg.push(t, "small:1", smallVariant(t, 2))
 	asked, release := new(atomic.Int32), make(chan struct{})
 	reg.misbehave(onGet(ownLayer(t, 2), counted(asked, hold(release))))
 	var ends []func() outcome
-	for range together {
+	for range processes {
 		ends = append(ends, begin(t, u.command("banger-fetch", ref)))
 	}
 	await(t, "a fetch to be in the middle of a blob", func() bool { return asked.Load() > 0 })
-	readable(t, u, there, smallVariant(t, 1))
+	readable(t, u, cached, smallVariant(t, 1))
 	close(release)
-	readable(t, u, there, smallVariant(t, 1))
+	readable(t, u, cached, smallVariant(t, 1))
 	for _, end := range ends {
 		if o := end(); o.code != 0 || o.stderr != "" {
 			t.Errorf("exit status %d\n%s", o.code, o.stderr)
@@ -137,7 +138,7 @@ func TestCacheShared(t *testing.T) {
 	nothingLeft(t, u.home)
 }
 
-// counted counts the requests that come to a fault.
+// counted counts the requests that reach a fault.
 func counted(n *atomic.Int32, f fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
 		n.Add(1)
@@ -145,7 +146,7 @@ func counted(n *atomic.Int32, f fault) fault {
 	}
 }
 
-// ownLayer is the digest of what only smallVariant n has.
+// ownLayer returns the digest of the layer that only smallVariant n has.
 func ownLayer(t testing.TB, n int) string {
 	t.Helper()
 	m, err := smallVariant(t, n).Manifest()

@@ -17,10 +17,10 @@ import (
 
 const (
 	tebibyte    = 1 << 40
-	maxDocument = 4 << 20 // what the tools take
+	maxDocument = 4 << 20 // the tools' limit
 )
 
-// reword changes a JSON document on its way.
+// reword changes a JSON document in the response.
 func reword[T any](change func(*T)) fault {
 	return rewrite(func(body []byte) []byte {
 		var document T
@@ -36,7 +36,7 @@ func reword[T any](change func(*T)) fault {
 	})
 }
 
-// endless sends zeros until the client is gone, and no length.
+// endless sends zeros until the client disconnects, without a length.
 func endless(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
 	header := honest.Header().Clone()
 	header.Del("Content-Length")
@@ -50,16 +50,16 @@ func endless(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRe
 	panic(http.ErrAbortHandler)
 }
 
-// both has a registry do two things wrong.
+// both combines two faults.
 func both(a, b fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
 		return a(w, r, honest) || b(w, r, honest)
 	}
 }
 
-// TestFetchSizes has a registry say sizes that cannot be, and send whatever
-// the client takes. It is asked for no blob, and the message says what is too
-// large, how large, and what is allowed.
+// TestFetchSizes makes a registry state sizes that are invalid or too large,
+// and send as much as the client takes. No blob is requested, and the message
+// names the document, its size and the limit.
 func TestFetchSizes(t *testing.T) {
 	layer, config, manifest := digests(t, smallImage(t))
 	large := []string{"1099511627776", "4194304"}
@@ -69,7 +69,7 @@ func TestFetchSizes(t *testing.T) {
 	for name, c := range map[string]struct {
 		tag   string
 		fault fault
-		said  []string
+		words []string
 	}{
 		"config": {"1", reword(func(m *v1.Manifest) { m.Config.Size = tebibyte }), append(large, config)},
 		"config just too large": {"1", reword(func(m *v1.Manifest) { m.Config.Size = maxDocument + 1 }),
@@ -92,7 +92,7 @@ func TestFetchSizes(t *testing.T) {
 			}))
 			reg.misbehave(both(onGet(c.tag, c.fault), anyBlob))
 			ref := reg.host + "/small:" + c.tag
-			finish(t, u.command("banger-fetch", ref)).failed(t, []int{65}, "banger-fetch: "+ref+": ", c.said...)
+			finish(t, u.command("banger-fetch", ref)).failed(t, []int{65}, "banger-fetch: "+ref+": ", c.words...)
 			if n := reg.fetched(layer) + reg.fetched(config) + reg.fetched(manifest); n > 0 {
 				t.Errorf("%d were asked for", n)
 			}
@@ -104,7 +104,7 @@ func TestFetchSizes(t *testing.T) {
 	}
 }
 
-// claim says a length, and sends no more than the honest answer.
+// claim states a length but sends the honest answer.
 func claim(length string) fault {
 	return func(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
 		header := honest.Header().Clone()
@@ -114,8 +114,8 @@ func claim(length string) fault {
 	}
 }
 
-// TestFetchSpace asks for an image whose layers do not fit on the disk: that is
-// said before the first byte of one.
+// TestFetchSpace fetches an image whose layers do not fit on the disk: the
+// error comes before the first byte of a layer.
 func TestFetchSpace(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	ref := reg.push(t, "small:1", smallImage(t))
@@ -133,8 +133,8 @@ func TestFetchSpace(t *testing.T) {
 	nothingLeft(t, u.home)
 }
 
-// TestFlattenSizes: a layout on disk is read by the same limit, a config and a
-// manifest of just that size well.
+// TestFlattenSizes checks that a manifest of exactly the maximum size is
+// fetched and read from the layout.
 func TestFlattenSizes(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	ref := reg.push(t, "small:1", smallImage(t))

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// TestFetchFromBadRegistry has a registry misbehave in many ways: the image is
-// not listed, no bad blob is kept, and the next run succeeds.
+// TestFetchFromBadRegistry makes a registry misbehave in many ways: the image
+// is not listed, no bad blob is kept, and the next run succeeds.
 func TestFetchFromBadRegistry(t *testing.T) {
 	layer, config, manifest := digests(t, smallImage(t))
 	flip := rewrite(func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
@@ -48,54 +48,55 @@ func TestFetchFromBadRegistry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w.judge(t)
+			w.test(t)
 		})
 	}
 }
 
-// A wrong is what a registry does wrong, and how banger-fetch ends of it.
+// A wrong is a registry's fault, and how banger-fetch ends.
 type wrong struct {
-	asked string // tag or digest
+	name  string // tag or digest
 	fault fault
 	code  int
-	said  string
+	word  string // in the message
 }
 
-// either is the code of a body that its length says is whole and that is
-// short: a lie (65) or a cut (75), who can tell.
+// either is the exit code for a body that is as long as stated but short:
+// wrong (65) or cut off (75), which the client cannot tell.
 const either = -1
 
-func (w wrong) judge(t *testing.T) {
+func (w wrong) test(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	reg.push(t, "small:1", smallImage(t))
-	ref := reg.host + "/small" + w.asked
+	ref := reg.host + "/small" + w.name
 	reg.misbehave(w.fault)
-	began := time.Now()
+	start := time.Now()
 	o := finish(t, u.command("banger-fetch", "--timeout", "1s", ref))
-	if took := time.Since(began); took > 30*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v to give up", took)
 	}
 	codes := []int{w.code}
 	if w.code == either {
 		codes = []int{65, 75}
 	}
-	o.failed(t, codes, "banger-fetch: "+ref+": ", w.said)
+	o.failed(t, codes, "banger-fetch: "+ref+": ", w.word)
 	if listed := cacheGood(t, u.cache()); listed != "" {
-		t.Errorf("listed and not whole: %s", listed)
+		t.Errorf("listed but not whole: %s", listed)
 	}
 	nothingLeft(t, u.home)
 	reg.misbehave(nil)
 	output(t, u.command("banger-fetch", ref))
 	if listed := cacheGood(t, u.cache()); listed == "" {
-		t.Error("fetched and not listed")
+		t.Error("fetched but not listed")
 	}
 	nothingLeft(t, u.home)
 }
 
-// cache is the user's blob cache.
+// cache is the path of the user's blob cache.
 func (u user) cache() string { return filepath.Join(u.home, ".cache/banger/oci") }
 
-// digests are those of an image's largest layer, config and manifest.
+// digests returns the digests of an image's largest layer, config and
+// manifest.
 func digests(t testing.TB, img v1.Image) (layer, config, manifest string) {
 	t.Helper()
 	m, err := img.Manifest()
@@ -109,8 +110,9 @@ func digests(t testing.TB, img v1.Image) (layer, config, manifest string) {
 	return m.Layers[0].Digest.String(), m.Config.Digest.String(), d.String()
 }
 
-// TestFetchRefused shows what is said to who may not: a registry that wants a
-// password, one that wants a token and gives none, and one that forbids.
+// TestFetchRefused checks the exit status and the hint for a registry that
+// wants a password, one that wants a token and gives none, and one that
+// forbids.
 func TestFetchRefused(t *testing.T) {
 	for name, refusal := range map[string]func(reg *faultRegistry) fault{
 		"password": func(*faultRegistry) fault {
@@ -135,8 +137,8 @@ func TestFetchRefused(t *testing.T) {
 	}
 }
 
-// TestFetchPlatform takes from a list the image asked for, and says so when it
-// is not there.
+// TestFetchPlatform fetches the image of a platform from an index, and fails
+// for one that is not in it.
 func TestFetchPlatform(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	platforms := map[string]v1.Platform{
@@ -160,7 +162,7 @@ func TestFetchPlatform(t *testing.T) {
 	}
 }
 
-// fetched runs a command that must print just that line.
+// fetched runs a command that must print exactly this line.
 func fetched(t testing.TB, cmd *exec.Cmd, want string) {
 	t.Helper()
 	if got := output(t, cmd); got != want {

@@ -11,19 +11,19 @@ import (
 	"testing"
 )
 
-// warned fails the test unless a tool succeeded, and said just that it kept a
-// damaged index under this name.
-func (o outcome) warned(t testing.TB, aside string) {
+// warned fails the test unless a tool succeeded with one warning, that it
+// moved a damaged index to this name.
+func (o outcome) warned(t testing.TB, moved string) {
 	t.Helper()
 	if o.code != 0 || strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "banger-fetch: warning: ") ||
-		!strings.Contains(o.stderr, aside) {
-		t.Errorf("exit status %d, want a warning of %s: %q", o.code, aside, o.stderr)
+		!strings.Contains(o.stderr, moved) {
+		t.Errorf("exit status %d, want a warning of %s: %q", o.code, moved, o.stderr)
 	}
 }
 
-// TestCacheIndexDamaged spoils the cache's index.json. banger-fetch keeps it
-// under another name, says so, and fetches no blob again; other tools find the
-// image by the new one.
+// TestCacheIndexDamaged damages the cache's index.json. banger-fetch moves it
+// to another name, warns, and downloads no blob again; other tools find the
+// image in the new index.
 func TestCacheIndexDamaged(t *testing.T) {
 	need(t, "skopeo")
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
@@ -43,9 +43,9 @@ func TestCacheIndexDamaged(t *testing.T) {
 			output(t, u.command("sh", "-c", "cd "+u.cache()+" && "+spoil))
 			before := output(t, u.command("stat", "-c", "%F %i %s", index))
 			n++
-			aside := fmt.Sprintf("%s.damaged-%d", index, n)
-			finish(t, u.command("banger-fetch", ref)).warned(t, aside)
-			if got := output(t, u.command("stat", "-c", "%F %i %s", aside)); got != before {
+			moved := fmt.Sprintf("%s.damaged-%d", index, n)
+			finish(t, u.command("banger-fetch", ref)).warned(t, moved)
+			if got := output(t, u.command("stat", "-c", "%F %i %s", moved)); got != before {
 				t.Errorf("kept %s, was %s", got, before)
 			}
 			if o := finish(t, u.command("banger-fetch", ref)); o.code != 0 || o.stderr != "" {
@@ -55,13 +55,13 @@ func TestCacheIndexDamaged(t *testing.T) {
 		})
 	}
 	if now := reg.fetched(layer) + reg.fetched(config); now != asked {
-		t.Errorf("blobs were asked for %d times more", now-asked)
+		t.Errorf("blobs were requested %d more times", now-asked)
 	}
 	cacheGood(t, u.cache())
 	nothingLeft(t, u.home)
 }
 
-// TestCacheIndexDamagedTogether: of eight processes one warns.
+// TestCacheIndexDamagedTogether checks that one of eight processes warns.
 func TestCacheIndexDamagedTogether(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	ref := reg.push(t, "small:1", smallImage(t))
@@ -72,15 +72,15 @@ func TestCacheIndexDamagedTogether(t *testing.T) {
 	for i := range 8 {
 		ends = append(ends, begin(t, u.command("banger-fetch", []string{ref, other}[i%2])))
 	}
-	var said strings.Builder
+	var stderr strings.Builder
 	for _, end := range ends {
 		o := end()
 		if o.code != 0 {
 			t.Errorf("exit status %d: %s", o.code, o.stderr)
 		}
-		said.WriteString(o.stderr)
+		stderr.WriteString(o.stderr)
 	}
-	outcome{stderr: said.String()}.warned(t, "index.json.damaged-1")
+	outcome{stderr: stderr.String()}.warned(t, "index.json.damaged-1")
 	_, _, first := digests(t, smallImage(t))
 	_, _, second := digests(t, smallVariant(t, 2))
 	listed(t, u, first+" "+ref, second+" "+other)
@@ -88,29 +88,29 @@ func TestCacheIndexDamagedTogether(t *testing.T) {
 }
 
 // TestCacheIndexDamagedKilled kills a fetch at each of its first steps: the
-// damaged index is kept once, whatever was done of the work.
+// damaged index is kept exactly once.
 func TestCacheIndexDamagedKilled(t *testing.T) {
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	ref := reg.push(t, "small:1", smallImage(t))
 	output(t, u.command("banger-fetch", ref))
-	spoilt := func() (place string) {
+	damaged := func() (place string) {
 		place = u.place(t)
 		output(t, u.command("cp", "-a", filepath.Join(u.home, ".cache/banger"), place))
 		output(t, u.command("sh", "-c", "echo damaged >"+place+"/banger/oci/index.json"))
 		return place
 	}
 	var all trace
-	all.run(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+spoilt()))
+	all.run(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+damaged()))
 	if exitCode(all.status) != 0 {
 		t.Fatalf("exit status %d", exitCode(all.status))
 	}
 	for _, at := range steps(all.changes, 24, 4) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
-			place := spoilt()
+			place := damaged()
 			killed := trace{at: at, act: func(pid int) { syscall.Kill(pid, syscall.SIGKILL) }}
 			killed.run(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place))
 			if o := finish(t, withEnv(u.command("banger-fetch", ref), "XDG_CACHE_HOME="+place)); o.code != 0 {
-				t.Errorf("the next: exit status %d: %s", o.code, o.stderr)
+				t.Errorf("the next run: exit status %d: %s", o.code, o.stderr)
 			}
 			dir := filepath.Join(place, "banger/oci")
 			kept, _ := filepath.Glob(dir + "/*damaged*")
@@ -125,10 +125,10 @@ func TestCacheIndexDamagedKilled(t *testing.T) {
 	}
 }
 
-// TestCacheIndexDamagedReadOnly: in a cache that cannot be written nothing is
-// set aside.
+// TestCacheIndexDamagedReadOnly checks that nothing is moved in a read-only
+// cache.
 func TestCacheIndexDamagedReadOnly(t *testing.T) {
-	needRoot(t) // so that the user is another one, for whom modes count
+	needRoot(t) // so that the tools run as a user whose permissions are checked
 	reg, u := newFaultRegistry(t), newUser(t, nobody)
 	ref := reg.push(t, "small:1", smallImage(t))
 	output(t, u.command("banger-fetch", ref))
@@ -140,8 +140,8 @@ func TestCacheIndexDamagedReadOnly(t *testing.T) {
 	}
 }
 
-// TestFlattenIndexDamaged: what only reads a layout leaves it as it is, and
-// has a hint.
+// TestFlattenIndexDamaged checks that a tool that only reads a layout does not
+// change a damaged index, and gives a hint.
 func TestFlattenIndexDamaged(t *testing.T) {
 	u := newUser(t, nobody)
 	img := rawImage(t, filepath.Join(u.home, "layout"))

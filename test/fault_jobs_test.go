@@ -9,29 +9,30 @@ import (
 	"testing"
 )
 
-// The fault tests interrupt, starve and mislead the tools, and then judge what
-// these left from outside. This file has the jobs that are disturbed.
+// The fault tests interrupt and starve the tools and feed them bad input, then
+// check from outside what is left. This file defines the jobs that they
+// disturb.
 
-// A job is one command and how its result is seen. It changes nothing outside
-// a directory of its own, its place.
+// A job is a command and a way to look at its result. It changes nothing
+// outside a directory of its own, its place.
 type job struct {
 	name    string
 	user    user
-	tool    string   // begins its messages
-	subject []string // what its messages may be about
-	// fill makes what must be in an empty place before, nil for nothing.
+	tool    string   // prefix of its messages
+	subject []string // names that its messages may contain
+	// fill adds what the job needs to an empty place; nil for nothing.
 	fill    func(t testing.TB, place string)
 	command func(place string) *exec.Cmd
-	// look describes what others take for a result in the place. What is
-	// half-made fails the test.
+	// look describes what other programs see as results in the place. A
+	// partial result fails the test.
 	look func(t testing.TB, place string) string
-	// tidy: when it fails, the place is left just as it was.
+	// tidy: a failed run leaves the place unchanged.
 	tidy bool
-	// replaces: what is there before is there until the end.
+	// replaces: the old result exists until the end.
 	replaces bool
 }
 
-// place is a new directory with what the job needs.
+// place returns a new directory with what the job needs.
 func (j job) place(t testing.TB) string {
 	t.Helper()
 	place := j.user.place(t)
@@ -41,7 +42,7 @@ func (j job) place(t testing.TB) string {
 	return place
 }
 
-// place is a new empty directory of the user's.
+// place returns a new empty directory that the user owns.
 func (u user) place(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(u.home, "place-")
@@ -63,7 +64,7 @@ func withEnv(cmd *exec.Cmd, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// jobs are all the tools and the script, with their inputs.
+// jobs returns the jobs: all the tools and the script, with their inputs.
 func jobs(t testing.TB) []job {
 	t.Helper()
 	need(t, "mkfs.ext4", "e2fsck")
@@ -78,12 +79,12 @@ func jobs(t testing.TB) []job {
 	output(t, u.command("banger-mkext4", "--size", diskSize, "-o", disk, bundle))
 	return []job{
 		fetchJob(u, ref), flattenJob(u, source), replaceJob(u, source, other),
-		mkext4Job(u, bundle, "mkfs"), mkext4Job(u, bundle, "direct"), mkext4BesideJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))),
+		mkext4Job(u, bundle, "mkfs"), mkext4Job(u, bundle, "direct"), mkext4OutputJob(u, bundle), registerJob(u, disk, kernel(t, u.place(t))),
 		kernelJob(u, kernel(t, u.place(t))), pullJob(u, ref, kernel(t, u.place(t))),
 	}
 }
 
-// jobNamed is one of them.
+// jobNamed returns one of the jobs.
 func jobNamed(t testing.TB, name string) job {
 	t.Helper()
 	for _, j := range jobs(t) {
@@ -91,11 +92,11 @@ func jobNamed(t testing.TB, name string) job {
 			return j
 		}
 	}
-	t.Fatalf("no job is called %s", name)
+	t.Fatalf("no job %s", name)
 	panic("unreachable")
 }
 
-// diskSize holds smallImage, and is small so that a hundred can be made.
+// diskSize is enough for smallImage, and small, as a hundred are made.
 const diskSize = "16M"
 
 func fetchJob(u user, ref string) job {
@@ -134,7 +135,7 @@ func replaceJob(u user, source, other string) job {
 	}
 }
 
-// mkext4Job works in a bundle, which is to be left as it is.
+// mkext4Job makes an ext4 file in a bundle that must not change otherwise.
 func mkext4Job(u user, bundle, populate string) job {
 	name := filepath.Base(bundle)
 	return job{
@@ -152,8 +153,8 @@ func mkext4Job(u user, bundle, populate string) job {
 	}
 }
 
-// mkext4BesideJob makes an ext4 file away from its bundle.
-func mkext4BesideJob(u user, bundle string) job {
+// mkext4OutputJob makes an ext4 file outside its bundle.
+func mkext4OutputJob(u user, bundle string) job {
 	return job{
 		name: "mkext4-o", user: u, tool: "banger-mkext4: ", subject: []string{bundle, "disk.ext4"},
 		command: func(place string) *exec.Cmd {
@@ -166,7 +167,7 @@ func mkext4BesideJob(u user, bundle string) job {
 	}
 }
 
-// registerJob publishes an ext4 file from elsewhere, which is copied.
+// registerJob publishes a copy of an ext4 file.
 func registerJob(u user, disk, kernel string) job {
 	return job{
 		name: "register", user: u, tool: "banger-register: ", subject: []string{disk, "images/small"},

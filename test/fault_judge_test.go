@@ -19,10 +19,11 @@ import (
 	"testing"
 )
 
-// temporary are the names of what is being made.
+// temporary matches the hardLinks of unfinished files.
 var temporary = regexp.MustCompile(`^\..*\.staging-|^\.fetch-|^banger-pull-`)
 
-// nothingLeft fails the test if anything below a directory has such a name.
+// nothingLeft fails the test if anything below a directory has a temporary
+// name.
 func nothingLeft(t testing.TB, dir string) {
 	t.Helper()
 	walk(t, dir, func(path string, e fs.DirEntry) error {
@@ -34,9 +35,9 @@ func nothingLeft(t testing.TB, dir string) {
 	})
 }
 
-// snapshot describes all that is below a directory, temporary names and what
-// they hold aside: a line each, with mode, number of names, and content or
-// target. What is not there has none.
+// snapshot describes everything below a directory but for temporary hardLinks and
+// what is below them: a line each with path, mode, number of hard links, and
+// content or target. A missing directory is empty.
 func snapshot(t testing.TB, dir string) string {
 	t.Helper()
 	var lines strings.Builder
@@ -53,29 +54,29 @@ func snapshot(t testing.TB, dir string) string {
 		}
 		content, err := contentOf(path, info)
 		rel, _ := filepath.Rel(dir, path)
-		fmt.Fprintf(&lines, "%q %v %d %s\n", rel, info.Mode(), names(info), content)
+		fmt.Fprintf(&lines, "%q %v %d %s\n", rel, info.Mode(), hardLinks(info), content)
 		return err
 	})
 	return lines.String()
 }
 
-// withFile takes from a snapshot what belongs to a file that is not there:
-// records come first, the file is the commit.
-func withFile(snapshot, file string, companions ...string) string {
+// withFile removes the records of a file that does not exist from a snapshot:
+// records are written first, the file is the commit.
+func withFile(snapshot, file string, records ...string) string {
 	if strings.Contains(snapshot, fmt.Sprintf("%q ", file)) {
 		return snapshot
 	}
 	var kept strings.Builder
 	for line := range strings.Lines(snapshot) {
 		name, _ := strconv.QuotedPrefix(line)
-		if name, _ = strconv.Unquote(name); !slices.Contains(companions, name) {
+		if name, _ = strconv.Unquote(name); !slices.Contains(records, name) {
 			kept.WriteString(line)
 		}
 	}
 	return kept.String()
 }
 
-// skip passes over a directory entry and what is below it.
+// skip skips a directory entry and everything below it.
 func skip(e fs.DirEntry) error {
 	if e.IsDir() {
 		return fs.SkipDir
@@ -83,8 +84,8 @@ func skip(e fs.DirEntry) error {
 	return nil
 }
 
-// walk calls f for everything below dir, in order. It is no error that dir is
-// missing, or that something goes while it is looked at.
+// walk calls f for everything below dir, in order. A missing dir or a file
+// that disappears meanwhile is no error.
 func walk(t testing.TB, dir string, f func(path string, e fs.DirEntry) error) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
@@ -101,22 +102,23 @@ func walk(t testing.TB, dir string, f func(path string, e fs.DirEntry) error) {
 	}
 }
 
-// names counts a file's hard links. A directory's are the file system's affair.
-func names(info fs.FileInfo) uint64 {
+// hardLinks returns the number of hard links, 0 for a directory, whose count
+// depends on the filesystem.
+func hardLinks(info fs.FileInfo) uint64 {
 	if info.IsDir() {
 		return 0
 	}
 	return uint64(info.Sys().(*syscall.Stat_t).Nlink)
 }
 
-// when is the one thing in an output that two runs have not in common.
-var when = regexp.MustCompile(`"(registered|added)": *"[^"]*"`)
+// timestamp is the only part of an output that differs between two runs.
+var timestamp = regexp.MustCompile(`"(registered|added)": *"[^"]*"`)
 
 func contentOf(path string, info fs.FileInfo) (string, error) {
 	switch {
 	case info.Name() == "image.json" || info.Name() == "kernel.json":
 		b, err := os.ReadFile(path)
-		return strconv.Quote(string(when.ReplaceAll(b, []byte(`"when":"then"`)))), err
+		return strconv.Quote(string(timestamp.ReplaceAll(b, []byte(`"when":"then"`)))), err
 	case info.Mode().IsRegular():
 		return hashOf(path)
 	case info.Mode().Type() == fs.ModeSymlink:
@@ -136,8 +138,8 @@ func hashOf(path string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)), err
 }
 
-// unlike are the lines that only one of two descriptions has, the first few.
-func unlike(got, want string) string {
+// diffLines returns the first lines that only one of two descriptions has.
+func diffLines(got, want string) string {
 	g, w := strings.SplitAfter(got, "\n"), strings.SplitAfter(want, "\n")
 	var lines []string
 	for _, line := range g {
@@ -156,9 +158,9 @@ func unlike(got, want string) string {
 	return strings.Join(lines, "")
 }
 
-// sound fails the test unless e2fsck has nothing to say of the ext4 files below
-// a directory.
-func sound(t testing.TB, dir string) {
+// checkExt4 fails the test unless e2fsck accepts every ext4 file below a
+// directory.
+func checkExt4(t testing.TB, dir string) {
 	t.Helper()
 	walk(t, dir, func(path string, e fs.DirEntry) error {
 		if strings.HasSuffix(path, ".ext4") {

@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-// kill kills a tool with SIGKILL at many steps of its work: alone, so that what
-// it started lives on, and with its whole process group.
+// kill kills a tool with SIGKILL at many steps of its work: by itself, so that
+// its children live on, and with its process group.
 func kill(t *testing.T, j job, whole result) {
 	for i, at := range steps(whole.changes, 8, 5) {
-		who := 1 - 2*(i%2) // a process group is named by its negative
+		who := 1 - 2*(i%2) // negative: the process group
 		t.Run(fmt.Sprintf("%+d@%d", who, at), func(t *testing.T) {
 			killAt(t, j, whole, at, func(pid int) { syscall.Kill(who*pid, syscall.SIGKILL) })
 		})
 	}
 }
 
-// steps are some of the numbers from 1 to n: spread of them evenly, and the
+// steps returns some of the numbers 1 to n: spread of them evenly, and the
 // last ones, where results get their names.
 func steps(n, spread, last int) (at []int) {
 	for i := range spread {
@@ -37,15 +37,15 @@ func killAt(t *testing.T, j job, whole result, at int, kill func(pid int)) {
 	tr := trace{at: at, act: kill}
 	tr.run(t, j.command(place))
 	done := whole.noneOrWhole(t, j, place)
-	// A run has a few steps more or less than the one before.
+	// The number of steps varies slightly between runs.
 	if !tr.status.Signaled() && (exitCode(tr.status) != 0 || !done) {
 		t.Errorf("not killed, exit status %d, whole: %v", exitCode(tr.status), done)
 	}
 	whole.again(t, j, place, done)
 }
 
-// TestKillRemove kills banger-image rm: the image is there, whole, or gone, and
-// what is left of it goes with the next image that is published.
+// TestKillRemove kills banger-image rm: the image is whole or gone, and the
+// next image that is published removes the rest.
 func TestKillRemove(t *testing.T) {
 	j := jobNamed(t, "register")
 	whole := j.undisturbed(t)

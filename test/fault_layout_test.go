@@ -16,12 +16,12 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// refName is the annotation that carries an image's name in an index.json.
+// refName is the annotation of an image's name in index.json.
 const refName = "org.opencontainers.image.ref.name"
 
-// cacheGood fails the test unless the OCI layout, if there is one, is good:
-// every blob is what its name says, and every manifest listed has all its
-// blobs. It returns what is listed, a line each: digest and name, sorted.
+// cacheGood fails the test unless the OCI layout, if it exists, is valid:
+// every blob matches its digest, and every listed manifest has all its blobs.
+// It returns the listed manifests, sorted, a line each: digest and name.
 func cacheGood(t testing.TB, dir string) string {
 	t.Helper()
 	blobsGood(t, dir)
@@ -37,7 +37,7 @@ func cacheGood(t testing.TB, dir string) string {
 		t.Fatalf("index.json: %v\n%s", err, b)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil && len(index.Manifests) > 0 {
-		t.Errorf("an index of images, but: %v", err)
+		t.Errorf("an index with images, but %v", err)
 	}
 	var lines []string
 	for _, d := range index.Manifests {
@@ -66,7 +66,7 @@ func manifestGood(t testing.TB, dir string, d v1.Descriptor) {
 	t.Helper()
 	b, err := os.ReadFile(blobPath(dir, d.Digest.String()))
 	if err != nil {
-		t.Errorf("a manifest listed is not there: %v", err)
+		t.Errorf("a listed manifest is missing: %v", err)
 		return
 	}
 	var m v1.Manifest
@@ -75,7 +75,7 @@ func manifestGood(t testing.TB, dir string, d v1.Descriptor) {
 	}
 	for _, d := range append(m.Layers, m.Config) {
 		if info, err := os.Stat(blobPath(dir, d.Digest.String())); err != nil || info.Size() != d.Size {
-			t.Errorf("a blob of a manifest listed: %v, want %d bytes", err, d.Size)
+			t.Errorf("a blob of a listed manifest: %v, want %d bytes", err, d.Size)
 		}
 	}
 }

@@ -11,20 +11,21 @@ import (
 	"time"
 )
 
-// An outcome is how a command ended.
+// An outcome is the result of a command.
 type outcome struct {
 	stdout, stderr string
-	code           int // as a shell sees it: 128 and the number if by a signal
+	code           int // exit status as a shell reports it, 128+n for signal n
 }
 
-// finish runs a command to its end. See begin.
+// finish runs a command to its end; see begin.
 func finish(t testing.TB, cmd *exec.Cmd) outcome {
 	t.Helper()
 	return begin(t, cmd)()
 }
 
-// begin starts a command in a process group of its own and returns what waits
-// for its end, a minute at most. A Stdout or Stderr that is set stays.
+// begin starts a command in a process group of its own and returns a function
+// that waits for its end. It is killed after a minute. Stdout and Stderr are
+// kept if set.
 func begin(t testing.TB, cmd *exec.Cmd) (end func() outcome) {
 	t.Helper()
 	var stdout, stderr strings.Builder
@@ -39,7 +40,7 @@ func begin(t testing.TB, cmd *exec.Cmd) (end func() outcome) {
 		t.Fatal(err)
 	}
 	kill := func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	late := time.AfterFunc(time.Minute, kill)
+	timer := time.AfterFunc(time.Minute, kill)
 	ended := false
 	t.Cleanup(func() {
 		if !ended {
@@ -51,7 +52,7 @@ func begin(t testing.TB, cmd *exec.Cmd) (end func() outcome) {
 		t.Helper()
 		cmd.Wait()
 		ended = true
-		if !late.Stop() {
+		if !timer.Stop() {
 			t.Errorf("%v: not done after a minute", cmd.Args)
 		}
 		return outcome{stdout.String(), stderr.String(), exitCode(cmd.ProcessState.Sys().(syscall.WaitStatus))}
@@ -66,6 +67,7 @@ func group(cmd *exec.Cmd) {
 	cmd.SysProcAttr.Setpgid = true
 }
 
+// exitCode returns the exit status as a shell reports it.
 func exitCode(status syscall.WaitStatus) int {
 	if status.Signaled() {
 		return 128 + int(status.Signal())
@@ -74,21 +76,21 @@ func exitCode(status syscall.WaitStatus) int {
 }
 
 // failed fails the test unless the command ended with one of the codes,
-// printed nothing but what an image that failed leaves, and said why in one
-// message that begins with the tool and has all the words.
+// printed nothing but the empty lines of failed images, and wrote one message
+// that begins with the tool and contains all the words.
 func (o outcome) failed(t testing.TB, codes []int, tool string, words ...string) {
 	t.Helper()
 	if !slices.Contains(codes, o.code) {
 		t.Errorf("exit status %d, want %v", o.code, codes)
 	}
 	if strings.Trim(o.stdout, "\n") != "" {
-		t.Errorf("failed and yet printed %q", o.stdout)
+		t.Errorf("failed but printed %q", o.stdout)
 	}
 	oneMessage(t, o.stderr, tool, words...)
 }
 
 // oneMessage fails the test unless stderr is one line that begins with the
-// tool and has all the words, in any case, and at most one hint.
+// tool and contains all the words, ignoring case, and at most one hint.
 func oneMessage(t testing.TB, stderr, tool string, words ...string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
@@ -100,7 +102,7 @@ func oneMessage(t testing.TB, stderr, tool string, words ...string) {
 	}
 	for _, w := range words {
 		if !strings.Contains(strings.ToLower(lines[0]), strings.ToLower(w)) {
-			t.Errorf("the message does not say %q: %q", w, stderr)
+			t.Errorf("the message lacks %q: %q", w, stderr)
 		}
 	}
 }

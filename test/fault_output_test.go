@@ -8,25 +8,25 @@ import (
 	"testing"
 )
 
-// stdout has a tool fail to print what it made.
+// stdout makes a tool fail to print its result.
 func stdout(t *testing.T, j job, whole result) {
-	for name, print := range map[string]func(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool){
-		"full": full, "gone": goneReader, "closed": closed,
+	for name, redirect := range map[string]func(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool){
+		"full": full, "gone": closedPipe, "closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			place := j.place(t)
 			cmd := j.command(place)
-			judge := print(t, cmd)
+			check := redirect(t, cmd)
 			o := finish(t, cmd)
 			made := whole.noneOrWhole(t, j, place)
 			nothingLeft(t, place)
-			judge(o, made)
+			check(o, made)
 			whole.again(t, j, place, made)
 		})
 	}
 }
 
-// full prints to a device that has no space left.
+// full makes the tool print to a device without space.
 func full(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
 	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -39,9 +39,9 @@ func full(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
 	}
 }
 
-// goneReader prints to a pipe that nobody reads.
-func goneReader(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
-	cmd.Stdout = unread(t)
+// closedPipe makes the tool print to a pipe without a reader.
+func closedPipe(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
+	cmd.Stdout = brokenPipe(t)
 	return func(o outcome, _ bool) {
 		if o.code != 141 || o.stderr != "" {
 			t.Errorf("exit status %d, want 141 and silence\n%s", o.code, o.stderr)
@@ -49,9 +49,9 @@ func goneReader(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
 	}
 }
 
-// closed starts the tool without a stdout. What is opened first would get its
-// number; Go's runtime opens /dev/null there, so that the tool cannot tell, and
-// may succeed.
+// closed starts the tool without a stdout. The first file opened would get its
+// descriptor, but Go's runtime opens /dev/null there, so the tool cannot
+// notice and may succeed.
 func closed(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
 	cmd.Args = append([]string{"sh", "-c", `exec "$0" "$@" >&-`, cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = "/bin/sh"
@@ -62,8 +62,8 @@ func closed(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool) {
 	}
 }
 
-// unread is a pipe that nobody reads.
-func unread(t *testing.T) *os.File {
+// brokenPipe returns the write end of a pipe without a reader.
+func brokenPipe(t *testing.T) *os.File {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -73,14 +73,14 @@ func unread(t *testing.T) *os.File {
 	return writer
 }
 
-// TestExplainedToNobody explains itself to a reader that has seen enough, as in
-// banger-flatten -v 2>&1 | head, while a bundle is being made.
-func TestExplainedToNobody(t *testing.T) {
+// TestVerboseClosedPipe runs banger-flatten -v with a closed stderr pipe, as
+// in banger-flatten -v 2>&1 | head.
+func TestVerboseClosedPipe(t *testing.T) {
 	j := jobNamed(t, "flatten")
 	whole, place := j.undisturbed(t), j.place(t)
 	cmd := j.command(place)
 	cmd.Args = append(cmd.Args, "-v")
-	cmd.Stderr = unread(t)
+	cmd.Stderr = brokenPipe(t)
 	o := finish(t, cmd)
 	made := whole.noneOrWhole(t, j, place)
 	if o.code != 141 && !(o.code == 0 && made) {

@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// A faultRegistry is a registry in this process that can be told to misbehave.
-// It counts what is asked of it.
+// A faultRegistry is a registry in this process that can misbehave. It counts
+// requests.
 type faultRegistry struct {
 	host   string
 	server *httptest.Server
@@ -30,8 +30,8 @@ type faultRegistry struct {
 	gets  map[string]int
 }
 
-// A fault answers a request itself and returns true, or leaves it alone. What
-// an honest registry would answer is given.
+// A fault answers a request and returns true, or returns false to leave it to
+// the honest registry, whose answer is given.
 type fault func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool
 
 func newFaultRegistry(t testing.TB) *faultRegistry {
@@ -80,7 +80,7 @@ func (reg *faultRegistry) misbehave(f fault) {
 	reg.fault = f
 }
 
-// fetched is how often a blob or manifest was asked for.
+// fetched returns how often a blob or manifest was requested.
 func (reg *faultRegistry) fetched(digest string) (n int) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -92,7 +92,8 @@ func (reg *faultRegistry) fetched(digest string) (n int) {
 	return n
 }
 
-// push gives an image a name, like "app:1", and returns the whole reference.
+// push pushes an image under a name such as "app:1" and returns the full
+// reference.
 func (reg *faultRegistry) push(t testing.TB, short string, img v1.Image) string {
 	t.Helper()
 	ref, err := name.ParseReference(reg.host + "/" + short)
@@ -105,7 +106,7 @@ func (reg *faultRegistry) push(t testing.TB, short string, img v1.Image) string 
 	return ref.String()
 }
 
-// pushIndex is push for a list of images.
+// pushIndex is push for an index.
 func (reg *faultRegistry) pushIndex(t testing.TB, short string, index v1.ImageIndex) string {
 	t.Helper()
 	ref, err := name.ParseReference(reg.host + "/" + short)
@@ -118,14 +119,14 @@ func (reg *faultRegistry) pushIndex(t testing.TB, short string, index v1.ImageIn
 	return ref.String()
 }
 
-// onGet narrows a fault to downloads of what has this digest or tag.
+// onGet restricts a fault to downloads of a digest or tag.
 func onGet(last string, f fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
 		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/"+last) && f(w, r, honest)
 	}
 }
 
-// cut ends the connection in the middle of the body.
+// cut closes the connection in the middle of the body.
 func cut(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
 	half(w, honest)
 	panic(http.ErrAbortHandler)
@@ -140,20 +141,20 @@ func half(w http.ResponseWriter, honest *httptest.ResponseRecorder) {
 	w.(http.Flusher).Flush()
 }
 
-// stall sends half of the body and no more, until the client is gone.
+// stall sends half of the body, then nothing until the client disconnects.
 func stall(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
 	half(w, honest)
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-// mute takes a request and never answers it.
+// mute accepts a request and never answers.
 func mute(_ http.ResponseWriter, r *http.Request, _ *httptest.ResponseRecorder) bool {
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-// hold answers honestly, but not before release is closed.
+// hold answers honestly once release is closed.
 func hold(release <-chan struct{}) fault {
 	return func(_ http.ResponseWriter, r *http.Request, _ *httptest.ResponseRecorder) bool {
 		select {
@@ -164,7 +165,7 @@ func hold(release <-chan struct{}) fault {
 	}
 }
 
-// rewrite answers with another body, and says its length as it is.
+// rewrite answers with a changed body and its correct length.
 func rewrite(change func(body []byte) []byte) fault {
 	return func(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
 		body := change(bytes.Clone(honest.Body.Bytes()))
@@ -175,8 +176,8 @@ func rewrite(change func(body []byte) []byte) fault {
 	}
 }
 
-// misstate answers with the body as it is, and says its length wrong by diff.
-// When it says too much, the connection ends where the body does.
+// misstate answers with the body, and a length that is wrong by diff. If that
+// is too long, the connection ends with the body.
 func misstate(diff int) fault {
 	return func(w http.ResponseWriter, _ *http.Request, honest *httptest.ResponseRecorder) bool {
 		header := honest.Header().Clone()
@@ -199,7 +200,7 @@ func refuse(code int, errorCode string, header ...string) fault {
 	}
 }
 
-// afterPing is a fault that spares the ping, as a registry without accounts
+// afterPing excludes the ping from a fault, as a registry without accounts
 // does.
 func afterPing(f fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// signals ends a tool with those a person sends: as a terminal does, to its
-// process group, and as kill(1) does, to it alone. They come in the first half
-// of the work; nothing may remain of that.
+// signals ends a tool with the signals a person sends, to its process group as
+// a terminal does, and to the tool only as kill(1) does. They come in the
+// first half of the work, and nothing may remain.
 func signals(t *testing.T, j job, whole result) {
 	all := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 	for i, at := range steps(whole.changes/2, len(all), 0) {
-		who := 1 - 2*(i%2) // a process group is named by its negative
+		who := 1 - 2*(i%2) // negative: the process group
 		t.Run(fmt.Sprintf("%d:%+d@%d", all[i], who, at), func(t *testing.T) {
 			signalAt(t, j, whole, at, func(pid int) { syscall.Kill(who*pid, all[i]) }, all[i])
 		})

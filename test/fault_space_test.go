@@ -12,37 +12,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noSpace lets a tool run out of space, and of inodes, at several points of
-// its work, and then gives it what it needs.
+// noSpace makes a tool run out of space, and of inodes, at several points of
+// its work, and then gives it enough.
 func noSpace(t *testing.T, j job, whole result) {
 	needRoot(t)
-	before, wanted := j.appetite(t)
+	before, needed := j.usage(t)
 	for _, percent := range []int64{0, 20, 60, 95} {
-		// A size of 0 would mean no limit.
-		limit := fmt.Sprintf("size=%d", pageSize*max(1, before.pages+wanted.pages*percent/100))
+		// A size of 0 means no limit.
+		limit := fmt.Sprintf("size=%d", pageSize*max(1, before.pages+needed.pages*percent/100))
 		t.Run(limit, func(t *testing.T) { j.starve(t, whole, limit) })
 	}
 	for _, percent := range []int64{0, 60} {
-		limit := fmt.Sprintf("nr_inodes=%d", before.inodes+wanted.inodes*percent/100)
+		limit := fmt.Sprintf("nr_inodes=%d", before.inodes+needed.inodes*percent/100)
 		t.Run(limit, func(t *testing.T) { j.starve(t, whole, limit) })
 	}
 }
 
-// starve does the job in a place that is too small, and again when it is not.
+// starve runs the job in a place that is too small, and again with space.
 func (j job) starve(t *testing.T, whole result, limit string) {
 	place := j.memory(t)
 	remount(t, place, limit)
 	o := finish(t, j.command(place))
 	o.failed(t, []int{73}, j.tool, "no space left on device")
 	if !j.isSubject(o.stderr) {
-		t.Errorf("the message names none of %q: %q", j.subject, o.stderr)
+		t.Errorf("the message contains none of %q: %q", j.subject, o.stderr)
 	}
 	whole.nothing(t, j, place)
 	remount(t, place, ample)
 	whole.again(t, j, place, false)
 }
 
-// isSubject reports whether a message is about what the job is about.
+// isSubject reports whether a message contains one of the job's subjects.
 func (j job) isSubject(message string) bool {
 	for _, s := range j.subject {
 		if strings.Contains(message, s) {
@@ -52,10 +52,10 @@ func (j job) isSubject(message string) bool {
 	return false
 }
 
-// ample is more than any job needs, and no more than a small machine has.
+// ample is more than any job needs, and fits a small machine.
 const ample = "size=512M,nr_inodes=100000"
 
-// memory is a place of the job's that is a file system of its own, in memory.
+// memory returns a place for the job on a filesystem of its own, in memory.
 func (j job) memory(t *testing.T) string {
 	t.Helper()
 	place := j.user.place(t)
@@ -81,14 +81,14 @@ func remount(t *testing.T, place, options string) {
 	}
 }
 
-// usage is what is in use of a file system in memory.
+// usage is the usage of a filesystem in memory.
 type usage struct{ pages, inodes int64 }
 
 const pageSize = 4096
 
-// appetite is what is in use before the job, and how much more it takes to do
-// it, at least.
-func (j job) appetite(t *testing.T) (before, wanted usage) {
+// usage returns the usage before the job, and how much more the job needs at
+// least.
+func (j job) usage(t *testing.T) (before, needed usage) {
 	t.Helper()
 	place := j.memory(t)
 	before = used(t, place)
@@ -97,7 +97,7 @@ func (j job) appetite(t *testing.T) (before, wanted usage) {
 	}
 	after := used(t, place)
 	if j.replaces {
-		return before, after // both are there until the old one goes
+		return before, after // old and new exist until the end
 	}
 	return before, usage{after.pages - before.pages, after.inodes - before.inodes}
 }

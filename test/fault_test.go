@@ -5,8 +5,8 @@ package test
 import "testing"
 
 // TestFault disturbs each tool, and the script that runs them all, in every
-// way: what others see is whole or not there, and the next run succeeds and
-// makes what an undisturbed one does.
+// way: results are whole or absent, and the next run succeeds and makes what
+// an undisturbed one does.
 func TestFault(t *testing.T) {
 	for _, j := range jobs(t) {
 		t.Run(j.name, func(t *testing.T) {
@@ -20,14 +20,14 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// A result is what an undisturbed run of a job makes of its place.
+// A result is what an undisturbed run of a job does to its place.
 type result struct {
-	before, after string // what others take for a result
-	none, files   string // everything, before and after
-	changes       int    // how many changes the run made, as a trace counts them
+	before, after string // what other programs see as results
+	none, files   string // snapshots before and after
+	changes       int    // number of changes, as a trace counts them
 }
 
-// undisturbed does a job for comparison.
+// undisturbed runs a job for comparison.
 func (j job) undisturbed(t testing.TB) (r result) {
 	t.Helper()
 	place := j.place(t)
@@ -42,37 +42,37 @@ func (j job) undisturbed(t testing.TB) (r result) {
 		t.Fatalf("%s, undisturbed, made nothing", j.name)
 	}
 	nothingLeft(t, place)
-	sound(t, place) // and so is every file of the same bytes
+	checkExt4(t, place) // holds for every file of the same bytes
 	return r
 }
 
-// nothing fails the test unless the place shows what it showed before, and has
-// no temporary names.
+// nothing fails the test unless the place looks as before and has no temporary
+// names.
 func (r result) nothing(t testing.TB, j job, place string) {
 	t.Helper()
 	if got := j.look(t, place); got != r.before {
-		t.Errorf("something is visible:\n%s", unlike(got, r.before))
+		t.Errorf("a result is visible:\n%s", diffLines(got, r.before))
 	}
 	if got := snapshot(t, place); j.tidy && got != r.none {
-		t.Errorf("something is left:\n%s", unlike(got, r.none))
+		t.Errorf("files are left:\n%s", diffLines(got, r.none))
 	}
 	nothingLeft(t, place)
 }
 
-// noneOrWhole fails the test unless the place is as it was or as it is to
-// become, and reports which.
+// noneOrWhole fails the test unless the place looks as before or as after a
+// whole run, and reports which.
 func (r result) noneOrWhole(t testing.TB, j job, place string) (whole bool) {
 	t.Helper()
 	got := j.look(t, place)
 	if got != r.before && got != r.after {
-		t.Errorf("half-made; unlike a whole run:\n%s", unlike(got, r.after))
+		t.Errorf("partial; differs from a whole run:\n%s", diffLines(got, r.after))
 	}
 	return got == r.after
 }
 
-// again does the job in a place where it was disturbed, whole if that came too
-// late to matter. It must succeed, or say that the output exists when it does,
-// and leave the place as if nothing had happened.
+// again runs the job again in a place where it was disturbed; whole means that
+// the disturbance came too late. It must succeed, or fail because the output
+// exists, and leave the place as an undisturbed run does.
 func (r result) again(t testing.TB, j job, place string, whole bool) {
 	t.Helper()
 	o := finish(t, j.command(place))
@@ -80,7 +80,7 @@ func (r result) again(t testing.TB, j job, place string, whole bool) {
 		t.Errorf("the next run: exit status %d\n%s", o.code, o.stderr)
 	}
 	if got := snapshot(t, place); got != r.files {
-		t.Errorf("the next run made something else:\n%s", unlike(got, r.files))
+		t.Errorf("the next run differs:\n%s", diffLines(got, r.files))
 	}
 	nothingLeft(t, place)
 }

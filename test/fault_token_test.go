@@ -18,13 +18,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// A tokenRegistry is a registry by https that wants a token, which is had for
-// the password "secret".
+// A tokenRegistry is an https registry that requires a token, which it gives
+// for the password "secret".
 type tokenRegistry struct {
 	server *httptest.Server
-	realm  string           // where it says that tokens are had
-	token  http.HandlerFunc // what is there, if that is /token of its own
-	given  atomic.Int32     // how often the password came by https
+	realm  string           // token URL that it announces
+	token  http.HandlerFunc // its own /token
+	given  atomic.Int32     // passwords received by https
 }
 
 func newTokenRegistry(t *testing.T) *tokenRegistry {
@@ -53,8 +53,7 @@ func newTokenRegistry(t *testing.T) *tokenRegistry {
 	return reg
 }
 
-// trusting is a user who trusts the registry's certificate, and has a password
-// for it.
+// trusting returns a user with the registry's certificate and password.
 func (reg *tokenRegistry) trusting(t *testing.T) (u user, env []string) {
 	t.Helper()
 	u = newUser(t, nobody)
@@ -68,8 +67,8 @@ func (reg *tokenRegistry) trusting(t *testing.T) (u user, env []string) {
 	return u, []string{"SSL_CERT_FILE=" + filepath.Join(u.home, "ca.pem"), "DOCKER_CONFIG=" + u.home}
 }
 
-// TestFetchToken: a registry by https may have its tokens asked for by https,
-// and by nothing else: whoever listens would have the password.
+// TestFetchToken checks that an https registry's tokens are requested by https
+// only: otherwise anyone on the network could read the password.
 func TestFetchToken(t *testing.T) {
 	var heard atomic.Int32
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -87,7 +86,7 @@ func TestFetchToken(t *testing.T) {
 
 	fetch(reg.server.URL+"/token").failed(t, []int{66}, "banger-fetch: "+ref+": ", "name unknown")
 	if reg.given.Load() == 0 {
-		t.Error("by https: the password did not come")
+		t.Error("the password was not sent by https")
 	}
 	given := reg.given.Load()
 	for _, realm := range []string{
@@ -99,14 +98,14 @@ func TestFetchToken(t *testing.T) {
 		fetch(realm).failed(t, []int{65}, "banger-fetch: "+ref+": ", "realm")
 	}
 	if n := heard.Load(); n > 0 {
-		t.Errorf("asked by plain http %d times", n)
+		t.Errorf("requested by plain http %d times", n)
 	}
 	if n := reg.given.Load() - given; n > 0 {
-		t.Errorf("the password was given %d times", n)
+		t.Errorf("the password was sent %d times", n)
 	}
 }
 
-// TestFetchTokenRedirect: nor does a redirect lead there.
+// TestFetchTokenRedirect checks that a redirect to plain http is not followed.
 func TestFetchTokenRedirect(t *testing.T) {
 	var heard atomic.Int32
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { heard.Add(1) }))
@@ -122,6 +121,6 @@ func TestFetchTokenRedirect(t *testing.T) {
 		t.Errorf("the query is shown: %q", o.stderr)
 	}
 	if n := heard.Load(); n > 0 {
-		t.Errorf("asked by plain http %d times", n)
+		t.Errorf("requested by plain http %d times", n)
 	}
 }

@@ -15,31 +15,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A trace runs a program, and all it starts, under ptrace(2) and counts their
-// system calls that change a file. Before the one with number at, act is
-// called. So a fault strikes at a step of the work, not after a time: moving
-// the number moves it through the whole run, however fast the machine.
+// A trace runs a program and its children under ptrace(2) and counts their
+// system calls that change a file. It calls act before the one numbered at. So
+// a fault strikes at a step of the work, not at a time, and varying the number
+// covers the whole run, however fast the machine is.
 type trace struct {
 	at  int
 	act func(pid int)
-	// hold keeps the thread before that call until all others have come to
-	// rest: what act did has then been noticed.
+	// hold stops the thread before that call until all others are idle, so
+	// that they have noticed act.
 	hold bool
 
 	changes int // counted by the end
 	status  syscall.WaitStatus
-	held    int       // the thread, or 0
-	since   time.Time // it has been
+	held    int       // the stopped thread, or 0
+	since   time.Time // when it was stopped
 }
 
 // run starts cmd in a process group of its own and returns when it and all its
-// children have ended, or kills them after a minute. The command's files must
+// children have ended. It kills them after a minute. The command's files must
 // be *os.File or nil.
 func (tr *trace) run(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	failed := make(chan error)
 	go func() {
-		// ptrace(2) is of one thread. It is not used again.
+		// Only the tracing thread may use ptrace(2). It ends with the
+		// goroutine.
 		runtime.LockOSThread()
 		failed <- tr.follow(cmd)
 	}()
@@ -56,8 +57,8 @@ func (tr *trace) follow(cmd *exec.Cmd) error {
 	}
 	leader := cmd.Process.Pid
 	defer cmd.Process.Release()
-	late := time.AfterFunc(time.Minute, func() { syscall.Kill(-leader, syscall.SIGKILL) })
-	defer late.Stop()
+	timer := time.AfterFunc(time.Minute, func() { syscall.Kill(-leader, syscall.SIGKILL) })
+	defer timer.Stop()
 	var status unix.WaitStatus
 	if _, err := unix.Wait4(leader, &status, unix.WALL, nil); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (tr *trace) follow(cmd *exec.Cmd) error {
 		case status.Stopped():
 			signal := tr.stopped(leader, pid, status)
 			if pid != tr.held {
-				// A process killed while it is stopped is gone: that is no error.
+				// An error means that the process was killed while stopped.
 				unix.PtraceSyscall(pid, signal)
 			}
 		case pid == leader:
@@ -88,15 +89,15 @@ func (tr *trace) follow(cmd *exec.Cmd) error {
 	}
 }
 
-// wait returns the next thread of the process group to stop or end: the
-// tracing thread may have other children, which others wait for. It lets the
-// thread that is held go on when nothing else happens, or nothing but Go's
-// runtime asking it, again and again, to give up its processor.
+// wait returns the next thread of the process group that stops or ends; the
+// tracing thread may have other children, which others wait for. It resumes
+// the held thread when nothing else happens, apart from Go's runtime
+// preempting it again and again.
 func (tr *trace) wait(leader int, status *unix.WaitStatus) (pid int, err error) {
-	const quiet, most = 20 * time.Millisecond, time.Second
-	began := time.Now()
+	const quiet, limit = 20 * time.Millisecond, time.Second
+	start := time.Now()
 	for tr.held != 0 {
-		if time.Since(began) > quiet || time.Since(tr.since) > most {
+		if time.Since(start) > quiet || time.Since(tr.since) > limit {
 			unix.PtraceSyscall(tr.held, 0)
 			tr.held = 0
 			break
@@ -110,7 +111,7 @@ func (tr *trace) wait(leader int, status *unix.WaitStatus) (pid int, err error) 
 	return unix.Wait4(-leader, status, unix.WALL|unix.WNOTHREAD, nil)
 }
 
-// stopped looks at why a thread stopped and returns the signal to go on with.
+// stopped handles a stopped thread and returns the signal to resume it with.
 func (tr *trace) stopped(leader, pid int, status unix.WaitStatus) int {
 	switch signal := status.StopSignal(); {
 	case signal == unix.SIGTRAP|0x80:
@@ -130,7 +131,7 @@ func (tr *trace) stopped(leader, pid int, status unix.WaitStatus) int {
 	}
 }
 
-// changing are the system calls that change a file, or bring one to the disk.
+// changing are the system calls that change a file or flush one to disk.
 var changing = map[uint64]bool{
 	unix.SYS_WRITE: true, unix.SYS_PWRITE64: true, unix.SYS_WRITEV: true, unix.SYS_PWRITEV: true, unix.SYS_COPY_FILE_RANGE: true,
 	unix.SYS_FTRUNCATE: true, unix.SYS_FALLOCATE: true, unix.SYS_IOCTL: true, unix.SYS_SENDFILE: true,
@@ -139,8 +140,8 @@ var changing = map[uint64]bool{
 	unix.SYS_FSYNC: true, unix.SYS_FDATASYNC: true, unix.SYS_SYNCFS: true, unix.SYS_FLOCK: true,
 }
 
-// changes reports whether a stopped thread is about to do one of these, or to
-// create a file.
+// changes reports whether a stopped thread is entering one of these, or
+// creating a file.
 func changes(pid int) bool {
 	var info struct { // struct ptrace_syscall_info
 		op   uint8

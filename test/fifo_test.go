@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFIFORefused: a FIFO in the place of what must be a file or a directory is
-// refused by its name, at once: nobody writes to it.
+// TestFIFORefused checks that a FIFO in place of a file or directory is
+// refused at once, though it has no writer.
 func TestFIFORefused(t *testing.T) {
 	need(t, "mkfs.ext4")
 	u := newUser(t, nobody)
@@ -53,8 +53,8 @@ func TestFIFORefused(t *testing.T) {
 	noLeftovers(t, u)
 }
 
-// TestFIFOInside: nor is one waited for that lies where a layout, a kernel or an
-// archive has a file.
+// TestFIFOInside checks that a FIFO in place of a file of a layout, a kernel
+// or an archive is refused at once.
 func TestFIFOInside(t *testing.T) {
 	u := newUser(t, nobody)
 	for _, name := range []string{"oci-layout", "index.json"} {
@@ -73,8 +73,8 @@ func TestFIFOInside(t *testing.T) {
 	noLeftovers(t, u)
 }
 
-// TestFIFOSignal: where a FIFO may be given, the first signal ends the wait for
-// who writes to it, and the wait for what is written.
+// TestFIFOSignal checks that, where a FIFO is accepted, the first signal ends
+// the wait for a writer and the wait for data.
 func TestFIFOSignal(t *testing.T) {
 	u := newUser(t, nobody)
 	fifo := u.fifo(t, u.place(t), "fifo")
@@ -109,7 +109,7 @@ func TestFIFOSignal(t *testing.T) {
 	u.noKernels(t)
 }
 
-// TestFIFORead: what a shell's <(command) and /dev/stdin give is read.
+// TestFIFORead checks that a shell's <(command) and /dev/stdin are read.
 func TestFIFORead(t *testing.T) {
 	need(t, "bash", "jq")
 	u := newUser(t, nobody)
@@ -129,7 +129,7 @@ func TestFIFORead(t *testing.T) {
 	noLeftovers(t, u)
 }
 
-// fifo makes a FIFO that the user may open.
+// fifo creates a FIFO that the user can open.
 func (u user) fifo(t *testing.T, dir, name string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

@@ -212,14 +212,14 @@ func TestTarOutput(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(tree, "f"), smallNoise(1, 3<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, print := range map[string]func(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool){
-		"full": full, "gone": goneReader,
+	for name, redirect := range map[string]func(t *testing.T, cmd *exec.Cmd) func(o outcome, made bool){
+		"full": full, "gone": closedPipe,
 	} {
 		for _, flags := range [][]string{nil, {"-z"}} {
 			t.Run(strings.Join(append(flags, name), " "), func(t *testing.T) {
 				cmd := u.command("banger-tar", append(flags, tree)...)
-				judge := print(t, cmd)
-				judge(finish(t, cmd), false)
+				check := redirect(t, cmd)
+				check(finish(t, cmd), false)
 			})
 		}
 	}

@@ -98,7 +98,7 @@ func TestVerifyStdout(t *testing.T) {
 	bad := edited(t, u.copied(t, rootfs, "bad"), "sif bin/su mode 0100755")
 	for _, args := range [][]string{{rootfs}, {"--json", bad}} {
 		cmd := u.command("banger-verify", args...)
-		judge := goneReader(t, cmd)
+		judge := closedPipe(t, cmd)
 		judge(finish(t, cmd), false)
 		cmd = u.command("banger-verify", args...)
 		judge = full(t, cmd)
