@@ -50,7 +50,7 @@ func (e edit) bundle(t *testing.T, u user) string {
 func (e edit) tree(t *testing.T, u user, populate string) map[string]facts {
 	t.Helper()
 	image := output(t, u.command("banger-mkext4", "--size=16M", "--populate="+populate, e.bundle(t, u)))
-	clean(t, image)
+	fsck(t, image)
 	return readTree(t, mount(t, image))
 }
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file makes a file that has data in the spans and holes elsewhere.
+// file creates a file with data in the spans and holes elsewhere.
 func (g *grower) file(path string, size int64, data ...span) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	g.must(path, err)
@@ -27,8 +27,8 @@ func (g *grower) file(path string, size int64, data ...span) {
 
 const block = 4096
 
-// contents of every size and shape that is laid out in another way: an inode
-// holds 4 extents, a block 340.
+// contents creates files of every size and shape that has a layout of its own:
+// an inode holds 4 extents, a block 340.
 func (g *grower) contents(root string) {
 	dir := g.dir(root + "/contents")
 	for _, size := range []int64{0, 1, block - 1, block, block + 1, 11 * block, 12 * block, 12*block + 1, 1 << 20, 5<<20 + 1} {
@@ -47,7 +47,7 @@ func (g *grower) contents(root string) {
 	g.file(dir+"/tail-hole", 100*block+1, span{0, block + 1})
 }
 
-// alternating is every second block: as many extents as blocks.
+// alternating returns every second block: as many extents as blocks.
 func alternating(extents int64) (data []span) {
 	for i := range extents {
 		data = append(data, span{2 * i * block, (2*i + 1) * block})
@@ -55,7 +55,7 @@ func alternating(extents int64) (data []span) {
 	return data
 }
 
-// zeros that were written are holes in the image.
+// zeros writes zeros, which are holes in the image.
 func (g *grower) zeros(dir string) {
 	for _, z := range []struct{ name, content string }{
 		{"zeros", zeros(256)},
@@ -72,11 +72,12 @@ func (g *grower) zeros(dir string) {
 	}
 }
 
-// wide makes directories that just fit into a block, and just do not. One of
-// 4096 bytes has 4060 for names: less ".", ".." and the checksum, 12 each. Long
-// names fill more blocks than one level of an index has room for, which is 507.
+// wide creates directories that just fit, and just do not fit, into a block. A
+// block of 4096 bytes has 4060 for names: less ".", ".." and the checksum
+// tail, 12 each. Long names fill more blocks than one htree level can index,
+// which is 507.
 func (g *grower) wide(root string) {
-	dirs := g.dirs // nothing more goes into these
+	dirs := g.dirs // keep others from adding to these
 	for _, w := range []struct{ entries, length int }{
 		{1, 4}, {338, 4}, {339, 4}, {253, 8}, {254, 8}, {15, 255}, {16, 255}, {31, 255}, {2000, 20},
 	} {
@@ -89,7 +90,7 @@ func (g *grower) wide(root string) {
 	first := dir + "/" + wideName(0, 255)
 	g.node(first, unix.S_IFREG, 0)
 	for i := 1; i < 8000; i++ {
-		g.link(dir+"/"+wideName(i, 255), first) // of one file: it is the names that count
+		g.link(dir+"/"+wideName(i, 255), first) // one inode: only the names matter
 	}
 	g.dirs = dirs
 }

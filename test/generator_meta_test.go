@@ -25,7 +25,7 @@ var inlineBags = []bag{
 	{"system.posix_acl_default": acl(1 << 31)},
 }
 
-// outerBags want a block, or inodes of their own.
+// outerBags need an xattr block or EA inodes.
 var outerBags = []bag{
 	{"user.just-not": strings.Repeat("n", 70)},
 	{"user.empty": "", "user.63": strings.Repeat("a", 63), "user.64": strings.Repeat("b", 64)},
@@ -49,8 +49,8 @@ func manyAttributes(name string, count, size int) bag {
 	return b
 }
 
-// allBytes is every byte an attribute's name may have, less eight for its
-// namespace.
+// allBytes returns a name suffix of every byte value that an attribute name
+// can have, minus eight for its namespace.
 func allBytes() string {
 	var b []byte
 	for c := 1; len(b) < 247; c++ {
@@ -59,9 +59,9 @@ func allBytes() string {
 	return string(b)
 }
 
-// put sets those attributes that the type of file can have.
+// put sets the attributes that a path's type of file can have.
 func (g *grower) put(path string, b bag) {
-	for _, name := range union(b, nil) { // where the kernel puts one depends on those before
+	for _, name := range union(b, nil) { // sorted: the layout depends on the order
 		err := unix.Lsetxattr(path, name, []byte(b[name]), 0)
 		if err != nil && !refusesXattr(path, name) {
 			g.t.Fatalf("%q: xattr %q of %d bytes: %v", path, name, len(b[name]), err)
@@ -69,8 +69,9 @@ func (g *grower) put(path string, b bag) {
 	}
 }
 
-// refusesXattr: user attributes are for files and directories, an ACL is for
-// all but symlinks, a default one for directories (xattr(7)).
+// refusesXattr reports whether the kernel refuses an attribute: user
+// attributes are for files and directories, ACLs for all but symlinks, default
+// ACLs for directories (xattr(7)).
 func refusesXattr(path, name string) bool {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
@@ -86,7 +87,7 @@ func refusesXattr(path, name string) bool {
 	return name == "system.posix_acl_default" && kind != "dir"
 }
 
-// bags are those that the filler keeps.
+// bags returns the bags that the filler keeps.
 func bags() []bag {
 	if judged.whole {
 		return append(append([]bag{}, inlineBags...), outerBags...)
@@ -94,13 +95,13 @@ func bags() []bag {
 	return inlineBags
 }
 
-// attributes puts every bag on a directory, a file and a symlink, and the same
-// one on more inodes than may share a block, 1024.
+// attributes sets every bag on a directory, a file and a symlink, and the same
+// bag on more inodes than the 1024 that can share a block.
 func (g *grower) attributes(root string) {
 	dir := g.dir(root + "/attributes")
 	for i, b := range bags() {
 		name := fmt.Sprintf("%s/%02d", dir, i)
-		for range 2 { // so that there is somebody to share with
+		for range 2 { // so that xattr blocks are shared
 			name += "x"
 			g.put(g.dir(name+"-dir"), b)
 			g.node(name+"-file", unix.S_IFREG, 0)
@@ -126,9 +127,9 @@ var (
 
 func pick[T any](g *grower, from []T) T { return from[g.IntN(len(from))] }
 
-// dress gives everything its owner, mode, some their attributes, and times,
-// those last: whatever else is done changes them.
-func (g *grower) dress() {
+// setMetadata sets owners, modes, some attributes, and last, as everything
+// else changes them, times.
+func (g *grower) setMetadata() {
 	for _, path := range g.paths {
 		g.must(path, unix.Lchown(path, pick(g, someIDs), pick(g, someIDs)))
 		if g.IntN(4) == 0 && !strings.Contains(path, "/shared") && !strings.Contains(path, "/attributes") {

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A grower makes a tree of all that ext4 can hold, or the judged filler keep,
-// at every boundary somebody may have got wrong. A seed decides, so that what
-// it found can be found again. Only root can grow one.
+// A grower creates a random tree of everything that ext4, or the judged
+// filler, can hold, at every limit that is easy to get wrong. The same seed
+// creates the same tree. It needs root.
 type grower struct {
 	*rand.Rand
 	t     testing.TB
 	noise []byte
-	dirs  []string // with paths short enough to go into
-	paths []string // of everything, the root first
-	files []string // of what may have more names
+	dirs  []string // directories with short paths, to add files to
+	paths []string // all paths, the root first
+	files []string // paths that can be hard linked
 }
 
 func grow(t testing.TB, root string, seed uint64) {
@@ -34,10 +34,10 @@ func grow(t testing.TB, root string, seed uint64) {
 		part(root)
 	}
 	if seed == 0 {
-		g.file(root+"/dense", 129<<20, span{0, 129 << 20}) // more than the one extent of 128 MiB
+		g.file(root+"/dense", 129<<20, span{0, 129 << 20}) // exceeds an extent's 128 MiB
 	}
 	g.lostFound(root, seed)
-	g.dress()
+	g.setMetadata()
 }
 
 func (g *grower) must(path string, err error) {
@@ -56,7 +56,7 @@ func (g *grower) dir(path string) string {
 	return path
 }
 
-// node makes anything but directories and symlinks, and files without content.
+// node creates a device, fifo, socket or empty file.
 func (g *grower) node(path string, mode uint32, device uint64) {
 	g.must(path, unix.Mknod(path, mode|0o600, int(device)))
 	g.paths, g.files = append(g.paths, path), append(g.files, path)
@@ -74,8 +74,8 @@ func (g *grower) link(path, old string) {
 	g.must(path, os.Link(old, path))
 }
 
-// types: the old form of a device number has eight bits each, the new one 12
-// and 20.
+// types creates files of every type. The old format of a device number has
+// eight bits each, the new one 12 and 20.
 func (g *grower) types(root string) {
 	dir := g.dir(root + "/types")
 	for i, number := range []uint64{unix.Mkdev(0, 0), unix.Mkdev(1, 3), unix.Mkdev(255, 255), unix.Mkdev(1, 256), unix.Mkdev(256, 1), unix.Mkdev(4095, 1<<20-1)} {
@@ -89,7 +89,7 @@ func (g *grower) types(root string) {
 	}
 }
 
-// targets: up to 59 bytes are in the inode, more in a block.
+// targets creates symlinks: up to 59 bytes are in the inode, more in a block.
 func (g *grower) targets(root string) {
 	dir := g.dir(root + "/targets")
 	for _, size := range []int{1, 2, 58, 59, 60, 61, 62, 1000, 4094, 4095} {
@@ -97,7 +97,7 @@ func (g *grower) targets(root string) {
 	}
 }
 
-// bytes are any that a name may have.
+// bytes returns random bytes that a name can have.
 func (g *grower) bytes(size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -108,23 +108,23 @@ func (g *grower) bytes(size int) []byte {
 	return b
 }
 
-// names of every length and every byte.
+// names creates names of every length and byte.
 func (g *grower) names(root string) {
-	lengths, bytes := g.dir(root+"/lengths"), g.dir(root+"/bytes")
+	lengths, values := g.dir(root+"/lengths"), g.dir(root+"/bytes")
 	var all []byte
 	for n := 1; n < 256; n++ {
 		g.node(fmt.Sprintf("%s/%s", lengths, strings.Repeat("n", n)), unix.S_IFREG, 0)
-		if n > 2 { // neither . nor ..
+		if n > 2 { // avoids . and ..
 			g.node(fmt.Sprintf("%s/%s", lengths, g.bytes(n)), unix.S_IFIFO, 0)
 		}
 		if n != '/' {
 			all = append(all, byte(n))
 		}
 		if n != '/' && n != '.' {
-			g.node(fmt.Sprintf("%s/%s", bytes, []byte{byte(n)}), unix.S_IFREG, 0)
+			g.node(fmt.Sprintf("%s/%s", values, []byte{byte(n)}), unix.S_IFREG, 0)
 		}
 	}
-	g.node(bytes+"/"+string(all), unix.S_IFREG, 0)
+	g.node(values+"/"+string(all), unix.S_IFREG, 0)
 }
 
 func (g *grower) deep(root string) {
@@ -135,7 +135,7 @@ func (g *grower) deep(root string) {
 	g.node(path+"/bottom", unix.S_IFREG, 0)
 }
 
-// scatter makes files of every type all over the tree.
+// scatter creates files of every type all over the tree.
 func (g *grower) scatter(root string) {
 	for i := range 400 {
 		path := fmt.Sprintf("%s/%d-%s", g.dirs[g.IntN(len(g.dirs))], i, g.bytes(1+g.IntN(200)))
@@ -153,7 +153,7 @@ func (g *grower) scatter(root string) {
 	}
 }
 
-// links gives more names to what has one, far from the first.
+// links adds hard links, far from the first name.
 func (g *grower) links(string) {
 	files := g.files
 	for i := range 300 {
@@ -161,7 +161,8 @@ func (g *grower) links(string) {
 	}
 }
 
-// lostFound: mke2fs makes one; the tree may have none, or its own.
+// lostFound creates no lost+found, an empty or a full one; mke2fs creates one
+// too.
 func (g *grower) lostFound(root string, seed uint64) {
 	path := root + "/lost+found"
 	switch seed % 3 {
@@ -169,7 +170,7 @@ func (g *grower) lostFound(root string, seed uint64) {
 		g.dir(path)
 	case 2:
 		g.dir(path)
-		for i := range 500 { // more than fit in what mke2fs gives it
+		for i := range 500 { // exceeds the blocks that mke2fs gives it
 			g.node(fmt.Sprintf("%s/%d-%s", path, i, strings.Repeat("x", 100)), unix.S_IFREG, 0)
 		}
 	}

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// A blockGroup is what dumpe2fs says of one.
+// A blockGroup is a block group as dumpe2fs prints it.
 type blockGroup struct {
-	blocks                           int64 // that it has
+	blocks                           int64 // its size
 	freeBlocks, freeInodes           int64
 	directories                      int64
-	unusedInodes                     int64 // at the end of its table, never written
+	unusedInodes                     int64 // never written, at the end of the inode table
 	blocksUninit, inodesUninit, last bool
 }
 
@@ -32,14 +32,14 @@ func blockGroups(t testing.TB, ext4 string) (all []blockGroup) {
 		})
 	}
 	if len(all) == 0 {
-		t.Fatal("dumpe2fs tells of no groups")
+		t.Fatal("dumpe2fs prints no groups")
 	}
 	all[len(all)-1].last = true
 	return all
 }
 
-// counts: those of the groups add up to the superblock's, which are the
-// record's, and the directories are those that are there.
+// counts checks that the groups' counts add up to the superblock's, which are
+// the record's, and that the directories are counted.
 func (r rich) counts(t *testing.T) {
 	var sum blockGroup
 	for _, g := range blockGroups(t, r.image) {
@@ -66,10 +66,11 @@ func (r rich) counts(t *testing.T) {
 		}
 		inodes[f["names"]] = true
 	}
-	// Of the first ten, 2 is the root. Large attributes may be inodes.
-	least := int64(len(inodes)) + 9
-	if used := super.number(t, "Inode count") - sum.freeInodes; used < least || used > least+values {
-		t.Errorf("%d inodes used, want %d and at most %d for attributes", used, least, values)
+	// Ten inodes are reserved, the root among them. Large attributes may be EA
+	// inodes.
+	minimum := int64(len(inodes)) + 9
+	if used := super.number(t, "Inode count") - sum.freeInodes; used < minimum || used > minimum+values {
+		t.Errorf("%d inodes used, want %d and at most %d EA inodes", used, minimum, values)
 	}
 	for _, c := range []struct {
 		what      string
@@ -89,7 +90,7 @@ func (r rich) counts(t *testing.T) {
 	}
 }
 
-// largeValues counts the attributes that may not fit beside others in a block.
+// largeValues counts the attributes that may need an EA inode.
 func largeValues(f facts) (n int64) {
 	for fact, value := range f {
 		if strings.HasPrefix(fact, "xattr.") && len(value) > 2000 {
@@ -99,8 +100,8 @@ func largeValues(f facts) (n int64) {
 	return n
 }
 
-// unusedGroups: groups that hold nothing are still as mkfs.ext4 left them, to
-// be passed over by e2fsck and never to have been written.
+// unusedGroups checks that empty groups are as mkfs.ext4 left them: e2fsck
+// skips them and nothing was written.
 func (r rich) unusedGroups(t *testing.T) {
 	perGroup := dumpe2fs(t, r.image).number(t, "Inodes per group")
 	noBlocks, noInodes := 0, 0
@@ -108,13 +109,13 @@ func (r rich) unusedGroups(t *testing.T) {
 		if g.freeInodes == perGroup {
 			noInodes++
 			if !g.inodesUninit || g.unusedInodes != perGroup {
-				t.Errorf("group %d has no inode: INODE_UNINIT %v, %d unused", i, g.inodesUninit, g.unusedInodes)
+				t.Errorf("group %d has no inodes: INODE_UNINIT %v, %d unused", i, g.inodesUninit, g.unusedInodes)
 			}
 		}
-		if g.freeBlocks == g.blocks && !g.last { // mkfs.ext4 writes the last one's bitmap, always
+		if g.freeBlocks == g.blocks && !g.last { // mkfs.ext4 always writes the last bitmap
 			noBlocks++
 			if !g.blocksUninit {
-				t.Errorf("group %d has no block and no BLOCK_UNINIT", i)
+				t.Errorf("group %d has no blocks: BLOCK_UNINIT is not set", i)
 			}
 		}
 		if g.unusedInodes < g.freeInodes-10 {
@@ -122,6 +123,6 @@ func (r rich) unusedGroups(t *testing.T) {
 		}
 	}
 	if noBlocks == 0 || noInodes == 0 {
-		t.Errorf("%d groups without blocks, %d without inodes: the image is no test", noBlocks, noInodes)
+		t.Errorf("%d groups without blocks, %d without inodes, want some of both", noBlocks, noInodes)
 	}
 }

@@ -21,8 +21,9 @@ var statFlags = regexp.MustCompile(`Inode: (\d+) +Type: directory .* Flags: 0x([
 
 const indexFlag = 0x1000 // EXT4_INDEX_FL
 
-// indexed: a directory is one block as long as its names fit, and has an index
-// as soon as they do not. lost+found has four blocks as mke2fs makes it.
+// indexed checks that a directory is one block while its names fit, and has an
+// htree as soon as they do not. lost+found has the four blocks that mke2fs
+// gives it.
 func (r rich) indexed(t *testing.T) {
 	flags, inodes := r.flags(t)
 	for path, ino := range inodes {
@@ -44,7 +45,7 @@ func (r rich) indexed(t *testing.T) {
 	}
 }
 
-// flags are those of every directory.
+// flags returns the inode flags of every directory.
 func (r rich) flags(t *testing.T) (flags map[uint64]uint64, inodes map[string]uint64) {
 	t.Helper()
 	inodes, flags = map[string]uint64{}, map[uint64]uint64{}
@@ -58,15 +59,15 @@ func (r rich) flags(t *testing.T) (flags map[uint64]uint64, inodes map[string]ui
 		flags[ino], _ = strconv.ParseUint(found[2], 16, 64)
 	}
 	if len(flags) != len(inodes) {
-		t.Fatalf("debugfs tells of %d directories of %d", len(flags), len(inodes))
+		t.Fatalf("debugfs prints %d directories of %d", len(flags), len(inodes))
 	}
 	return flags, inodes
 }
 
 var statACL = regexp.MustCompile(`(?m)^File ACL: (\d+)`)
 
-// shared: a block of attributes is that of all inodes with the same ones, of
-// 1024 at most: two are enough for 1030.
+// shared checks that inodes with the same attributes share a block, 1024 at
+// most: two blocks are enough for 1030.
 func (r rich) shared(t *testing.T) {
 	if !judged.whole {
 		t.Skip("the attributes are in the inode")
@@ -80,7 +81,7 @@ func (r rich) shared(t *testing.T) {
 		blocks[found[1]]++
 	}
 	if len(blocks) != 2 || blocks["0"] > 0 {
-		t.Errorf("blocks of attributes, and how many inodes have them: %v", blocks)
+		t.Errorf("inodes per xattr block: %v", blocks)
 	}
 }
 
@@ -93,7 +94,8 @@ func (r rich) inode(t *testing.T, path string) uint64 {
 	return st.Ino
 }
 
-// stat is what debugfs says of inodes; there are names that it cannot be given.
+// stat returns debugfs's description of inodes, by number, as debugfs cannot
+// parse every name.
 func (r rich) stat(t *testing.T, inodes iter.Seq[uint64]) string {
 	t.Helper()
 	var commands strings.Builder

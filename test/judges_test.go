@@ -13,14 +13,14 @@ import (
 	"testing"
 )
 
-// TestJudges: e2fsprogs and the kernel, which know the format best, are given
-// one rich image to look at and, on copies, to work on. Whatever they do, what
-// the image holds stays the same, and e2fsck finds nothing to say.
+// TestJudges lets e2fsprogs and the kernel inspect one rich image and modify
+// copies of it. Its content must stay the same, and e2fsck must find no
+// errors.
 func TestJudges(t *testing.T) {
 	needRoot(t)
 	need(t, "e2fsck", "dumpe2fs", "debugfs", "resize2fs", "filefrag", "mount", "umount")
-	// A seed with few names in lost+found: after e2fsck 1.47 -D has rewritten
-	// one that has an index, the kernel's own too, e2fsck -n complains of it.
+	// With this seed lost+found has few names: e2fsck 1.47 -n rejects a
+	// lost+found with an htree that -D has rewritten, the kernel's own too.
 	image := imageOf(t, generated(t, 4))
 	before := hash(t, image)
 	root := mount(t, image)
@@ -36,36 +36,36 @@ func TestJudges(t *testing.T) {
 	t.Run("written to", func(t *testing.T) { r.writtenTo(t) })
 	t.Run("resized", func(t *testing.T) { r.resized(t) })
 	if after := hash(t, image); after != before {
-		t.Errorf("a judge has changed the image: sha256 %s, was %s", after, before)
+		t.Errorf("the image was changed: sha256 %s, was %s", after, before)
 	}
 }
 
-// rich is an image, where it is mounted, and what it holds.
+// A rich is an image, its mount point and its tree.
 type rich struct {
 	image, root string
 	tree        map[string]facts
 }
 
-// unchanged: a copy that somebody has worked on is clean, and holds the same.
+// unchanged checks that a modified copy is clean and holds the same tree.
 func (r rich) unchanged(t *testing.T, file string) {
 	t.Helper()
-	clean(t, file)
+	fsck(t, file)
 	t.Run("tree", func(t *testing.T) { sameTree(t, readTree(t, mount(t, file)), r.tree) })
 }
 
-// rebuilt: e2fsck -D rewrites every directory, after it has understood it.
+// rebuilt lets e2fsck -D rewrite every directory.
 func (r rich) rebuilt(t *testing.T) {
 	file := copyOf(t, r.image)
 	cmd := exec.Command(which("e2fsck"), "-fyD", file)
-	if said, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != 1 {
-		t.Fatalf("e2fsck -fyD: %v\n%s", err, said)
+	if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != 1 {
+		t.Fatalf("e2fsck -fyD: %v\n%s", err, out)
 	}
 	r.unchanged(t, file)
 }
 
-// resized: twice as large, as small as can be, and what it was. When resize2fs
-// gives inodes other numbers, which it does only to shrink, their directories
-// get the time of that.
+// resized doubles the filesystem, shrinks it to the minimum and restores its
+// size. When shrinking renumbers inodes, resize2fs changes the mtime of their
+// directories.
 func (r rich) resized(t *testing.T) {
 	file := copyOf(t, r.image)
 	resize := func(args ...string) { output(t, exec.Command(which("resize2fs"), append([]string{"-f"}, args...)...)) }
@@ -75,7 +75,7 @@ func (r rich) resized(t *testing.T) {
 	want := withoutDirTimes(r.tree)
 	for _, args := range [][]string{{"-M", file}, {file, fmt.Sprint(blocks)}} {
 		resize(args...)
-		clean(t, file)
+		fsck(t, file)
 		t.Run("tree", func(t *testing.T) { sameTree(t, withoutDirTimes(readTree(t, mount(t, file))), want) })
 	}
 	if got := dumpe2fs(t, file).number(t, "Block count"); got != blocks {
@@ -83,7 +83,7 @@ func (r rich) resized(t *testing.T) {
 	}
 }
 
-// withoutDirTimes is a tree whose directories have no time.
+// withoutDirTimes returns the tree without the mtimes of directories.
 func withoutDirTimes(tree map[string]facts) map[string]facts {
 	without := map[string]facts{}
 	for path, f := range tree {
@@ -96,7 +96,7 @@ func withoutDirTimes(tree map[string]facts) map[string]facts {
 	return without
 }
 
-// contiguous: 99 of 100 files that have no holes are in one piece.
+// contiguous checks that 99 of 100 files without holes have a single extent.
 func (r rich) contiguous(t *testing.T) {
 	var whole []string
 	for path, f := range r.tree {
@@ -107,54 +107,54 @@ func (r rich) contiguous(t *testing.T) {
 		}
 	}
 	slices.Sort(whole)
-	pieces := 0
+	contiguous := 0
 	for some := range slices.Chunk(whole, 100) {
-		said := output(t, exec.Command(which("filefrag"), some...))
-		pieces += strings.Count(said+"\n", ": 1 extent found\n")
+		out := output(t, exec.Command(which("filefrag"), some...))
+		contiguous += strings.Count(out+"\n", ": 1 extent found\n")
 	}
-	if pieces*100 < len(whole)*99 {
-		t.Errorf("%d of %d files are in one piece", pieces, len(whole))
+	if contiguous*100 < len(whole)*99 {
+		t.Errorf("%d of %d files have a single extent", contiguous, len(whole))
 	}
 	if len(whole) < 100 {
-		t.Errorf("only %d files were looked at", len(whole))
+		t.Errorf("only %d files were checked", len(whole))
 	}
 }
 
-// indexDumped: debugfs finds its way through an index, of one level and of two,
-// to every name.
+// indexDumped checks that debugfs finds every name through htrees of one and
+// two levels.
 func (r rich) indexDumped(t *testing.T) {
 	if !judged.whole {
-		t.Skip("mkfs.ext4 -d makes no index")
+		t.Skip("mkfs.ext4 -d makes no htree")
 	}
 	for dir, levels := range map[string]int{"wide-339-4": 0, "wide-2000-20": 0, "wide-8000-255": 1} {
-		said := output(t, exec.Command(which("debugfs"), "-R", "htree_dump /"+dir, r.image))
+		out := output(t, exec.Command(which("debugfs"), "-R", "htree_dump /"+dir, r.image))
 		for _, line := range []string{"\t Hash Version: 1\n", fmt.Sprintf("\t Indirect levels: %d\n", levels)} { // half_md4
-			if !strings.Contains(said, line) {
-				t.Errorf("%s: no %q in %.500q", dir, line, said)
+			if !strings.Contains(out, line) {
+				t.Errorf("%s: no %q in %.500q", dir, line, out)
 			}
 		}
 		found := map[string]bool{}
-		for _, word := range strings.Fields(said) {
+		for _, word := range strings.Fields(out) {
 			found[word] = true
 		}
 		for _, name := range list(t, filepath.Join(r.root, dir)) {
 			if !found[name] {
-				t.Errorf("%s: %.20s is not in the index", dir, name)
+				t.Errorf("%s: %.20s is not in the htree", dir, name)
 			}
 		}
 	}
 }
 
-// hostFile: what has no content takes no space on the host: neither free
-// blocks, nor the journal, nor tables of inodes that nobody uses.
+// hostFile checks that free blocks, the journal and unused inode tables take
+// no space on the host.
 func (r rich) hostFile(t *testing.T) {
 	super := dumpe2fs(t, r.image)
 	n := func(key string) int64 { return super.number(t, key) }
 	groups := (n("Block count") + n("Blocks per group") - 1) / n("Blocks per group")
 	used := n("Block count") - n("Free blocks") - n("Total journal blocks") - groups*n("Inode blocks per group")
-	most := used*4096 + (n("Inode count")-n("Free inodes"))*256
-	if _, sectors := layout(t, r.image); sectors*512 > most+4<<20 {
-		t.Errorf("%d bytes on the host, for %d", sectors*512, most)
+	limit := used*4096 + (n("Inode count")-n("Free inodes"))*256
+	if _, sectors := layout(t, r.image); sectors*512 > limit+4<<20 {
+		t.Errorf("%d bytes on the host, want about %d", sectors*512, limit)
 	}
 	if st, err := os.Stat(r.image); err != nil || st.Size() != n("Block count")*4096 {
 		t.Errorf("the file has %d bytes, the filesystem %d blocks, %v", st.Size(), n("Block count"), err)

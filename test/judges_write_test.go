@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writtenTo: the kernel goes on where banger has stopped: it finds room, splits
-// index blocks, grows extent trees, unshares attributes, and frees it all.
+// writtenTo lets the kernel write to a copy: it allocates blocks, splits htree
+// blocks, grows extent trees, unshares xattr blocks, and frees them.
 func (r rich) writtenTo(t *testing.T) {
 	file := copyOf(t, r.image)
 	root, unmount := mountWritable(t, file)
@@ -24,14 +24,15 @@ func (r rich) writtenTo(t *testing.T) {
 	w.attributes("attributes", "shared", "contents", "wide-339-4")
 	w.halve("wide-2000-20", "wide-8000-255", "wide-16-255", "shared", "contents", "targets")
 	unmount()
-	clean(t, file)
-	if errors := dumpe2fs(t, file)["FS Error count"]; errors != "" {
-		t.Errorf("the kernel found %s errors", errors)
+	fsck(t, file)
+	if count := dumpe2fs(t, file)["FS Error count"]; count != "" {
+		t.Errorf("the kernel found %s errors", count)
 	}
 	t.Run("kept", func(t *testing.T) { r.kept(t, mount(t, file)) })
 }
 
-// kept: what the writer did not touch, under this name or another, is as it was.
+// kept checks that files that the writer did not touch, under any name, are
+// unchanged.
 func (r rich) kept(t *testing.T, root string) {
 	got, want, now := map[string]facts{}, map[string]facts{}, readTree(t, root)
 	for path, f := range r.tree {
@@ -42,7 +43,7 @@ func (r rich) kept(t *testing.T, root string) {
 		}
 	}
 	if len(want) < 400 {
-		t.Errorf("only %d paths were looked at", len(want))
+		t.Errorf("only %d paths were checked", len(want))
 	}
 	sameTree(t, got, want)
 }
@@ -60,7 +61,7 @@ func (w writer) must(err error) {
 	}
 }
 
-// create makes files, gives half of them another name and removes the rest.
+// create creates files, renames them and removes half of them.
 func (w writer) create(files int, dirs ...string) {
 	for i := range files {
 		dir := filepath.Join(w.root, dirs[i%len(dirs)])
@@ -73,7 +74,7 @@ func (w writer) create(files int, dirs ...string) {
 	}
 }
 
-// each calls a function with all that a directory holds.
+// each calls change for every file in the directories.
 func (w writer) each(dirs []string, change func(i int, path string, st unix.Stat_t)) {
 	for _, dir := range dirs {
 		for i, name := range list(w.t, filepath.Join(w.root, dir)) {
@@ -85,7 +86,7 @@ func (w writer) each(dirs []string, change func(i int, path string, st unix.Stat
 	}
 }
 
-// grow appends to files, and fills holes.
+// grow appends to files and fills holes.
 func (w writer) grow(dirs ...string) {
 	w.each(dirs, func(_ int, path string, st unix.Stat_t) {
 		if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -98,11 +99,11 @@ func (w writer) grow(dirs ...string) {
 			_, err = f.WriteAt(smallNoise(1, 9000), at)
 			w.must(err)
 		}
-		w.must(f.Sync()) // or the kernel would merge it all before it writes
+		w.must(f.Sync()) // otherwise the kernel merges the writes
 	})
 }
 
-// attributes adds to some sets of attributes, and takes others away.
+// attributes adds attributes to some files and removes those of others.
 func (w writer) attributes(dirs ...string) {
 	w.each(dirs, func(i int, path string, _ unix.Stat_t) {
 		if i%3 > 0 {
@@ -115,7 +116,7 @@ func (w writer) attributes(dirs ...string) {
 	})
 }
 
-// xattrsOf are the attributes of a file, by name.
+// xattrsOf returns the attributes of a file, by name.
 func xattrsOf(t testing.TB, path string) map[string]string {
 	t.Helper()
 	f, all := facts{}, map[string]string{}
@@ -128,7 +129,7 @@ func xattrsOf(t testing.TB, path string) map[string]string {
 	return all
 }
 
-// halve removes every second name.
+// halve removes every second file.
 func (w writer) halve(dirs ...string) {
 	w.each(dirs, func(i int, path string, st unix.Stat_t) {
 		if i%2 == 0 && st.Mode&unix.S_IFMT != unix.S_IFDIR {

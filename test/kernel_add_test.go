@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// kernelRecord is what banger-kernel show --json prints.
+// A kernelRecord is the output of banger-kernel show --json.
 type kernelRecord struct {
 	Name, Path, Distro, Arch, Release, Source string
 	SHA256                                    map[string]string
@@ -26,9 +26,9 @@ func (u user) showKernel(t testing.TB, name string) (k kernelRecord) {
 	return k
 }
 
-// TestKernelAdd takes one kernel from all that it can come in, as a user who is
-// not root: the parts are the same each time, and those that Debian's package
-// has.
+// TestKernelAdd adds one kernel in every form that it can come in, as an
+// ordinary user: the parts are the same each time, and those of Debian's
+// package.
 func TestKernelAdd(t *testing.T) {
 	need(t, "dpkg-deb", "xz", "zstd", "gzip")
 	u := newUser(t, nobody)
@@ -48,7 +48,7 @@ func TestKernelAdd(t *testing.T) {
 	output(t, exec.Command("chmod", "-R", "a+rX", filepath.Join(u.home, "layout")))
 	output(t, u.command("sh", "-c", "banger-flatten layout:1 | banger-kernel add bundle"))
 	u.isDebian61(t, "bundle")
-	u.looksAfterKernels(t)
+	u.managesKernels(t)
 	u.alone(t)
 }
 
@@ -56,7 +56,7 @@ func (u user) kernels(name string) string {
 	return filepath.Join(u.home, ".local/state/banger/kernels", name)
 }
 
-// isDebian61 compares a kernel's parts with the package's, unpacked.
+// isDebian61 compares a kernel's parts with the unpacked package.
 func (u user) isDebian61(t *testing.T, name string) {
 	t.Helper()
 	k := u.showKernel(t, name)
@@ -73,7 +73,7 @@ func (u user) isDebian61(t *testing.T, name string) {
 	u.kernelSums(t, k)
 }
 
-// kernelSums lets sha256sum judge the sums of a record.
+// kernelSums compares the sums of a record with sha256sum's.
 func (u user) kernelSums(t *testing.T, k kernelRecord) {
 	t.Helper()
 	sums := map[string]string{}
@@ -87,14 +87,14 @@ func (u user) kernelSums(t *testing.T, k kernelRecord) {
 		sums[part], _, _ = strings.Cut(output(t, cmd), " ")
 	}
 	if !maps.Equal(sums, k.SHA256) {
-		t.Errorf("%s: sums %v, the record says %v", k.Name, sums, k.SHA256)
+		t.Errorf("%s: sums %v, in the record %v", k.Name, sums, k.SHA256)
 	}
 }
 
-// looksAfterKernels lists, replaces and removes.
-func (u user) looksAfterKernels(t *testing.T) {
+// managesKernels replaces, lists and removes kernels.
+func (u user) managesKernels(t *testing.T) {
 	if o := finish(t, u.command("banger-kernel", "add", "files", "files")); o.code != 73 || !strings.Contains(o.stderr, "exists\nhint: -f replaces it") {
-		t.Errorf("over a kernel that is there: exit %d, %s", o.code, o.stderr)
+		t.Errorf("over an existing kernel: exit %d, %s", o.code, o.stderr)
 	}
 	output(t, u.command("banger-kernel", "add", "-f", "files", "files"))
 	first := output(t, u.command("banger-kernel", "show", "files"))
@@ -102,7 +102,7 @@ func (u user) looksAfterKernels(t *testing.T) {
 		t.Errorf("initrd: %s", path)
 	}
 	if again := output(t, u.command("banger-kernel", "show", "files")); withoutTime(again) != withoutTime(first) {
-		t.Errorf("the same initrd has other bytes:\n%s\n%s", first, again)
+		t.Errorf("the initrd is not reproducible:\n%s\n%s", first, again)
 	}
 	output(t, u.command("banger-kernel", "rm", "data.tar", "data.tar.gz", "data.tar.xz"))
 	var names []string
@@ -111,21 +111,21 @@ func (u user) looksAfterKernels(t *testing.T) {
 	}
 	deb := strings.ReplaceAll(filepath.Base(only(t, filepath.Join(u.home, "*.deb"))), "_", "-")
 	if got, want := strings.Join(names, " "), "NAME bundle data.tar.zst files "+deb; got != want {
-		t.Errorf("listed: %s, not %s", got, want)
+		t.Errorf("listed %s, want %s", got, want)
 	}
 	if o := finish(t, u.command("banger-kernel", "path", "data.tar")); o.code != 66 {
-		t.Errorf("the path of a kernel that was removed: exit %d, %s", o.code, o.stdout)
+		t.Errorf("the path of a removed kernel: exit %d, %s", o.code, o.stdout)
 	}
 }
 
-// withoutTime leaves out when a kernel was added.
+// withoutTime cuts a record before the time of the addition.
 func withoutTime(record string) string {
 	before, _, _ := strings.Cut(record, `"added"`)
 	return before
 }
 
-// alone: the kernel's file by itself is a kernel, as far as that goes; none and
-// several are an error that leaves nothing.
+// alone checks that a kernel file without modules can be added, and that none
+// or several are an error that leaves nothing.
 func (u user) alone(t *testing.T) {
 	output(t, u.command("sh", "-c", `mkdir none two && cp files/boot/vmlinuz-* two && for v in files/boot/vmlinuz-*; do
 		sed 's/-cloud-amd64/-cloud-amd65/' "$v" >two/vmlinuz-other; done; : >none/vmlinuz; : >empty`))
@@ -136,9 +136,9 @@ func (u user) alone(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", source, o.code, o.stderr)
 		}
 	}
-	// Its drivers are modules, and it has none: nobody could boot it.
-	only := "files/boot/vmlinuz-" + filepath.Base(only(t, filepath.Join(u.home, "files/lib/modules/*")))
-	output(t, u.command("banger-kernel", "add", "alone", only))
+	// It cannot boot: its drivers are modules.
+	vmlinuz := "files/boot/vmlinuz-" + filepath.Base(only(t, filepath.Join(u.home, "files/lib/modules/*")))
+	output(t, u.command("banger-kernel", "add", "alone", vmlinuz))
 	if k := u.showKernel(t, "alone"); len(k.SHA256) != 2 || k.SHA256["vmlinux"] == "" || k.SHA256["bzImage"] == "" {
 		t.Errorf("%+v", k)
 	}
@@ -147,8 +147,8 @@ func (u user) alone(t *testing.T) {
 	}
 }
 
-// TestKernelDebian: the script gets the distribution's kernel, and what one
-// user is given, root and everybody else are.
+// TestKernelDebian checks that the script gets the distribution's kernel, the
+// same for root as for other users.
 func TestKernelDebian(t *testing.T) {
 	need(t, "apt-get", "dpkg-deb")
 	dependency(t, kernel612)
@@ -159,7 +159,7 @@ func TestKernelDebian(t *testing.T) {
 			t.Errorf("printed %q", got)
 		}
 		if o := finish(t, u.command("banger", "kernel", "debian", "newer", kernel612)); o.code != 73 || !hinted(o.stderr) {
-			t.Errorf("over a kernel that is there: exit %d, %s", o.code, o.stderr)
+			t.Errorf("over an existing kernel: exit %d, %s", o.code, o.stderr)
 		}
 		if o := finish(t, u.command("banger", "kernel", "debian", "none", "linux-image-none")); o.code != 66 || !hinted(o.stderr) {
 			t.Errorf("no such package: exit %d, %s", o.code, o.stderr)
@@ -168,12 +168,12 @@ func TestKernelDebian(t *testing.T) {
 		noLeftovers(t, u)
 	}
 	if len(sums[0]) != 5 || !maps.Equal(sums[0], sums[1]) {
-		t.Errorf("nobody has %v, root %v", sums[0], sums[1])
+		t.Errorf("an ordinary user has %v, root %v", sums[0], sums[1])
 	}
 }
 
-// TestKernelDebianFails: what is wrong with the name is said before anything is
-// downloaded, and what has failed, in whose words, when that has.
+// TestKernelDebianFails checks that a bad name is an error before the
+// download, and that a failed download is reported in apt-get's words.
 func TestKernelDebianFails(t *testing.T) {
 	need(t, "apt-get", "dpkg-deb")
 	dependency(t, kernel612)
@@ -202,6 +202,6 @@ func TestKernelDebianFails(t *testing.T) {
 		noLeftovers(t, u)
 	}
 	if _, err := os.Stat(filepath.Join(u.home, "downloaded")); err == nil {
-		t.Error("downloaded in vain")
+		t.Error("downloaded despite the error")
 	}
 }

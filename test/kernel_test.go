@@ -10,24 +10,24 @@ import (
 	"testing"
 )
 
-// The packages that stand for Debian's kernels for virtual machines: the
-// distribution's own, compressed by lz4, its drivers for virtio and vsock in
-// modules; and a newer one, compressed by zstd, its modules by xz.
+// Metapackages of Debian's kernels for virtual machines: the release's own,
+// compressed by lz4, with its virtio and vsock drivers in modules; and a newer
+// one, compressed by zstd, its modules by xz.
 const (
 	kernel61  = "linux-image-cloud-amd64"
 	kernel612 = "linux-image-6.12-cloud-amd64"
 )
 
-// kernelPackage is the Debian package of the kernel that another stands for,
-// downloaded once and kept in the user's cache directory.
-func kernelPackage(t testing.TB, standsFor string) string {
+// kernelPackage returns the path of the kernel package that a metapackage
+// depends on, downloaded once and kept in the user's cache directory.
+func kernelPackage(t testing.TB, metapackage string) string {
 	t.Helper()
 	need(t, "apt-cache", "apt-get")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := dependency(t, standsFor)
+	name := dependency(t, metapackage)
 	dir := filepath.Join(cache, "banger-test", "kernels")
 	pattern := filepath.Join(dir, name+"_*.deb")
 	if found, _ := filepath.Glob(pattern); len(found) == 0 {
@@ -36,23 +36,23 @@ func kernelPackage(t testing.TB, standsFor string) string {
 	return only(t, pattern)
 }
 
-// dependency is the package with the kernel in it, which changes with each ABI.
-func dependency(t testing.TB, standsFor string) string {
+// dependency returns the name of that package, which changes with each ABI.
+func dependency(t testing.TB, metapackage string) string {
 	t.Helper()
-	depends, _ := exec.Command("apt-cache", "depends", standsFor).CombinedOutput()
+	depends, _ := exec.Command("apt-cache", "depends", metapackage).CombinedOutput()
 	for _, word := range strings.Fields(string(depends)) {
-		if strings.HasPrefix(word, "linux-image-") && word != standsFor {
+		if strings.HasPrefix(word, "linux-image-") && word != metapackage {
 			return word
 		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("apt knows no %s:\n%s", standsFor, depends)
+		t.Fatalf("no package %s:\n%s", metapackage, depends)
 	}
-	t.Skipf("apt knows no %s", standsFor)
+	t.Skipf("no package %s", metapackage)
 	return ""
 }
 
-// download leaves a package in dir: all of it or nothing.
+// download puts a package into dir, whole or not at all.
 func download(t testing.TB, name, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -72,17 +72,17 @@ func download(t testing.TB, name, dir string) {
 	}
 }
 
-// only is the one path that a pattern finds.
+// only returns the one path that a pattern matches.
 func only(t testing.TB, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(pattern)
 	if err != nil || len(found) != 1 {
-		t.Fatalf("%s: %q, not one; %v", pattern, found, err)
+		t.Fatalf("%s: matches %q, want one; %v", pattern, found, err)
 	}
 	return found[0]
 }
 
-// copyHome copies a file to where the user can read it.
+// copyHome copies a file to the user's home.
 func (u user) copyHome(t testing.TB, path string) string {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -96,9 +96,9 @@ func (u user) copyHome(t testing.TB, path string) string {
 	return to
 }
 
-// addKernel adds Debian's kernel under a name, and returns its directory.
-func (u user) addKernel(t testing.TB, name, standsFor string) string {
+// addKernel adds Debian's kernel under a name and returns its directory.
+func (u user) addKernel(t testing.TB, name, metapackage string) string {
 	t.Helper()
-	deb := u.copyHome(t, kernelPackage(t, standsFor))
+	deb := u.copyHome(t, kernelPackage(t, metapackage))
 	return output(t, u.command("banger", "kernel", "add", name, deb))
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// An entry is one of a layer's archive. Those without an mtime get one that no
-// other entry has, to the nanosecond.
+// An entry is an entry of a layer's archive. An entry without an mtime gets a
+// unique one, to the nanosecond.
 type entry struct {
 	tar.Header
 	data string
@@ -41,12 +41,13 @@ func device(kind byte, name string, major, minor int64) entry {
 	return entry{tar.Header{Typeflag: kind, Name: name, Mode: 0o660, Devmajor: major, Devminor: minor}, ""}
 }
 
-// whiteout removes name from the layers below; opaque empties a directory.
+// whiteout removes name from the layers below.
 func whiteout(name string) entry {
 	dir, base := filepath.Split(name)
 	return file(dir+".wh."+base, "")
 }
 
+// opaque makes a directory opaque.
 func opaque(dir string) entry { return file(dir+"/.wh..wh..opq", "") }
 
 func (e entry) mode(mode int64) entry { e.Mode = mode; return e }
@@ -94,8 +95,8 @@ func writeLayer(t testing.TB, dir string, n int, entries []entry) string {
 // netRaw is ping's security.capability: version 2, effective, cap_net_raw.
 const netRaw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// acl is an access list as the system call and archives have it: the file's
-// owner may write, the user may read, and nobody else.
+// acl returns an ACL as stored by setxattr(2) and archives: the file's owner
+// may read and write, the user may read, and others may not.
 func acl(uid uint32) string {
 	const none = ^uint32(0)
 	list := binary.LittleEndian.AppendUint32(nil, 2)
@@ -110,19 +111,19 @@ func acl(uid uint32) string {
 	return string(list)
 }
 
-// zeros and ones are blocks of four KiB.
+// zeros and ones return blocks of 4 KiB.
 func zeros(blocks int) string { return strings.Repeat("\x00", blocks<<12) }
 func ones(blocks int) string  { return strings.Repeat("\xff", blocks<<12) }
 
-// oddNames are bytes that quoting, printing and text formats trip over.
+// oddNames have bytes that quoting, printing and text formats get wrong.
 var oddNames = []string{
 	"a space", "trailing ", " leading", "new\nline", `quo"te`, "quo'te", `back\slash`, "tab\t", "\x01\x7f",
 	"latin1-\xe9", "\xff\xfe", "utf8-é", "-dash", "#hash", "*?[glob]", "$HOME", "a=b", `\040`, "x.wh.y", "...",
 	strings.Repeat("n", 255),
 }
 
-// added is the second layer: all that one entry can say, and what the layers
-// above it change.
+// added is the second layer: everything that an entry can describe, and files
+// that the layers above change.
 func added() []entry {
 	layer := []entry{
 		directory("opt/x").owner(7, 8),
@@ -168,8 +169,8 @@ func added() []entry {
 	return layer
 }
 
-// changed is the third layer: every kind of node over every other, whiteouts,
-// and names that go through the symlinks of the layers below.
+// changed is the third layer: every type of file over every other, whiteouts,
+// and paths through symlinks of the layers below.
 func changed() []entry {
 	return []entry{
 		whiteout("opt/x/gone"), whiteout("opt/x/gone.d"), whiteout("opt/x/never-there"), whiteout("usr/share/doc/sudo"),
@@ -188,7 +189,7 @@ func changed() []entry {
 	}
 }
 
-// changedAgain is the fourth layer: what the third did is no end.
+// changedAgain is the fourth layer: it changes what the third did.
 func changedAgain() []entry {
 	return []entry{
 		whiteout("opt/x/file-dir"), whiteout("opt/x/links/b"),

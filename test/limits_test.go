@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLimits: as many names of one file and as many directories in one as ext4
-// takes, and then some: directories have no limit, their count of links does.
+// TestLimits makes as many hard links and subdirectories as ext4 allows, and
+// more directories than their link count can hold.
 func TestLimits(t *testing.T) {
 	needRoot(t)
 	if !judged.whole {
@@ -35,7 +35,7 @@ func TestLimits(t *testing.T) {
 	root := mount(t, imageOf(t, source))
 	sameTree(t, readTree(t, filepath.Join(root, "dirs")), readTree(t, dir))
 	sameTree(t, readTree(t, filepath.Join(root, "links")), readTree(t, one))
-	for name, want := range map[string]uint64{"dirs": 1, "links/0": links} { // 1: nobody knows how many
+	for name, want := range map[string]uint64{"dirs": 1, "links/0": links} { // 1: too many to count
 		var st unix.Stat_t
 		if err := unix.Stat(filepath.Join(root, name), &st); err != nil || st.Nlink != want {
 			t.Errorf("%s: %d links, want %d, %v", name, st.Nlink, want, err)
@@ -43,7 +43,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestTooManyLinks: one name more than ext4 takes is refused, by name.
+// TestTooManyLinks checks that one hard link more than ext4's limit is
+// refused, by name.
 func TestTooManyLinks(t *testing.T) {
 	needRoot(t)
 	if !judged.whole {
@@ -53,16 +54,16 @@ func TestTooManyLinks(t *testing.T) {
 	link(t, filepath.Join(source, "links"), 65001)
 	u := newUser(t, 0)
 	cmd := u.mkext4(source, "-o", "x.ext4")
-	said, err := cmd.CombinedOutput()
-	if err == nil || cmd.ProcessState.ExitCode() != 65 || !strings.Contains(string(said), "./links/") {
-		t.Errorf("%v: %s", err, said)
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != 65 || !strings.Contains(string(out), "./links/") {
+		t.Errorf("%v: %s", err, out)
 	}
 	if names := list(t, u.home); len(names) > 0 {
 		t.Errorf("left behind: %q", names)
 	}
 }
 
-// link makes a directory of so many names of one file.
+// link creates a directory of hard links of one file.
 func link(t testing.TB, dir string, names int) {
 	t.Helper()
 	first := filepath.Join(dir, "0")

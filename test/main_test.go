@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package test runs banger as its users do: the built tools, the scripts, a
-// real registry, real images. Other programs judge what comes out.
+// Package test runs banger as its users do: the installed tools and scripts, a
+// real registry and real images. Other programs check the results.
 package test
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// bin holds the built tools and the scripts, as `make install` would lay them
-// out; every test runs them from there.
+// bin is the directory of the tools and scripts, installed by `make install`;
+// every test runs them from there.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = filepath.Join(dir, "bin")
-	// Everybody's, so that the unprivileged user can run what is in it.
+	// The unprivileged user must be able to run the tools.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -46,15 +46,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// loginPath is what an ordinary user of Debian has: no /usr/sbin, so mkfs.ext4
-// is not in it.
+// loginPath is the PATH of an ordinary user of Debian: without /usr/sbin,
+// where mkfs.ext4 is.
 const loginPath = "/usr/local/bin:/usr/bin:/bin"
 
-// nobody is an unprivileged user and group of no name.
+// nobody is the id of an unprivileged user and group without a name.
 const nobody = 54321
 
-// need skips the test when one of the programs is missing, and fails it where
-// nothing may be skipped (CI=true).
+// need skips the test if a program is missing, or fails it if CI=true.
 func need(t testing.TB, programs ...string) {
 	t.Helper()
 	var missing []string
@@ -72,8 +71,7 @@ func need(t testing.TB, programs ...string) {
 	}
 }
 
-// needRoot skips the test for an ordinary user, and fails it where nothing may
-// be skipped.
+// needRoot skips the test for an ordinary user, or fails it if CI=true.
 func needRoot(t testing.TB) {
 	t.Helper()
 	switch {
@@ -85,7 +83,8 @@ func needRoot(t testing.TB) {
 	}
 }
 
-// which finds a program in PATH, then where system tools are kept.
+// which returns the path of a program in PATH or the system directories, or
+// "".
 func which(program string) string {
 	if p, err := exec.LookPath(program); err == nil {
 		return p
@@ -104,8 +103,8 @@ type user struct {
 	id   uint32
 }
 
-// newUser makes a home below a fresh directory. The user is an unprivileged
-// one when the tests run as root and id is not 0, else whoever runs them.
+// newUser creates a user with a new home: the one with the id if the tests run
+// as root, else the one who runs the tests.
 func newUser(t testing.TB, id uint32) user {
 	t.Helper()
 	home, err := os.MkdirTemp("/var/tmp", "banger-test-home-")
@@ -121,7 +120,7 @@ func newUser(t testing.TB, id uint32) user {
 	return user{home, id}
 }
 
-// command is a program as the user would start it.
+// command returns a program as the user would start it.
 func (u user) command(name string, args ...string) *exec.Cmd {
 	path := loginPath
 	if os.Getuid() == 0 && u.id == 0 {
@@ -139,7 +138,8 @@ func (u user) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// output runs a command that must succeed and returns what it printed.
+// output runs a command that must succeed and returns its standard output
+// without trailing newlines.
 func output(t testing.TB, cmd *exec.Cmd) string {
 	t.Helper()
 	var stderr strings.Builder

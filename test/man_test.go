@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// TestMan holds each man page against mandoc's lint and against the tool: its
-// list has the flags of --help and no others, and each of them is used in some
-// session of the page, as a flag exists only if a session cannot be typed
-// without it. That does not bind --help and --version, which are custom.
+// TestMan checks each man page with mandoc's lint and against the tool: it
+// lists exactly the flags of --help, and each is used in some session of the
+// page, as a flag exists only if a session needs it. --help and --version are
+// exempt.
 func TestMan(t *testing.T) {
 	need(t, "mandoc")
 	for _, file := range manPages(t) {
@@ -31,7 +31,7 @@ func TestMan(t *testing.T) {
 	}
 }
 
-// programOf is the program that a page is about, "" if it is about none.
+// programOf returns the program that a page describes, or "".
 func programOf(page string) string {
 	base := filepath.Base(page)
 	name := strings.TrimSuffix(base, filepath.Ext(base))
@@ -44,20 +44,21 @@ func programOf(page string) string {
 	return ""
 }
 
-// libexec is where the programs of a guest like this host are installed.
+// libexec is the directory of the programs for a guest of the host's
+// architecture.
 func libexec() string { return filepath.Join(bin, "../libexec/banger", runtime.GOARCH) }
 
-// TestManPages: every tool that is installed has a page, every page a tool, and
-// all of them are installed.
+// TestManPages checks that every installed tool has a page and every page a
+// tool.
 func TestManPages(t *testing.T) {
 	tools := baseNames(t, filepath.Join(bin, "banger*"), "")
 	pages := baseNames(t, filepath.Join(bin, "../share/man/man1/*.1"), ".1")
 	if !slices.Equal(tools, pages) {
-		t.Errorf("installed are the tools %q and pages for %q", tools, pages)
+		t.Errorf("installed tools %q, pages %q", tools, pages)
 	}
 	guests := baseNames(t, filepath.Join(libexec(), "*"), "")
 	if pages := baseNames(t, filepath.Join(bin, "../share/man/man8/*.8"), ".8"); !slices.Equal(guests, pages) {
-		t.Errorf("installed are the guests' programs %q and pages for %q", guests, pages)
+		t.Errorf("installed guest programs %q, pages %q", guests, pages)
 	}
 	if _, err := os.Stat(filepath.Join(bin, "../share/man/man7/banger.7")); err != nil {
 		t.Error(err)
@@ -66,7 +67,7 @@ func TestManPages(t *testing.T) {
 
 var overview = regexp.MustCompile(`(?m)^\.It Xr (\S+) \d\n(.+)$`)
 
-// TestOverview: README's table of the tools is banger(7)'s.
+// TestOverview checks that README's table of the tools matches banger(7)'s.
 func TestOverview(t *testing.T) {
 	page, _, _ := strings.Cut(readPage(t, "../man/banger.7"), "\n.Sh PIPELINES\n")
 	want := "| tool | what it does |\n|---|---|\n"
@@ -78,7 +79,7 @@ func TestOverview(t *testing.T) {
 	}
 }
 
-// manPages lists the sources of all pages.
+// manPages returns the sources of all pages.
 func manPages(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../man/*.[178]")
@@ -88,8 +89,8 @@ func manPages(t *testing.T) []string {
 	return files
 }
 
-// baseNames returns the last elements of what a pattern matches, without a
-// suffix, sorted.
+// baseNames returns the sorted base names of the files that a pattern matches,
+// without a suffix.
 func baseNames(t *testing.T, pattern, suffix string) []string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -112,17 +113,17 @@ func readPage(t *testing.T, file string) string {
 	return string(page)
 }
 
-// lint lets mandoc judge the markup.
+// lint checks the markup with mandoc.
 func lint(t *testing.T, file string) {
 	t.Helper()
-	if said, err := exec.Command("mandoc", "-T", "lint", "-W", "warning", file).CombinedOutput(); err != nil {
-		t.Errorf("mandoc -T lint: %v\n%s", err, said)
+	if out, err := exec.Command("mandoc", "-T", "lint", "-W", "warning", file).CombinedOutput(); err != nil {
+		t.Errorf("mandoc -T lint: %v\n%s", err, out)
 	}
 }
 
 var xr = regexp.MustCompile(`(?m)^\.(?:It )?Xr (banger\S*) (\d)`)
 
-// references looks for the pages of banger that a page refers to.
+// references checks that the pages of banger that a page refers to exist.
 func references(t *testing.T, page string) {
 	t.Helper()
 	for _, m := range xr.FindAllStringSubmatch(page, -1) {
@@ -132,24 +133,24 @@ func references(t *testing.T, page string) {
 	}
 }
 
-// flags holds a page's list of flags, and its sessions, against --help's.
+// flags compares a page's list of flags, and its sessions, with --help.
 func flags(t *testing.T, page string, help []string) {
 	t.Helper()
 	if list := listedFlags(page); !slices.Equal(list, help) {
-		t.Errorf("the page lists %q, --help %q", list, help)
+		t.Errorf("the page lists %q, --help lists %q", list, help)
 	}
 	used := sessionWords(page)
 	for _, flag := range help {
 		custom := strings.HasSuffix(flag, "--help") || flag == "--version"
 		if !custom && !slices.ContainsFunc(strings.Split(flag, ", "), func(f string) bool { return slices.Contains(used, f) }) {
-			t.Errorf("%s: in no session of EXAMPLES", flag)
+			t.Errorf("%s: not used in EXAMPLES", flag)
 		}
 	}
 }
 
 var helpLine = regexp.MustCompile(`(?m)^ +((?:-\w, )?--[\w-]+) `)
 
-// helpFlags returns what --help lists after "Flags:", as in "-o, --output".
+// helpFlags returns the flags that --help lists, as in "-o, --output".
 func helpFlags(help string) []string {
 	_, list, _ := strings.Cut(help, "\nFlags:\n")
 	var found []string
@@ -161,7 +162,7 @@ func helpFlags(help string) []string {
 
 var item = regexp.MustCompile(`(?m)^\.It Fl (?:(\w) , )?(-[\w-]+)`)
 
-// listedFlags returns the flags of a page's lists, as helpFlags does.
+// listedFlags returns the flags of a page's lists, in the form of helpFlags.
 func listedFlags(page string) []string {
 	var found []string
 	for _, m := range item.FindAllStringSubmatch(page, -1) {
@@ -174,8 +175,8 @@ func listedFlags(page string) []string {
 	return found
 }
 
-// sessionWords returns the words that are typed in a page's EXAMPLES: those of
-// lines that start with a shell's prompt, $ or, to go on with a command, >.
+// sessionWords returns the words typed in a page's EXAMPLES: those of lines
+// that start with a shell's prompt $ or continuation prompt >.
 func sessionWords(page string) []string {
 	_, examples, _ := strings.Cut(page, "\n.Sh EXAMPLES\n")
 	examples, _, _ = strings.Cut(examples, "\n.Sh ")

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestGomtree: a reader of mtree(5) that is not banger's finds in the mounted
-// image all that rootfs.mtree says, and would find one word that is wrong.
+// TestGomtree checks the mounted image against rootfs.mtree with gomtree, an
+// independent reader of mtree(5), and that gomtree finds every wrong word.
 func TestGomtree(t *testing.T) {
 	needRoot(t)
 	need(t, "umoci", "mkfs.ext4", "e2fsck", "mount", "umount")
@@ -38,7 +38,7 @@ func TestGomtree(t *testing.T) {
 	}
 }
 
-// A misprint is one word of a manifest that another one takes the place of.
+// A misprint is a word of a manifest that is replaced by a wrong one.
 type misprint struct{ path, keyword, value, instead string }
 
 var misprints = []misprint{
@@ -54,7 +54,7 @@ var misprints = []misprint{
 	{`opt/x/odd/new\012line`, "size", "8", "9"},
 }
 
-// isFound: gomtree finds it, and nothing else.
+// isFound checks that gomtree finds the misprint and nothing else.
 func (m misprint) isFound(t *testing.T, gomtree, root, manifest string) {
 	t.Helper()
 	right := regexp.MustCompile(`(?m)^\./` + regexp.QuoteMeta(m.path) + ` .*$`).FindString(manifest)
@@ -68,9 +68,9 @@ func (m misprint) isFound(t *testing.T, gomtree, root, manifest string) {
 	}
 }
 
-// validate has gomtree hold a tree against a manifest, and returns what is not
-// as it says, but for the lost+found that mke2fs makes. Of devices gomtree knows
-// all but their numbers.
+// validate returns the differences that gomtree finds between a tree and a
+// manifest, but for the lost+found that mke2fs makes. gomtree does not check
+// device numbers.
 func validate(t *testing.T, gomtree, root, manifest string) (found []string) {
 	t.Helper()
 	file := filepath.Join(scratch(t), "mtree")
@@ -86,23 +86,24 @@ func validate(t *testing.T, gomtree, root, manifest string) (found []string) {
 	}
 	found = slices.Collect(strings.Lines(string(out)))
 	if err == nil && len(found) == 0 {
-		t.Error("gomtree does not miss lost+found: it has looked at nothing")
+		t.Error("gomtree does not report lost+found: it checked nothing")
 	}
 	return slices.DeleteFunc(found, func(line string) bool {
-		// The name of an attribute it ends at the first =, even in the tree.
+		// gomtree cuts attribute names at the first =, even in the tree.
 		return line == "\"lost+found\": unexpected path\n" || strings.HasPrefix(line, `"`+equals+`": keyword "xattr.user.a": `)
 	})
 }
 
-// What gomtree 0.7.0 compares as text, in the spelling that it would have
-// chosen, though mtree(5) leaves that open: a mode with one zero before it, and
-// a link's target with fewer bytes escaped.
+// gomtree 0.7.0 compares these as text, though mtree(5) leaves the spelling
+// open: a mode with one leading zero, and a link's target with fewer bytes
+// escaped.
 var (
 	octalMode   = regexp.MustCompile(` mode=0*(\d+)`)
 	escapedLink = regexp.MustCompile(` link=\S*\\(042|044|047|075|134|135)\S*`)
 )
 
-// gomtreesSpelling says what a manifest says as gomtree would, or not at all.
+// gomtreesSpelling returns a manifest in gomtree's spelling, without the links
+// that it cannot compare.
 func gomtreesSpelling(manifest string) string {
 	manifest = octalMode.ReplaceAllString(manifest, " mode=0$1")
 	manifest = strings.ReplaceAll(manifest, " mode=00 ", " mode=0 ")

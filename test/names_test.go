@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// misreadNames are those that some program takes for more than a name: e2fsprogs
-// for I/O options, mke2fs -d for a tar on standard input, others for options.
+// misreadNames are names that some program misreads: e2fsprogs for I/O
+// options, mke2fs -d for a tar on standard input, others for options.
 var misreadNames = []string{"q?offset=4096", "q?", "a b", "-x", "-", "%s%n", "a,b", "a=b", "[a]*", "LABEL=x", "too small", `q"'\`, "\xff"}
 
-// TestOddNames: whatever the file or the directory is called, the image is in the
-// file of that name, is whole, and holds the directory.
+// TestOddNames checks that the image of a directory with an odd name, or in a
+// file with one, is at the right path, whole, and holds the directory.
 func TestOddNames(t *testing.T) {
 	need(t, "mkfs.ext4", "e2fsck", "debugfs")
 	u := newUser(t, nobody)
@@ -60,8 +60,8 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// namesNothing: no argument of mkfs.ext4 is a path of the user's, which some of
-// its versions would misread.
+// namesNothing checks that no argument of mkfs.ext4 is a path of the user's,
+// which some versions misread.
 func (u user) namesNothing(t *testing.T) {
 	t.Helper()
 	place := u.place(t)
@@ -79,8 +79,8 @@ func (u user) namesNothing(t *testing.T) {
 	}
 }
 
-// holds: e2fsck finds an image whole, and debugfs the file in it. Both are given
-// a name that they do not misread.
+// holds checks an image with e2fsck and its /file with debugfs, through a link
+// with a plain name.
 func holds(t *testing.T, path string) {
 	t.Helper()
 	image := filepath.Join(scratch(t), "image")
@@ -93,14 +93,14 @@ func holds(t *testing.T, path string) {
 	}
 }
 
-// TestBootOddNames: nor is the disk of a machine taken for another file, whatever
-// it or the directory of its scratch is called.
+// TestBootOddNames checks that banger boot creates the right disk, whatever it
+// or TMPDIR is called.
 func TestBootOddNames(t *testing.T) {
 	need(t, "mkfs.ext4", "e2fsck", "debugfs", "resize2fs", "dumpe2fs")
 	u := newUser(t, nobody)
-	kernel := kernel(t, u.place(t))
+	dir := kernel(t, u.place(t))
 	output(t, u.command("sh", "-euc", `mkdir root && echo text >root/file && banger-mkext4 --size 32M root &&
-		banger-register --name app --kernel "$1/vmlinux" --initrd "$1/initrd.img" root.ext4`, "sh", kernel))
+		banger-register --name app --kernel "$1/vmlinux" --initrd "$1/initrd.img" root.ext4`, "sh", dir))
 	for _, name := range []string{"q?offset=4096", "q?", "a b", "-x", "%s%n", "LABEL=x"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(u.home, "in "+name)

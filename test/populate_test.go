@@ -13,23 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A filler is a way of banger-mkext4 to fill a filesystem.
+// A filler is a way of banger-mkext4 to populate a filesystem.
 type filler struct {
 	flags []string
-	whole bool // it keeps all that ext4 can hold
+	whole bool // keeps everything that ext4 can hold
 }
 
-// The fillers. mkfs.ext4 -d keeps no large attributes, no sockets and no second
-// name of a symlink, which is refused, and makes no index.
+// The fillers. mkfs.ext4 -d keeps no large attributes and no sockets, makes no
+// htree, and refuses hard links to symlinks.
 var (
 	byBanger = filler{whole: true}
 	byMkfs   = filler{flags: []string{"--populate=mkfs"}}
 )
 
-// judged is the one that the tests of what ext4 can hold are about.
+// judged is the filler under test.
 var judged = byBanger
 
-// inBothModes runs a test with each filler as the judged one.
+// inBothModes runs a test with each filler under test.
 func inBothModes(t *testing.T, test func(t *testing.T)) {
 	for name, f := range map[string]filler{"direct": byBanger, "mkfs": byMkfs} {
 		t.Run(name, func(t *testing.T) {
@@ -40,28 +40,29 @@ func inBothModes(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// mkext4 is the command that makes an image of a bundle or a directory.
+// mkext4 returns the command that makes an image of a bundle or a directory.
 func (u user) mkext4(dir string, flags ...string) *exec.Cmd {
 	return u.command("banger-mkext4", slices.Concat(judged.flags, flags, []string{dir})...)
 }
 
-// imageOf makes an image of a directory, as whoever runs the tests, in a place
-// of its own. e2fsck must have no word to say of it.
+// imageOf makes an image of a directory, as the user who runs the tests. It
+// must pass e2fsck.
 func imageOf(t testing.TB, dir string) string {
 	t.Helper()
 	need(t, "mkfs.ext4", "e2fsck")
 	u := newUser(t, uint32(os.Getuid()))
 	image := output(t, u.mkext4(dir, "-o", filepath.Join(u.home, "rootfs.ext4")))
-	clean(t, image)
+	fsck(t, image)
 	return image
 }
 
-func clean(t testing.TB, ext4 string) {
+// fsck fails the test unless e2fsck accepts an image.
+func fsck(t testing.TB, ext4 string) {
 	t.Helper()
 	output(t, exec.Command(which("e2fsck"), "-fn", ext4))
 }
 
-// copyOf is a copy to write to, as sparse as the image.
+// copyOf returns a writable copy of an image, as sparse as the image.
 func copyOf(t testing.TB, ext4 string) string {
 	t.Helper()
 	file := filepath.Join(memory(t), "copy.ext4")
@@ -69,8 +70,8 @@ func copyOf(t testing.TB, ext4 string) string {
 	return file
 }
 
-// kernelFS is a filesystem that the kernel itself is to fill, always the same
-// way. It takes every attribute, and is as large as it is only in name.
+// kernelFS returns an empty filesystem for the kernel to fill, reproducibly.
+// It takes every attribute, and is sparse.
 func kernelFS(t testing.TB) string {
 	t.Helper()
 	need(t, "mkfs.ext4")
@@ -81,11 +82,11 @@ func kernelFS(t testing.TB) string {
 	return file
 }
 
-// hashSeed decides into how many blocks the kernel splits a directory.
+// hashSeed determines how the kernel splits directories.
 const hashSeed = "01234567-89ab-cdef-0123-456789abcdef"
 
-// mountWritable mounts an image for the kernel to write to; unmount ends that
-// before the test does. Inode tables that nobody needs stay unwritten.
+// mountWritable mounts an image for writing. unmount unmounts it before the
+// test ends. Unused inode tables stay uninitialised.
 func mountWritable(t testing.TB, ext4 string) (root string, unmount func()) {
 	t.Helper()
 	needRoot(t)
@@ -102,21 +103,21 @@ func mountWritable(t testing.TB, ext4 string) (root string, unmount func()) {
 	return dir, unmount
 }
 
-// kernelsCopy is a directory as the kernel lays it out, copied by cp(1), zero
-// blocks as holes, and mounted again so that all of it comes from disk.
+// kernelsCopy copies a directory with cp(1) to the kernel's ext4, zero blocks
+// as holes, and mounts it again so that everything is read from disk.
 func kernelsCopy(t testing.TB, dir string) string {
 	t.Helper()
 	file := kernelFS(t)
 	root, unmount := mountWritable(t, file)
-	said, err := exec.Command("cp", "-a", "--sparse=always", dir, filepath.Join(root, "tree")).CombinedOutput()
-	if err != nil || len(said) > 0 {
-		t.Fatalf("cp -a: %v\n%s", err, said)
+	out, err := exec.Command("cp", "-a", "--sparse=always", dir, filepath.Join(root, "tree")).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Fatalf("cp -a: %v\n%s", err, out)
 	}
 	unmount()
 	return filepath.Join(mount(t, file), "tree")
 }
 
-// generated is a tree that a seed decides, on a filesystem of its own.
+// generated returns a random tree on a filesystem of its own.
 func generated(t testing.TB, seed uint64) string {
 	t.Helper()
 	root, _ := mountWritable(t, kernelFS(t))
@@ -125,8 +126,8 @@ func generated(t testing.TB, seed uint64) string {
 	return dir
 }
 
-// memory is a filesystem in memory: none of ext4's limits, and no disk to wait
-// for, however often the kernel syncs what is in it.
+// memory returns a directory on a new tmpfs: it has none of ext4's limits, and
+// syncing it is fast.
 func memory(t testing.TB) string {
 	t.Helper()
 	needRoot(t)

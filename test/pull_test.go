@@ -17,9 +17,9 @@ import (
 	"testing"
 )
 
-// TestPull is the main promise: one command, as an ordinary user, makes of a
-// real image in a real registry a file system that holds what root would have
-// unpacked.
+// TestPull checks the main promise: one command, run by an ordinary user,
+// turns a real image in a real registry into a filesystem that holds what root
+// would have unpacked.
 func TestPull(t *testing.T) {
 	needRoot(t)
 	need(t, "e2fsck", "dumpe2fs", "mount", "umount")
@@ -41,8 +41,8 @@ func TestPull(t *testing.T) {
 	t.Run("same bytes", func(t *testing.T) { checkSameBytes(t, u, ext4, ref) })
 }
 
-// evident makes sure that umoci and the host kept what the test is about; that
-// banger's tree is equal would else say little.
+// evident checks that umoci and the host kept what the test is about;
+// otherwise an equal tree would prove little.
 func evident(t *testing.T, tree map[string]facts) {
 	t.Helper()
 	for _, c := range []struct{ path, fact, want string }{
@@ -67,13 +67,13 @@ func evident(t *testing.T, tree map[string]facts) {
 		{"opt/x/odd/latin1-\xe9", "type", "file"},
 	} {
 		if got := tree[c.path][c.fact]; got != c.want {
-			t.Fatalf("umoci's tree is no judge: %q: %s is %q, want %q", c.path, c.fact, got, c.want)
+			t.Fatalf("umoci's tree cannot be compared: %q: %s is %q, want %q", c.path, c.fact, got, c.want)
 		}
 	}
 }
 
-// checkPublished: the image is where it belongs, under the name its reference
-// gives, and nothing else was left behind.
+// checkPublished checks that the image is in place, under the name of its
+// reference, and that nothing else is left.
 func checkPublished(t *testing.T, u user, dir, ref string) {
 	if want := filepath.Join(u.home, ".local/state/banger/images/acme-debian-bookworm"); dir != want {
 		t.Errorf("printed %s, want %s", dir, want)
@@ -84,7 +84,7 @@ func checkPublished(t *testing.T, u user, dir, ref string) {
 	var listed struct{ Name, Reference string }
 	fromJSON(t, output(t, u.command("banger-image", "list", "--json")), &listed)
 	if listed.Name != "acme-debian-bookworm" || listed.Reference != ref {
-		t.Errorf("banger-image list --json says %+v", listed)
+		t.Errorf("banger-image list --json printed %+v", listed)
 	}
 	if fi, err := os.Stat(filepath.Join(dir, "rootfs.ext4")); err != nil || fi.Mode() != 0o444 {
 		t.Errorf("rootfs.ext4: %v %v, want a file of mode 0444", fi.Mode(), err)
@@ -95,7 +95,8 @@ func checkPublished(t *testing.T, u user, dir, ref string) {
 	noLeftovers(t, u)
 }
 
-// noLeftovers: nothing under the user's home has a temporary name.
+// noLeftovers fails the test if a file below the user's home has a temporary
+// name.
 func noLeftovers(t *testing.T, u user) {
 	t.Helper()
 	err := filepath.WalkDir(u.home, func(path string, _ fs.DirEntry, err error) error {
@@ -110,7 +111,7 @@ func noLeftovers(t *testing.T, u user) {
 	}
 }
 
-// A record is what the test holds image.json to.
+// A record is the part of image.json that the test checks.
 type record struct {
 	Version                     int
 	Reference, Digest, Platform string
@@ -126,8 +127,8 @@ type record struct {
 	}
 }
 
-// checkRecord compares config.json and image.json, but for its clock, with
-// what skopeo, umoci and dumpe2fs say.
+// checkRecord compares config.json and image.json, but for the time, with the
+// output of skopeo, umoci and dumpe2fs.
 func checkRecord(t *testing.T, dir, ref string, tree map[string]facts) {
 	rawConfig := inspect(t, "docker://"+ref, "--config")
 	if got := read(t, filepath.Join(dir, "config.json")); got != rawConfig {
@@ -152,17 +153,17 @@ func checkRecord(t *testing.T, dir, ref string, tree map[string]facts) {
 	want.Ext4.FreeInodes = super.number(t, "Free inodes")
 	want.Ext4.SHA256, want.Ext4.Mkfs = hash(t, ext4), mkfsVersion(t)
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("image.json says\n%+v, want\n%+v", got, want)
+		t.Errorf("image.json is\n%+v, want\n%+v", got, want)
 	}
 }
 
-// digestOf is the digest of the manifest that a registry has under ref.
+// digestOf returns the digest of a manifest in a registry.
 func digestOf(t testing.TB, ref string) string {
 	t.Helper()
 	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(inspect(t, "docker://"+ref))))
 }
 
-// mkfsVersion is the version of the host's e2fsprogs.
+// mkfsVersion returns the version of the host's e2fsprogs.
 func mkfsVersion(t testing.TB) string {
 	t.Helper()
 	need(t, "mkfs.ext4")
@@ -173,26 +174,26 @@ func mkfsVersion(t testing.TB) string {
 	return version
 }
 
-// versionOf is the version of a mkfs.ext4.
+// versionOf returns the version of a mkfs.ext4.
 func versionOf(mkfs string) (string, error) {
-	said, err := exec.Command(mkfs, "-V").CombinedOutput()
-	if words := strings.Fields(string(said)); err == nil && len(words) > 1 {
+	out, err := exec.Command(mkfs, "-V").CombinedOutput()
+	if words := strings.Fields(string(out)); err == nil && len(words) > 1 {
 		return words[1], nil
 	}
-	return "", fmt.Errorf("%s -V: %w\n%s", mkfs, err, said)
+	return "", fmt.Errorf("%s -V: %w\n%s", mkfs, err, out)
 }
 
-// features are what every image has, and no other.
+// features are the features of every image.
 const features = "64bit dir_index dir_nlink ext_attr extent extra_isize filetype flex_bg has_journal huge_file " +
 	"large_file metadata_csum resize_inode sparse_super"
 
-// checkFormat: the one format, at least 1 GiB, a quarter of the content and of
-// the inodes free, and sparse on the host.
+// checkFormat checks the features, the sizes (at least 1 GiB, with a quarter
+// of the content and of the inodes free) and that the file is sparse.
 func checkFormat(t *testing.T, ext4 string, want map[string]facts) {
 	super := dumpe2fs(t, ext4)
-	list := strings.Fields(super["Filesystem features"])
-	slices.Sort(list)
-	if got := strings.Join(list, " "); got != features {
+	got := strings.Fields(super["Filesystem features"])
+	slices.Sort(got)
+	if got := strings.Join(got, " "); got != features {
 		t.Errorf("features are\n%s, want\n%s", got, features)
 	}
 	for key, want := range map[string]int64{"Block size": 4096, "Inode size": 256, "Reserved block count": 0} {
@@ -202,7 +203,7 @@ func checkFormat(t *testing.T, ext4 string, want map[string]facts) {
 	}
 	_, blocks := content(t, want)
 	if free := super.number(t, "Free blocks"); free < blocks/4 {
-		t.Errorf("%d blocks free, of content %d", free, blocks)
+		t.Errorf("%d blocks free, %d of content", free, blocks)
 	}
 	if free, all := super.number(t, "Free inodes"), super.number(t, "Inode count"); free < (all-free)/4 {
 		t.Errorf("%d inodes free of %d", free, all)
@@ -212,14 +213,14 @@ func checkFormat(t *testing.T, ext4 string, want map[string]facts) {
 		t.Fatal(err)
 	}
 	if count := super.number(t, "Block count"); st.Size < 1<<30 || st.Size != count*4096 {
-		t.Errorf("the file has %d bytes, the file system %d blocks", st.Size, count)
+		t.Errorf("the file has %d bytes, the filesystem %d blocks", st.Size, count)
 	}
 	if st.Blocks*512 > blocks*4096+64<<20 {
 		t.Errorf("%d bytes on the host for %d blocks of content", st.Blocks*512, blocks)
 	}
 }
 
-// checkMounted lets the kernel read the image.
+// checkMounted compares the mounted image.
 func checkMounted(t *testing.T, ext4 string, want map[string]facts) {
 	root := mount(t, ext4)
 	got := readTree(t, root)
@@ -237,8 +238,8 @@ func checkMounted(t *testing.T, ext4 string, want map[string]facts) {
 	}
 }
 
-// checkCache: what banger fetched is a layout that skopeo copies the image out
-// of, and umoci unpacks it where it lies.
+// checkCache checks that skopeo copies the image from the cache, and umoci
+// unpacks it in place.
 func checkCache(t *testing.T, u user, ref string, want map[string]facts) {
 	line := output(t, u.command("banger-fetch", ref))
 	layout := filepath.Join(u.home, ".cache/banger/oci")
@@ -254,8 +255,8 @@ func checkCache(t *testing.T, u user, ref string, want map[string]facts) {
 	sameTree(t, readTree(t, image{layout, name}.unpack(t)), want)
 }
 
-// checkSameBytes: neither the user, root included, nor the place, the umask,
-// the locale or the time zone show in the image.
+// checkSameBytes checks that the image does not depend on the user (root
+// included), directory, umask, locale or time zone.
 func checkSameBytes(t *testing.T, u user, ext4, ref string) {
 	want := hash(t, ext4)
 	root := output(t, newUser(t, 0).command("banger", "image", "pull", ref))
@@ -268,8 +269,8 @@ func checkSameBytes(t *testing.T, u user, ext4, ref string) {
 	}
 }
 
-// TestCompression: a tree is the same whether its layers came from a registry
-// with zstd or lie in a layout of umoci's with gzip.
+// TestCompression checks that zstd layers from a registry and gzip layers from
+// umoci's layout give the same tree.
 func TestCompression(t *testing.T) {
 	img, u := debian(t), newUser(t, uint32(os.Getuid()))
 	ref := startRegistry(t) + "/debian:zstd"

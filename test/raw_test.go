@@ -13,23 +13,23 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A rawLayer is a layer's blob as it is to lie in a layout, whatever it holds.
+// A rawLayer is a layer's blob, valid or not.
 type rawLayer struct {
 	blob []byte
-	diff digest.Digest // of what it holds uncompressed
+	diff digest.Digest // its DiffID
 }
 
-// rawArchive is a layer whose archive is not compressed.
+// rawArchive returns a layer of an uncompressed archive.
 func rawArchive(archive []byte) rawLayer { return rawLayer{archive, digest.FromBytes(archive)} }
 
-// A rawLayout is a layout written file by file: one that no other program would
-// write.
+// A rawLayout is a layout written file by file, as no other program would
+// write it.
 type rawLayout struct {
 	t   testing.TB
 	dir string
 }
 
-// rawImage writes a layout at dir, which must not exist, of one image.
+// rawImage writes a layout of one image at dir, which must not exist.
 func rawImage(t testing.TB, dir string, layers ...rawLayer) image {
 	t.Helper()
 	l := newRawLayout(t, dir)
@@ -88,7 +88,7 @@ func (l rawLayout) manifest(config v1.Descriptor, layers ...v1.Descriptor) v1.De
 	})
 }
 
-// index makes what a descriptor describes the layout's one image.
+// index writes an index.json with the descriptor as the layout's one image.
 func (l rawLayout) index(d v1.Descriptor) image {
 	l.t.Helper()
 	d.Annotations = map[string]string{v1.AnnotationRefName: "1"}

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// An image is an OCI image in a layout on disk, judged and moved about by
-// other people's tools.
+// An image is an OCI image in a layout on disk, for independent tools to check
+// and copy.
 type image struct {
 	dir, tag string
 }
 
-// String names the image as umoci and banger-flatten take it.
+// String returns the name of the image for umoci and banger-flatten.
 func (i image) String() string { return i.dir + ":" + i.tag }
 
-// makeImage lets umoci build a layout at dir, which must not exist, of
+// makeImage lets umoci create a layout at dir, which must not exist, of
 // uncompressed layer archives, the lowest first.
 func makeImage(t testing.TB, dir, tag string, layers ...string) image {
 	t.Helper()
@@ -37,8 +37,8 @@ func makeImage(t testing.TB, dir, tag string, layers ...string) image {
 	return i
 }
 
-// push lets skopeo copy the image to a registry, under name, which is a
-// repository and a tag. It returns the reference to pull.
+// push copies the image to a registry with skopeo, under name, a repository
+// and a tag. It returns the reference to pull.
 func (i image) push(t testing.TB, registry, name string) string {
 	t.Helper()
 	ref := registry + "/" + name
@@ -46,7 +46,7 @@ func (i image) push(t testing.TB, registry, name string) string {
 	return ref
 }
 
-// unpack lets umoci, as root, lay the image out below a new directory, and
+// unpack unpacks the image with umoci, as root, below a new directory, and
 // returns the root of the tree.
 func (i image) unpack(t testing.TB) string {
 	t.Helper()
@@ -57,15 +57,16 @@ func (i image) unpack(t testing.TB) string {
 	return filepath.Join(bundle, "rootfs")
 }
 
-// skopeo runs it without the host's signature policy, which may be missing.
+// skopeo runs skopeo without the host's signature policy, which may be
+// missing.
 func skopeo(t testing.TB, args ...string) string {
 	t.Helper()
 	need(t, "skopeo")
 	return output(t, exec.Command("skopeo", append([]string{"--insecure-policy"}, args...)...))
 }
 
-// inspect is the raw manifest, or with --config the config, of an image that
-// skopeo knows by this name.
+// inspect returns the raw manifest, or with --config the config, of an image
+// by skopeo's name.
 func inspect(t testing.TB, name string, flags ...string) string {
 	t.Helper()
 	need(t, "skopeo")
@@ -77,7 +78,8 @@ func inspect(t testing.TB, name string, flags ...string) string {
 	return string(out)
 }
 
-// scratch is a directory on disk, as /tmp may be RAM or lack user xattrs.
+// scratch returns a new directory on disk, as /tmp may be in memory or lack
+// user xattrs.
 func scratch(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/var/tmp", "banger-test-")
@@ -95,7 +97,7 @@ http: {addr: %q}
 `
 
 // startRegistry runs Debian's docker-registry until the test ends, empty and
-// without authentication, and returns its host:port on loopback.
+// without authentication. It returns its host:port on loopback.
 func startRegistry(t testing.TB) string {
 	t.Helper()
 	need(t, "docker-registry")
@@ -120,13 +122,13 @@ func startRegistry(t testing.TB) string {
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
 	if err := awaitRegistry(addr, ended); err != nil {
-		said, _ := os.ReadFile(log.Name())
-		t.Fatalf("docker-registry: %v\n%s", err, said)
+		out, _ := os.ReadFile(log.Name())
+		t.Fatalf("docker-registry: %v\n%s", err, out)
 	}
 	return addr
 }
 
-// freeAddr is a loopback address nobody listens on just now.
+// freeAddr returns a loopback address that no process listens on now.
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -137,7 +139,8 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// awaitRegistry returns once the registry answers, or says why it never will.
+// awaitRegistry waits until the registry answers. It fails if the registry
+// ends or does not answer in 20 seconds.
 func awaitRegistry(addr string, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -152,7 +155,7 @@ func awaitRegistry(addr string, ended <-chan struct{}) error {
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("ended at once")
+			return fmt.Errorf("exited")
 		case <-ctx.Done():
 			return err
 		case <-time.After(20 * time.Millisecond):

@@ -35,7 +35,7 @@ func TestSameBytes(t *testing.T) {
 	output(t, u.command("sh", "-c", `banger-fetch "$1" | banger-flatten -o rich.bundle`, "sh", ref))
 	bundle := filepath.Join(u.home, "rich.bundle")
 	image := output(t, u.mkext4(bundle))
-	clean(t, image)
+	fsck(t, image)
 	want := hash(t, image)
 
 	// Outside the bundle, and a directory each, as image.json goes there too.

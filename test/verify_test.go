@@ -27,7 +27,7 @@ func TestVerify(t *testing.T) {
 					banger-verify | banger-register --name x`
 				dir := output(t, u.command("sh", "-c", pipeline, "sh", ref, populate))
 				rootfs := filepath.Join(dir, "rootfs.ext4")
-				clean(t, rootfs)
+				fsck(t, rootfs)
 				u.agrees(t, dir)
 				u.agrees(t, rootfs)
 				u.agrees(t, "x.bundle")
@@ -144,7 +144,7 @@ func TestVerifyMounted(t *testing.T) {
 		}
 	}
 	unmount()
-	clean(t, rootfs)
+	fsck(t, rootfs)
 	o := finish(t, u.command("banger-verify", rootfs))
 	lines := strings.SplitAfter(o.stderr, "\n")
 	if o.code != 65 || o.stdout != "\n" || len(lines) != 6 || !strings.Contains(lines[0], "the image was mounted since it was made, 1 times") ||
