@@ -9,12 +9,12 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// A hostileStack is what an attacker might have an image of.
+// A hostileStack is the layers of an image that an attacker might make.
 type hostileStack struct {
 	name   string
 	code   int
 	layers func(home string) [][]byte
-	holds  map[string]string // what files are then in the rootfs
+	holds  map[string]string // files of the rootfs
 }
 
 var hostileStacks = []hostileStack{
@@ -81,7 +81,7 @@ var hostileStacks = []hostileStack{
 	}, map[string]string{"dev/sda": "", "dev/mem": "", "su": "su", "dev/null": "hostile", "fifo": "hostile"}},
 }
 
-// filesCalled is a layer of files of these names.
+// filesCalled returns a layer of files with these names.
 func filesCalled(all ...string) func(string) [][]byte {
 	return func(string) [][]byte {
 		var entries [][]byte
@@ -92,8 +92,8 @@ func filesCalled(all ...string) func(string) [][]byte {
 	}
 }
 
-// through is a layer of symlinks to a place outside, and two that go through
-// them in every way.
+// through returns a layer of symlinks to a place outside the bundle, and two
+// layers that go through them in every way.
 func through(target func(home string) string) func(string) [][]byte {
 	return func(home string) [][]byte {
 		link := func(name string) []byte { return linkEntry(name, target(home)) }
@@ -110,8 +110,8 @@ func one(entries ...[]byte) [][]byte { return [][]byte{archive(entries...)} }
 
 func archive(entries ...[]byte) []byte { return tartest.Archive(entries...) }
 
-// named is an entry under a name of any bytes and length: pax's records hold
-// what a header's field would cut.
+// named returns an entry with a name of any bytes and length, in a pax record
+// if the header's field would truncate it.
 func named(name string, e tartest.Entry) []byte {
 	if len(name) < 100 && !strings.Contains(name, "\x00") {
 		e.Name = name
@@ -137,8 +137,8 @@ func nodeEntry(name string, kind byte, major, minor int64) []byte {
 	}})
 }
 
-// randomStack is up to four layers of entries whose names and targets try to
-// lead out, and into one another.
+// randomStack returns up to four layers of entries whose names and targets try
+// to leave the bundle and to refer to one another.
 func randomStack(r *rand.Rand, home string) (layers [][]byte) {
 	for range 1 + r.IntN(4) {
 		var entries [][]byte
@@ -170,7 +170,7 @@ func randomEntry(r *rand.Rand, home string) []byte {
 	}
 }
 
-// randomPath is a few steps, some of them up, from anywhere.
+// randomPath returns a few components, some of them "..", from any start.
 func randomPath(r *rand.Rand, home string) string {
 	path := []string{"", "/", "./", "../", "../../", "../../../", strings.Repeat("../", 12), home + "/", "/proc/self/cwd/", "x/y/../../"}[r.IntN(10)]
 	for range r.IntN(3) {

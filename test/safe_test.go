@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReachesNothing flattens archives that try to get out, as root and as an
-// ordinary user, beside canaries that the user may change. The canaries stay as
-// they are, and no system call has a path of an archive's.
+// TestReachesNothing flattens archives that try to leave the bundle, as root
+// and as an ordinary user, next to canary files that the user can change. The
+// canaries must not change, and no system call may have a path of an archive.
 func TestReachesNothing(t *testing.T) {
 	needRoot(t)
 	need(t, "strace")
@@ -29,7 +29,7 @@ func TestReachesNothing(t *testing.T) {
 				}
 				for name, data := range s.holds {
 					if got := read(t, filepath.Join(h.bundle(), "rootfs", name)); got != data {
-						t.Errorf("rootfs has %q at %q, want %q", got, name, data)
+						t.Errorf("rootfs/%[2]s is %[1]q, want %[3]q", got, name, data)
 					}
 				}
 			})
@@ -37,8 +37,8 @@ func TestReachesNothing(t *testing.T) {
 	}
 }
 
-// TestReachesNothingRandom does so with stacks that a seed decides, some of them
-// traced.
+// TestReachesNothingRandom does the same with random stacks, and traces some
+// of them.
 func TestReachesNothingRandom(t *testing.T) {
 	needRoot(t)
 	need(t, "strace")
@@ -61,23 +61,23 @@ func TestReachesNothingRandom(t *testing.T) {
 				}
 				h.clear()
 			}
-			t.Logf("%d of %d stacks became bundles", made, stacks)
+			t.Logf("%d of %d stacks were flattened", made, stacks)
 			if made < stacks/5 || made > stacks*4/5 {
-				t.Errorf("%d of %d stacks became bundles: the others show little", made, stacks)
+				t.Errorf("%d of %d stacks were flattened, want some of both", made, stacks)
 			}
 		})
 	}
 }
 
-// A host is a user's home with canaries wherever a bundle's "..", taken for the
-// host's, would lead. All of them are the user's.
+// A host is a user's home with canaries, owned by the user, wherever a
+// bundle's ".." would lead on the host.
 type host struct {
 	user
 	t      *testing.T
 	before map[string]string
 }
 
-// out is where bundles are made, below the home.
+// out is the directory of bundles, below the home.
 const out = "x/y"
 
 func newHost(t *testing.T, id uint32) *host {
@@ -109,8 +109,8 @@ func (h *host) canary(dir string) {
 
 func (h *host) bundle() string { return filepath.Join(h.home, out, "bundle") }
 
-// canaries are all that is in the home but what a run may make, with all that
-// stat(2) says of it but the time of its last reading.
+// canaries describes every file in the home, but for what a run may create,
+// with all of stat(2) except atime.
 func (h *host) canaries() map[string]string {
 	h.t.Helper()
 	found := map[string]string{}
@@ -135,14 +135,14 @@ func (h *host) canaries() map[string]string {
 	return found
 }
 
-// flatten flattens an image of some archives, holds what there is then against
-// what there may be, and returns the exit status. The command may be an argument
-// of another.
+// flatten flattens an image of the archives, checks the canaries and the
+// bundle, and returns the exit status. before is a command that runs
+// banger-flatten.
 func (h *host) flatten(archives [][]byte, before ...string) int {
 	h.t.Helper()
 	var layers []rawLayer
-	for _, archive := range archives {
-		layers = append(layers, rawArchive(archive))
+	for _, a := range archives {
+		layers = append(layers, rawArchive(a))
 	}
 	img := rawImage(h.t, filepath.Join(h.home, "layout"), layers...)
 	command := append(before, "banger-flatten", "-o", h.bundle(), img.String())
@@ -153,22 +153,22 @@ func (h *host) flatten(archives [][]byte, before ...string) int {
 	if now := h.canaries(); fmt.Sprint(now) != fmt.Sprint(h.before) {
 		for _, path := range union(now, h.before) {
 			if now[path] != h.before[path] {
-				h.t.Errorf("%s: is %q, was %q", path, now[path], h.before[path])
+				h.t.Errorf("%s is %q, was %q", path, now[path], h.before[path])
 			}
 		}
 	}
 	_, err := os.Lstat(h.bundle())
 	if made := err == nil; made != (o.code == 0) {
-		h.t.Errorf("exit status %d, and a bundle: %v", o.code, made)
+		h.t.Errorf("exit status %d, bundle made: %v", o.code, made)
 	} else if made {
-		h.safe()
+		h.checkBundle()
 	}
 	return o.code
 }
 
-// safe: in a bundle there are directories and files of the user's that nobody
-// can execute, symlinks, and nothing else.
-func (h *host) safe() {
+// checkBundle checks that a bundle holds only symlinks, and directories and
+// files of the user that nobody can execute.
+func (h *host) checkBundle() {
 	h.t.Helper()
 	walk(h.t, h.bundle(), func(path string, e os.DirEntry) error {
 		var st unix.Stat_t
@@ -183,16 +183,16 @@ func (h *host) safe() {
 		case unix.S_IFLNK:
 			executable = false
 		default:
-			h.t.Errorf("%q: of mode %o", path, st.Mode)
+			h.t.Errorf("%q: mode %o", path, st.Mode)
 		}
 		if executable || st.Uid != h.id || st.Gid != h.id {
-			h.t.Errorf("%q: of mode %o, owner %d:%d", path, st.Mode, st.Uid, st.Gid)
+			h.t.Errorf("%q: mode %o, owner %d:%d", path, st.Mode, st.Uid, st.Gid)
 		}
 		return nil
 	})
 }
 
-// clear takes away what a run has made.
+// clear removes what a run made.
 func (h *host) clear() {
 	h.t.Helper()
 	for _, path := range []string{h.bundle(), filepath.Join(h.home, "layout")} {

@@ -13,19 +13,19 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// A pathSet holds paths that banger makes up itself, what differs from run to
-// run taken out.
+// A pathSet is a set of paths that banger chooses itself, without the parts
+// that differ between runs.
 type pathSet map[string]bool
 
-// plainPath takes out of a path what differs from run to run.
+// plainPath replaces the parts of a path that differ between runs.
 func (h *host) plainPath(path string) string {
 	path = strings.ReplaceAll(path, h.home, "$HOME")
 	path = regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAllString(path, "$$DIGEST")
 	return regexp.MustCompile(`\.staging-\w+`).ReplaceAllString(path, ".staging-$$RANDOM")
 }
 
-// harmlessPaths are the paths of all system calls of two runs whose archives
-// have no name but "f": one that succeeds and one that does not.
+// harmlessPaths returns the paths of all system calls of two runs whose
+// archives have no name but "f": one that succeeds and one that fails.
 func harmlessPaths(t *testing.T, id uint32) pathSet {
 	t.Helper()
 	paths := pathSet{}
@@ -40,9 +40,8 @@ func harmlessPaths(t *testing.T, id uint32) pathSet {
 	return paths
 }
 
-// traced flattens some archives under strace(1), and judges each system call
-// that takes a path, or changes a file in another way than by writing to what
-// was opened so.
+// traced flattens archives under strace(1), and checks each system call that
+// takes a path, or changes a file other than by writing to it.
 func (h *host) traced(archives [][]byte, harmless pathSet) (code int) {
 	h.t.Helper()
 	calls := h.traceInto(archives, &code)
@@ -50,36 +49,36 @@ func (h *host) traced(archives [][]byte, harmless pathSet) (code int) {
 		h.t.Fatalf("only %d system calls were traced", len(calls))
 	}
 	for _, c := range calls {
-		if why := h.wrong(c, harmless); why != "" {
-			h.t.Errorf("%s: %.500s", why, c.line)
+		if problem := h.problem(c, harmless); problem != "" {
+			h.t.Errorf("%s: %.500s", problem, c.line)
 		}
 	}
 	return code
 }
 
-// wrong tells what is wrong with a call. A path is one of those that every run
-// has, or a mere name in a directory of the bundle's that is open. What changes
-// a file does so in the bundle.
-func (h *host) wrong(c call, harmless pathSet) string {
+// problem describes what is wrong with a call, or returns "". A path must be
+// one that every run has, or a plain name in an open directory of the bundle.
+// Changes must be in the bundle.
+func (h *host) problem(c call, harmless pathSet) string {
 	for _, p := range c.paths {
 		name := h.isName(p)
 		switch {
 		case !name && !harmless[h.plainPath(p.full())]:
-			return "a path that only this archive brings about: " + p.full()
+			return "a path of the archive: " + p.full()
 		case name && p.name != "" && c.name == "openat" && !strings.Contains(c.line, "O_NOFOLLOW"):
 			return "a symlink would be followed"
 		case c.changes() && !h.within(p.full()):
-			return "changes what is not the bundle's: " + p.full()
+			return "changes a file outside the bundle: " + p.full()
 		}
 	}
 	return ""
 }
 
-// number is what banger calls a content that waits for its name.
+// number matches the name of a pool file, content that is not linked yet.
 var number = regexp.MustCompile(`^\d+/\d+$`)
 
-// isName tells a path that is the name of something in an open directory of the
-// bundle's, or, in that of the contents, a number.
+// isName reports whether a path is a plain name in an open directory of the
+// bundle, or, in its contents directory, a number.
 func (h *host) isName(p callPath) bool {
 	dir, base := filepath.Split(p.at)
 	contents := base == "contents" && filepath.Dir(filepath.Clean(dir)) == filepath.Join(h.home, out)
@@ -92,21 +91,21 @@ func (h *host) isName(p callPath) bool {
 	return !strings.Contains(p.name, "/") && p.name != "." && p.name != ".."
 }
 
-// within tells the paths of the bundle, and of what is to become it.
+// within reports whether a path is in the bundle or its staging directory.
 func (h *host) within(path string) bool {
 	rest, ok := strings.CutPrefix(path, filepath.Join(h.home, out)+"/")
 	top, _, _ := strings.Cut(rest, "/")
 	return ok && (top == "bundle" || regexp.MustCompile(`^\.bundle\.staging-\w+$`).MatchString(top))
 }
 
-// A call is a system call that strace(1) has written down.
+// A call is a system call logged by strace(1).
 type call struct {
 	name, line string
 	paths      []callPath
 }
 
-// A callPath is a path that a call takes: at is the directory it is relative
-// to, empty if that is the working directory.
+// A callPath is a path argument of a call, relative to the directory at, or to
+// the working directory cwd if at is empty.
 type callPath struct{ at, cwd, name string }
 
 func (p callPath) full() string {
@@ -116,8 +115,8 @@ func (p callPath) full() string {
 	return filepath.Join(p.at+p.cwd, p.name)
 }
 
-// changes tells the calls that change a file or a directory, or open one to be
-// changed.
+// changes reports whether a call changes a file or a directory, or opens one
+// for writing.
 func (c call) changes() bool {
 	switch c.name {
 	case "openat":
@@ -128,21 +127,20 @@ func (c call) changes() bool {
 	return true
 }
 
-// pathArguments are where calls have their paths: the argument that is the
-// directory, none being -1, and that which is the path. Calls that are not here
-// fail the test.
+// pathArguments are the path arguments of calls: the number of the directory
+// argument, or -1, and of the path. Other calls fail the test.
 var pathArguments = map[string][][2]int{
 	"execve": {{-1, 0}}, "access": {{-1, 0}}, "readlink": {{-1, 0}},
 	"openat": {{0, 1}}, "newfstatat": {{0, 1}}, "statx": {{0, 1}}, "faccessat": {{0, 1}}, "faccessat2": {{0, 1}}, "readlinkat": {{0, 1}},
 	"mkdirat": {{0, 1}}, "unlinkat": {{0, 1}}, "fchmodat": {{0, 1}}, "utimensat": {{0, 1}}, "symlinkat": {{1, 2}},
 	"linkat": {{0, 1}, {2, 3}}, "renameat": {{0, 1}, {2, 3}}, "renameat2": {{0, 1}, {2, 3}},
-	// Of an open file alone.
+	// An open file only.
 	"fchmod": {{0, -1}}, "fchown": {{0, -1}}, "ftruncate": {{0, -1}}, "fallocate": {{0, -1}}, "fsetxattr": {{0, -1}},
 }
 
-// traceCalls are what strace is to write down: all that takes a path, what
-// changes an open file otherwise than by writing, and io_uring, which does
-// either without a call.
+// traceCalls are the calls to log: those with a path, those that change an
+// open file other than by writing, and io_uring, which needs no calls for
+// either.
 const traceCalls = "trace=%file,fchmod,fchown,ftruncate,fallocate,fsetxattr,fremovexattr,io_uring_setup"
 
 func (h *host) trace(archives [][]byte) []call {
@@ -157,12 +155,12 @@ func (h *host) traceInto(archives [][]byte, code *int) (calls []call) {
 	if err := os.Chown(logs, int(h.id), int(h.id)); err != nil {
 		h.t.Fatal(err)
 	}
-	// A file for each thread: no call is cut in two. Strings in hexadecimal.
+	// One log per thread, so that no call is split. Strings in hexadecimal.
 	*code = h.flatten(archives, which("strace"), "-ff", "-qq", "-y", "-xx", "-s", "70000", "-e", traceCalls, "-e", "signal=none", "-o", logs+"/log")
 	for _, name := range list(h.t, logs) {
 		for line := range strings.Lines(read(h.t, filepath.Join(logs, name))) {
 			if strings.HasPrefix(line, "???(") {
-				continue // a thread that ended with its process, in no call
+				continue // a thread that ended with its process, outside a call
 			}
 			calls = append(calls, h.parse(strings.TrimSuffix(line, "\n")))
 		}
@@ -170,15 +168,15 @@ func (h *host) traceInto(archives [][]byte, code *int) (calls []call) {
 	return calls
 }
 
-// parse takes a line of strace's apart.
+// parse parses a line of strace.
 func (h *host) parse(line string) call {
 	h.t.Helper()
 	name, rest, _ := strings.Cut(line, "(")
 	where, known := pathArguments[name]
 	if !known && name != "getcwd" {
-		h.t.Fatalf("a system call that the test does not know: %.500s", line)
+		h.t.Fatalf("unknown system call: %.500s", line)
 	}
-	arguments := strings.Split(rest, ", ") // those before any structure, which has such commas too
+	arguments := strings.Split(rest, ", ") // only those before a structure, which has commas too
 	c := call{name: name, line: line}
 	for _, w := range where {
 		p := callPath{cwd: h.home}
@@ -196,7 +194,7 @@ func (h *host) parse(line string) call {
 	return c
 }
 
-// decode is what stands between two marks, of hexadecimal escapes.
+// decode decodes the hexadecimal escapes between two marks.
 func (h *host) decode(text, from, to string) string {
 	h.t.Helper()
 	_, text, _ = strings.Cut(text, from)

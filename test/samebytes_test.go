@@ -15,8 +15,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// elsewhere is a command run from another directory, with another umask, time
-// zone and locale.
+// elsewhere runs a command in another directory, with another umask, time zone
+// and locale.
 func elsewhere(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Args = append([]string{"sh", "-c", `umask 077 && cd / && exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = "/bin/sh"
@@ -24,9 +24,8 @@ func elsewhere(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// TestSameBytes: one bundle is one image, whoever makes it and wherever: user,
-// directory, umask, time zone, locale, processors and host filesystem do not
-// show in it.
+// TestSameBytes checks that the image of a bundle does not depend on the user,
+// directory, umask, time zone, locale, processors or host filesystem.
 func TestSameBytes(t *testing.T) {
 	needRoot(t)
 	need(t, "mkfs.ext4", "e2fsck", "mount", "umount")
@@ -38,7 +37,7 @@ func TestSameBytes(t *testing.T) {
 	fsck(t, image)
 	want := hash(t, image)
 
-	// Outside the bundle, and a directory each, as image.json goes there too.
+	// Outside the bundle, in a directory each, as image.json goes there too.
 	out := func(name string) []string { return []string{"-o", filepath.Join(u.place(t), name+".ext4")} }
 	root, moved := newUser(t, 0), copyBundle(t, bundle, filepath.Join(u.place(t), "other.bundle"))
 	inMemory, onDisk := copyBundle(t, bundle, memory(t)+"/x"), copyBundle(t, bundle, smallBlocks(t)+"/x")
@@ -64,7 +63,7 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// copyBundle copies a bundle that has no image yet, owners and holes kept.
+// copyBundle copies a bundle without its image, with owners and holes.
 func copyBundle(t testing.TB, bundle, to string) string {
 	t.Helper()
 	output(t, exec.Command("cp", "-a", "--sparse=always", bundle, to))
@@ -76,8 +75,8 @@ func copyBundle(t testing.TB, bundle, to string) string {
 	return to
 }
 
-// smallBlocks is a mounted ext4 whose blocks are a quarter of banger's: its
-// holes begin and end elsewhere, and its readdir has another order.
+// smallBlocks returns a directory on an ext4 with 1 KiB blocks: holes have
+// other limits, and readdir another order.
 func smallBlocks(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(memory(t), "small.ext4")
@@ -87,8 +86,8 @@ func smallBlocks(t testing.TB) string {
 	return root
 }
 
-// richImage is smallImage with what makes a filler choose: a wide directory,
-// long extent trees, and what only one of them keeps.
+// richImage is smallImage with a wide directory, long extent trees, and what
+// only one of the fillers keeps.
 func richImage(t testing.TB) v1.Image {
 	t.Helper()
 	var w smallTar

@@ -19,17 +19,17 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// smallImage is an image of three layers for linux/amd64: some 3 MB that do not
-// compress, in some 300 entries. It has one of everything the pipeline must
-// carry: hard links inside a layer and to one below, symlinks, devices, a fifo,
-// xattrs, a setuid file, one nobody may read, odd names, whiteouts, an init.
-// The same bytes each time.
+// smallImage is an image of three layers for linux/amd64: about 3 MB that do
+// not compress, in about 300 entries. It has one of everything that the
+// pipeline must carry: hard links within a layer and to a lower one, symlinks,
+// devices, a fifo, xattrs, a setuid file, an unreadable one, odd names,
+// whiteouts, an init. Its bytes are always the same.
 func smallImage(t testing.TB) v1.Image {
 	t.Helper()
 	return smallLayers(t, smallBase(t), smallMiddle(t), smallTop(t))
 }
 
-// smallVariant is smallImage with a fourth layer that only number n has.
+// smallVariant is smallImage with a fourth layer that is unique to n.
 func smallVariant(t testing.TB, n int) v1.Image {
 	t.Helper()
 	var own smallTar
@@ -38,7 +38,7 @@ func smallVariant(t testing.TB, n int) v1.Image {
 	return smallLayers(t, smallBase(t), smallMiddle(t), smallTop(t), own.layer(t))
 }
 
-// smallFor is smallImage with a config that says it is for another platform.
+// smallFor is smallImage with a config for another platform.
 func smallFor(t testing.TB, p v1.Platform) v1.Image {
 	t.Helper()
 	img := smallImage(t)
@@ -54,8 +54,8 @@ func smallFor(t testing.TB, p v1.Platform) v1.Image {
 	return img
 }
 
-// smallLayers is an OCI image of the layers given, oldest first, and a config that
-// starts /sbin/init.
+// smallLayers returns an OCI image of the layers, oldest first, and a config
+// that starts /sbin/init.
 func smallLayers(t testing.TB, layers ...v1.Layer) v1.Image {
 	t.Helper()
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
@@ -108,7 +108,7 @@ func smallBase(t testing.TB) v1.Layer {
 	return w.layer(t)
 }
 
-// smallMiddle takes away and replaces.
+// smallMiddle removes and replaces files.
 func smallMiddle(t testing.TB) v1.Layer {
 	var w smallTar
 	w.file("var/cache/.wh..wh..opq", 0, nil)
@@ -120,7 +120,7 @@ func smallMiddle(t testing.TB) v1.Layer {
 	return w.layer(t)
 }
 
-// smallTop has most files, and the largest blob but one.
+// smallTop has the most files and the second largest blob.
 func smallTop(t testing.TB) v1.Layer {
 	var w smallTar
 	for i := range 100 {
@@ -129,10 +129,11 @@ func smallTop(t testing.TB) v1.Layer {
 	return w.layer(t)
 }
 
-// smallTime is the image's; its files are a little older, to the nanosecond.
+// smallTime is the time of the image. Its files are slightly older, to the
+// nanosecond.
 var smallTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// smallCapability is cap_net_raw=ep as security.capability holds it.
+// smallCapability is cap_net_raw=ep as stored in security.capability.
 var smallCapability = func() string {
 	b, err := base64.StdEncoding.DecodeString("AQAAAgAgAAAAAAAAAAAAAAAAAAA=")
 	if err != nil {
@@ -141,7 +142,7 @@ var smallCapability = func() string {
 	return string(b)
 }()
 
-// smallNoise is size bytes that no compression makes smaller.
+// smallNoise returns size incompressible bytes.
 func smallNoise(seed uint64, size int) []byte {
 	var key [32]byte
 	key[0], key[1] = byte(seed), byte(seed>>8)
@@ -152,10 +153,10 @@ func smallNoise(seed uint64, size int) []byte {
 	return b
 }
 
-// smallTar collects the entries of a layer.
+// A smallTar collects the entries of a layer.
 type smallTar struct{ buf bytes.Buffer }
 
-// add appends an entry, all of it: a header and its content.
+// add appends an entry.
 func (w *smallTar) add(h tar.Header, content []byte) {
 	h.Size = int64(len(content))
 	h.ModTime = smallTime.Add(-123456789 * time.Nanosecond)

@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// TestSwapped: mkfs.ext4 -d opens files by name, and what another process puts
-// there meanwhile would be in the image. It is an error that names the path,
-// and there is no image.
+// TestSwapped replaces files while mkfs.ext4 -d, which opens them by name,
+// reads the tree. It is an error that names the path, and there is no image.
 func TestSwapped(t *testing.T) {
 	need(t, "mkfs.ext4")
 	for name, swap := range map[string]string{
@@ -22,7 +21,7 @@ func TestSwapped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := newUser(t, uint32(os.Getuid()))
 			output(t, u.command("sh", "-c", "mkdir -p tree/sub tools && echo right >tree/sub/f && echo wrong >other && touch -r tree/sub/f other"))
-			// Only while it fills the filesystem, and all as before afterwards.
+			// Swap only while mkfs.ext4 populates the filesystem, and restore.
 			script := "#!/bin/sh\ncase \" $* \" in *' -d '*) (cd " + u.home + " && cp -a tree/sub kept && " + swap + ") || exit ;; esac\n" +
 				which("mkfs.ext4") + " \"$@\"\nstatus=$?\ncd " + u.home + " && [ ! -d kept ] || { rm -r tree/sub && mv kept tree/sub && : >swapped; }\nexit $status\n"
 			if err := os.WriteFile(filepath.Join(u.home, "tools/mkfs.ext4"), []byte(script), 0o755); err != nil {
@@ -38,7 +37,7 @@ func TestSwapped(t *testing.T) {
 				t.Error(err)
 			}
 			if _, err := os.Lstat(filepath.Join(u.home, "tree.ext4")); !os.IsNotExist(err) {
-				t.Errorf("an image of it: %v", err)
+				t.Errorf("an image was made: %v", err)
 			}
 			output(t, u.command("banger-mkext4", "--populate=mkfs", "--size=16M", "tree"))
 		})

@@ -15,8 +15,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestTarGzip: banger-tar -z writes the same bytes on any number of processors
-// and for anybody, and every reader of gzip finds in them what banger-tar writes.
+// TestTarGzip checks that banger-tar -z writes the same bytes on any number of
+// processors and for any user, and that every gzip reader decompresses them to
+// banger-tar's archive.
 func TestTarGzip(t *testing.T) {
 	needRoot(t)
 	need(t, "umoci", "skopeo", "gzip", "pigz", "tar", "bsdtar")
@@ -48,11 +49,11 @@ func TestTarGzip(t *testing.T) {
 	})
 	t.Run("tar", func(t *testing.T) {
 		for _, reader := range []string{"tar", "bsdtar"} {
-			list := func(flags, archive string) string {
+			names := func(flags, archive string) string {
 				return output(t, exec.Command("env", "LC_ALL=C.UTF-8", reader, flags, archive))
 			}
-			if got, want := list("tzf", archive), list("tf", plain); got != want || !strings.Contains(got, "./opt/blocks\n") {
-				t.Errorf("%s lists %d bytes of names, of the plain archive %d", reader, len(got), len(want))
+			if got, want := names("tzf", archive), names("tf", plain); got != want || !strings.Contains(got, "./opt/blocks\n") {
+				t.Errorf("%s lists %d bytes of names, want %d", reader, len(got), len(want))
 			}
 		}
 	})
@@ -62,7 +63,7 @@ func TestTarGzip(t *testing.T) {
 		var m v1.Manifest
 		fromJSON(t, inspect(t, "oci:"+again.String()), &m)
 		if got, want := m.Layers[0].Digest.Encoded(), hash(t, archive); got != want {
-			t.Errorf("the layer is %s, the archive %s", got, want) // as it was, not compressed again
+			t.Errorf("the layer is %s, want the archive %s", got, want) // not compressed again
 		}
 		u.sameManifest(t, again, "skopeo", manifest)
 		sameTree(t, readTree(t, again.unpack(t)), readTree(t, source.unpack(t)))
@@ -72,13 +73,13 @@ func TestTarGzip(t *testing.T) {
 		skopeo(t, "copy", "--quiet", "--dest-tls-verify=false", "tarball:"+archive, "docker://"+ref)
 		made := output(t, u.command("sh", "-c", `banger-fetch "$1" | banger-flatten -o fetched.bundle`, "sh", ref))
 		if got := read(t, filepath.Join(u.home, made, "rootfs.mtree")); got != manifest {
-			t.Errorf("another manifest, %d bytes, want %d", len(got), len(manifest))
+			t.Errorf("manifest differs: %d bytes, want %d", len(got), len(manifest))
 		}
 	})
 }
 
-// TestTarGzipCut: a run that a signal ends leaves what gzip calls truncated. It
-// has a terabyte to write, so it is not done when the signal comes.
+// TestTarGzipCut checks that a run ended by a signal leaves a truncated
+// archive. The signal comes early, as it has a terabyte to write.
 func TestTarGzipCut(t *testing.T) {
 	need(t, "gzip")
 	u := newUser(t, uint32(os.Getuid()))
@@ -97,9 +98,9 @@ func TestTarGzipCut(t *testing.T) {
 	}
 }
 
-// TestTarGzipChanged: a run that fails does so too. When it has written its first
-// byte it has found the size of every file, and it cannot have read the last one:
-// that lies behind more noise than its buffers and the pipe's hold.
+// TestTarGzipChanged checks that a failed run leaves a truncated archive too.
+// When it writes its first byte it knows the size of every file, but has not
+// read the last one: the noise before that exceeds its buffers and the pipe.
 func TestTarGzipChanged(t *testing.T) {
 	need(t, "gzip")
 	u := newUser(t, uint32(os.Getuid()))
@@ -116,8 +117,8 @@ func TestTarGzipChanged(t *testing.T) {
 	endsEarly(t, archive)
 }
 
-// atFirstByte runs a command, acts once it has printed something, and returns all
-// that it prints.
+// atFirstByte runs a command, calls act once it has printed a byte, and
+// returns its output.
 func atFirstByte(t *testing.T, cmd *exec.Cmd, act func(pid int) error) (printed []byte, o outcome) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
@@ -142,7 +143,7 @@ func atFirstByte(t *testing.T, cmd *exec.Cmd, act func(pid int) error) (printed 
 	return append(first, rest...), end()
 }
 
-// endsEarly fails the test unless gzip finds nothing wrong but the end.
+// endsEarly fails the test unless gzip finds the archive valid but truncated.
 func endsEarly(t *testing.T, archive []byte) {
 	t.Helper()
 	cmd := exec.Command("gzip", "-t")

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTar: what banger-tar writes of a bundle is, as every reader of archives
-// lays it out, what umoci unpacks of the image; and flattened again it has the
-// same manifest.
+// TestTar checks that every archive reader extracts from banger-tar's archive
+// what umoci unpacks from the image, and that flattening it gives the same
+// manifest.
 func TestTar(t *testing.T) {
 	needRoot(t)
 	need(t, "umoci")
@@ -32,9 +32,9 @@ func TestTar(t *testing.T) {
 		need(t, "tar")
 		root := memory(t)
 		output(t, exec.Command("tar", "-xpf", archive, "-C", root, "--numeric-owner", "--xattrs", "--xattrs-include=*"))
-		// It undoes its own spelling of % in the names of attributes.
-		aside := func(path, _ string) bool { return path == percent }
-		sameTree(t, without(aside, readTree(t, root)), without(aside, want))
+		// GNU tar decodes % in xattr names.
+		ignored := func(path, _ string) bool { return path == percent }
+		sameTree(t, without(ignored, readTree(t, root)), without(ignored, want))
 	})
 	t.Run("bsdtar", func(t *testing.T) {
 		need(t, "bsdtar")
@@ -44,13 +44,13 @@ func TestTar(t *testing.T) {
 		if got[equals]["xattr.user.a=b%"] != "v" {
 			t.Errorf("%s: %v", equals, got[equals])
 		}
-		// It adds the fraction of times before 1970, sets no attribute of
-		// system., and as root's time that of what it has put there last.
-		aside := func(path, fact string) bool {
+		// bsdtar misreads fractions of times before 1970, sets no system.
+		// xattrs, and changes the root's mtime by extracting into it.
+		ignored := func(path, fact string) bool {
 			return path == equals || fact == "mtime" && (path == "." || strings.HasPrefix(want[path][fact], "-")) ||
 				strings.HasPrefix(fact, "xattr.system.")
 		}
-		sameTree(t, without(aside, got), without(aside, want))
+		sameTree(t, without(ignored, got), without(ignored, want))
 	})
 	t.Run("umoci", func(t *testing.T) {
 		again := makeImage(t, filepath.Join(u.place(t), "layout"), "1", archive)
@@ -66,26 +66,28 @@ func TestTar(t *testing.T) {
 		u.sameManifest(t, again, "skopeo", manifest)
 	})
 	t.Run("mkfs.erofs", func(t *testing.T) {
-		// 1.8 adds the fraction of times before 1970, reads .5 as five nanoseconds,
-		// and base64 only with the padding that libarchive leaves out.
-		aside := func(path, fact string) bool {
+		// mkfs.erofs 1.8 misreads fractions of times before 1970, reads .5 as
+		// five nanoseconds, and needs the base64 padding that libarchive
+		// omits.
+		ignored := func(path, fact string) bool {
 			sec, nsec, _ := strings.Cut(want[path]["mtime"], ".")
 			shortened := strings.HasSuffix(nsec, "0") && nsec != "000000000"
 			return path == equals || fact == "mtime" && (sec[0] == '-' || shortened)
 		}
-		sameTree(t, without(aside, readTree(t, erofs(t, archive))), without(aside, want))
+		sameTree(t, without(ignored, readTree(t, erofs(t, archive))), without(ignored, want))
 	})
 }
 
 const (
-	// equals has an attribute whose name no key of a pax record can hold as it
-	// is. The form that it takes then umoci and GNU tar do not read.
+	// equals has an xattr whose name must be encoded in a pax record; umoci
+	// and GNU tar do not read the encoding.
 	equals = "opt/x/equals"
-	// percent has one whose name GNU tar cannot hold as it is.
+	// percent has an xattr whose name GNU tar must encode.
 	percent = "opt/x/percent"
 )
 
-// tarEntries is a layer of all that one entry can say, the root's included.
+// tarEntries is a layer of everything that an entry can describe, the root
+// included.
 func tarEntries() []entry {
 	layer := []entry{directory("./").mode(0o711).owner(3, 4).xattr("user.root", "r"), directory("opt")}
 	long := strings.Repeat("d", 99)
@@ -97,24 +99,25 @@ func tarEntries() []entry {
 	encoded := file(equals, "")
 	encoded.PAXRecords = map[string]string{"LIBARCHIVE.xattr.user.a%3Db%25": "dg"}
 	layer = append(layer, encoded, file(percent, "").xattr("user.100%25", "%"), file("opt/x/nothing", "").xattr("user.nothing", ""))
-	// Once more, as umoci sets the time of what it has put something into since.
+	// Again, as umoci changes the mtime of a directory that it adds to.
 	return append(layer, layer[0])
 }
 
-// flattened makes a bundle of an image that root has made.
+// flattened flattens an image that root made.
 func (u user) flattened(t testing.TB, i image, name string) string {
 	t.Helper()
 	output(t, exec.Command("chmod", "-R", "a+rX", i.dir))
 	return output(t, u.command("banger-flatten", "-o", filepath.Join(u.home, name+".bundle"), i.String()))
 }
 
-// tar is an archive of a bundle.
+// tar writes the archive of a bundle and returns its path.
 func (u user) tar(t testing.TB, bundle string) string {
 	t.Helper()
 	return u.written(t, u.command("banger-tar", bundle))
 }
 
-// written is a file of what a command prints, which has nothing to say.
+// written writes the output of a command to a file and returns its path. The
+// command must succeed without a message.
 func (u user) written(t testing.TB, cmd *exec.Cmd) string {
 	t.Helper()
 	f, err := os.Create(filepath.Join(u.place(t), "x.tar"))
@@ -122,24 +125,24 @@ func (u user) written(t testing.TB, cmd *exec.Cmd) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = f, &said
-	if err := cmd.Run(); err != nil || said.Len() > 0 {
-		t.Fatalf("%v %s", err, said.String())
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = f, &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v %s", err, stderr.String())
 	}
 	return f.Name()
 }
 
-// sameManifest flattens an image, and holds the manifest against another one.
+// sameManifest flattens an image and compares its manifest.
 func (u user) sameManifest(t *testing.T, i image, name, want string) {
 	t.Helper()
 	if got := read(t, filepath.Join(u.flattened(t, i, name), "rootfs.mtree")); got != want {
-		t.Errorf("another manifest, %d bytes, want %d", len(got), len(want))
+		t.Errorf("manifest differs: %d bytes, want %d", len(got), len(want))
 	}
 }
 
-// erofs is the mounted file that mkfs.erofs makes of an archive, once fsck.erofs
-// has nothing to say of it.
+// erofs makes an EROFS image of an archive, checks it with fsck.erofs, and
+// returns the path where it is mounted.
 func erofs(t *testing.T, archive string) string {
 	t.Helper()
 	need(t, "mkfs.erofs", "fsck.erofs")
@@ -149,24 +152,25 @@ func erofs(t *testing.T, archive string) string {
 	file, root := filepath.Join(scratch(t), "x.erofs"), scratch(t)
 	output(t, exec.Command(which("mkfs.erofs"), "--quiet", "--tar=f", file, archive))
 	output(t, exec.Command(which("fsck.erofs"), file))
-	if said, err := exec.Command(which("mount"), "-t", "erofs", "-o", "loop,ro", file, root).CombinedOutput(); err != nil {
-		t.Skipf("the kernel mounts no erofs: %s", said)
+	if out, err := exec.Command(which("mount"), "-t", "erofs", "-o", "loop,ro", file, root).CombinedOutput(); err != nil {
+		t.Skipf("the kernel cannot mount erofs: %s", out)
 	}
 	t.Cleanup(func() { output(t, exec.Command(which("umount"), root)) })
 	return root
 }
 
-// without is a tree but for the facts that are to be left aside.
-func without(aside func(path, fact string) bool, tree map[string]facts) map[string]facts {
+// without returns a tree without the ignored facts.
+func without(ignored func(path, fact string) bool, tree map[string]facts) map[string]facts {
 	rest := map[string]facts{}
 	for path, all := range tree {
 		rest[path] = maps.Clone(all)
-		maps.DeleteFunc(rest[path], func(fact, _ string) bool { return aside(path, fact) })
+		maps.DeleteFunc(rest[path], func(fact, _ string) bool { return ignored(path, fact) })
 	}
 	return rest
 }
 
-// TestTarSameBytes: one bundle is one archive, whoever writes it and where.
+// TestTarSameBytes checks that the archive of a bundle does not depend on the
+// user or the place.
 func TestTarSameBytes(t *testing.T) {
 	needRoot(t)
 	need(t, "umoci")
@@ -176,7 +180,7 @@ func TestTarSameBytes(t *testing.T) {
 	bundle := u.flattened(t, source, "x")
 	want := hash(t, u.tar(t, bundle))
 	plain := source.unpack(t)
-	for path, x := range map[string][2]string{equals: {"user.a=b%", "v"}, "opt/x/nothing": {"user.nothing", ""}} { // which umoci leaves out
+	for path, x := range map[string][2]string{equals: {"user.a=b%", "v"}, "opt/x/nothing": {"user.nothing", ""}} { // omitted by umoci
 		if err := unix.Setxattr(filepath.Join(plain, path), x[0], []byte(x[1]), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +206,8 @@ func TestTarSameBytes(t *testing.T) {
 	}
 }
 
-// TestTarOutput: an archive that did not arrive whole is a failure.
+// TestTarOutput checks that an archive that cannot be written in full is a
+// failure.
 func TestTarOutput(t *testing.T) {
 	u := newUser(t, uint32(os.Getuid()))
 	tree := filepath.Join(u.home, "tree")

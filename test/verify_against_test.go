@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestVerifyCache: where the cache has not all layers, that is said, and the
-// command in the hint gets them.
+// TestVerifyCache checks the error if layers are not in the cache, and that
+// the command in its hint fetches them.
 func TestVerifyCache(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, ref := u.verifiable(t)
@@ -41,8 +41,8 @@ func TestVerifyCache(t *testing.T) {
 	}
 }
 
-// TestVerifyCacheOfLayout: what is of no registry is in none, and a reference
-// that is a shell's command is in no hint.
+// TestVerifyCacheOfLayout checks that no hint names a reference without a
+// registry, or one that contains a shell command.
 func TestVerifyCacheOfLayout(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, _ := u.verifiable(t)
@@ -64,9 +64,9 @@ func TestVerifyCacheOfLayout(t *testing.T) {
 	}
 }
 
-// TestVerifyNobodySays: an ext4 file alone is compared with what it is said to
-// be, and with nothing else.
-func TestVerifyNobodySays(t *testing.T) {
+// TestVerifyNoRecord checks that an ext4 file without an image.json is
+// compared only with what --against names.
+func TestVerifyNoRecord(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, _ := u.verifiable(t)
 	output(t, u.command("cp", "--sparse=always", rootfs, "alone.ext4"))
@@ -78,14 +78,14 @@ func TestVerifyNobodySays(t *testing.T) {
 	u.agrees(t, "--against", "small.bundle", "alone.ext4")
 }
 
-// TestVerifyEdited: of an image of an edited manifest the edits differ from the
-// layers, and the hint says what to compare it with.
+// TestVerifyEdited checks that edits of the manifest are differences from the
+// layers, and that a hint names the bundle to compare with.
 func TestVerifyEdited(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, _ := u.verifiable(t)
 	edit := func(file, script string) { output(t, u.command("sed", "-i", script, file)) }
 	edit("small.bundle/rootfs.mtree", `/^\.\/usr\/lib\/zeros /s/ uid=0 / uid=33 /`)
-	u.agrees(t, rootfs) // which was made before
+	u.agrees(t, rootfs) // made before the edit
 	output(t, u.command("banger-mkext4", "-f", "--size=16M", "small.bundle"))
 	o := finish(t, u.command("banger-verify", rootfs))
 	want := differing(rootfs, "./usr/lib/zeros: uid=0, 33 in the image") +
@@ -103,7 +103,8 @@ func TestVerifyEdited(t *testing.T) {
 	finish(t, u.command("banger-verify", "--against=small.bundle", rootfs)).failed(t, []int{65}, "banger-verify: ", "rootfs.mtree:", "./etc/gshadow")
 }
 
-// TestVerifyDirectory: an image of a plain directory is compared with that.
+// TestVerifyDirectory compares an image of a plain directory with the
+// directory.
 func TestVerifyDirectory(t *testing.T) {
 	need(t, "mkfs.ext4")
 	for _, id := range []uint32{0, nobody} {
@@ -129,8 +130,8 @@ func TestVerifyDirectory(t *testing.T) {
 	}
 }
 
-// TestVerifyLayout: an image of another program's layout is compared with that,
-// told by the digest where there are several.
+// TestVerifyLayout compares an image with another program's layout, where the
+// digest selects one of several images.
 func TestVerifyLayout(t *testing.T) {
 	need(t, "mkfs.ext4", "skopeo", "umoci")
 	u := newUser(t, nobody)

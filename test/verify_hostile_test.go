@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestVerifyHostile: whatever lies where an image or its documents should be is
-// an error with a name, and the next image is verified.
+// TestVerifyHostile checks that any bad file in place of an image or its
+// documents is an error that names it, and that the next image is verified.
 func TestVerifyHostile(t *testing.T) {
 	u := newUser(t, nobody)
 	good, _ := u.verifiable(t)
@@ -55,7 +55,7 @@ func TestVerifyHostile(t *testing.T) {
 			bad := outcome{stdout: strings.TrimSuffix(o.stdout, good+"\n"), stderr: o.stderr, code: o.code}
 			switch {
 			case bad.stdout == o.stdout:
-				t.Errorf("the next one did not pass: %+v", o)
+				t.Errorf("the next image did not pass: %+v", o)
 			case c.code == 0:
 				if o != (outcome{stdout: image + "\n" + good + "\n"}) {
 					t.Errorf("%+v", o)
@@ -67,7 +67,7 @@ func TestVerifyHostile(t *testing.T) {
 	}
 }
 
-// TestVerifyDamagedCache: a layer that is not what it was is named.
+// TestVerifyDamagedCache checks that a damaged layer or config is named.
 func TestVerifyDamagedCache(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, _ := u.verifiable(t)
@@ -91,22 +91,22 @@ func TestVerifyDamagedCache(t *testing.T) {
 	u.agrees(t, rootfs)
 }
 
-// TestVerifyStdout: a line that does not arrive is no success.
+// TestVerifyStdout checks that a failure to print is a failure.
 func TestVerifyStdout(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, _ := u.verifiable(t)
 	bad := edited(t, u.copied(t, rootfs, "bad"), "sif bin/su mode 0100755")
 	for _, args := range [][]string{{rootfs}, {"--json", bad}} {
 		cmd := u.command("banger-verify", args...)
-		judge := closedPipe(t, cmd)
-		judge(finish(t, cmd), false)
+		check := closedPipe(t, cmd)
+		check(finish(t, cmd), false)
 		cmd = u.command("banger-verify", args...)
-		judge = full(t, cmd)
-		judge(finish(t, cmd), false)
+		check = full(t, cmd)
+		check(finish(t, cmd), false)
 	}
 }
 
-// TestVerifySignal: who interrupts hears nothing more of it.
+// TestVerifySignal checks that a signal ends a run without a message.
 func TestVerifySignal(t *testing.T) {
 	u := newUser(t, nobody)
 	args := u.large(t, 200)

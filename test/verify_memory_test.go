@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestVerifyMemory: ten times the content takes no more memory.
+// TestVerifyMemory checks that ten times the content takes no more memory.
 func TestVerifyMemory(t *testing.T) {
 	need(t, "time")
 	u := newUser(t, nobody)
@@ -26,7 +26,7 @@ func TestVerifyMemory(t *testing.T) {
 	}
 }
 
-// TestVerifyBomb: layers of more entries than memory should hold are refused.
+// TestVerifyBomb checks that layers of too many entries are refused.
 func TestVerifyBomb(t *testing.T) {
 	u := newUser(t, nobody)
 	rootfs, _ := u.verifiable(t)
@@ -37,9 +37,9 @@ func TestVerifyBomb(t *testing.T) {
 	o.failed(t, []int{65}, "banger-verify: ", rootfs, "more than 1 entries")
 }
 
-// large makes an image of so many megabytes of content: a file of half of them,
-// and above it a layer of files of one each. It returns what banger-verify needs
-// to know.
+// large makes an image with megabytes of content: a file of half of them, and
+// above it a layer of files of one each. It returns the arguments of
+// banger-verify.
 func (u user) large(t testing.TB, megabytes int) []string {
 	t.Helper()
 	need(t, "mkfs.ext4", "umoci")

@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// TestVerify: the line of an image passes through the whole pipeline, whoever
-// runs it and however the image is filled, and what was published is still what
-// the layers say.
+// TestVerify checks that an image passes through the whole pipeline, for root
+// and others and with either filler, and that the published image still
+// matches its layers.
 func TestVerify(t *testing.T) {
 	need(t, "mkfs.ext4", "e2fsck")
 	ref := newFaultRegistry(t).push(t, "small:1", smallImage(t))
@@ -36,8 +36,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// agrees fails the test unless banger-verify has only the image's line to print,
-// the last argument.
+// agrees fails the test unless banger-verify passes on the image, the last
+// argument, and prints nothing else.
 func (u user) agrees(t testing.TB, args ...string) {
 	t.Helper()
 	o := finish(t, u.command("banger-verify", args...))
@@ -46,7 +46,8 @@ func (u user) agrees(t testing.TB, args ...string) {
 	}
 }
 
-// differing is what banger-verify says of an image with these differences.
+// differing returns banger-verify's messages for an image with these
+// differences.
 func differing(image string, differences ...string) string {
 	points := fmt.Sprintf("%d points", len(differences))
 	if len(differences) == 1 {
@@ -59,7 +60,7 @@ func differing(image string, differences ...string) string {
 	return strings.Join(lines, "")
 }
 
-// verifiable is an image in a bundle, and its reference.
+// verifiable makes an image in a bundle and returns its path and reference.
 func (u user) verifiable(t testing.TB) (rootfs, ref string) {
 	t.Helper()
 	need(t, "mkfs.ext4", "e2fsck", "debugfs")
@@ -68,18 +69,18 @@ func (u user) verifiable(t testing.TB) (rootfs, ref string) {
 	return filepath.Join(u.home, output(t, u.command("sh", "-c", pipeline, "sh", ref))), ref
 }
 
-// copied is a copy of an image and what lies beside it, under another name.
+// copied copies an image and its documents to a new directory.
 func (u user) copied(t testing.TB, rootfs, name string) string {
 	t.Helper()
 	dir := filepath.Join(u.home, name)
 	output(t, u.command("mkdir", dir))
-	for _, beside := range []string{"rootfs.ext4", "rootfs.ext4.json", "image.json", "config.json"} {
-		output(t, u.command("cp", filepath.Join(filepath.Dir(rootfs), beside), dir))
+	for _, file := range []string{"rootfs.ext4", "rootfs.ext4.json", "image.json", "config.json"} {
+		output(t, u.command("cp", filepath.Join(filepath.Dir(rootfs), file), dir))
 	}
 	return filepath.Join(dir, "rootfs.ext4")
 }
 
-// edited lets debugfs change an image.
+// edited changes an image with debugfs and returns its path.
 func edited(t testing.TB, rootfs string, commands ...string) string {
 	t.Helper()
 	for _, command := range commands {
@@ -88,8 +89,8 @@ func edited(t testing.TB, rootfs string, commands ...string) string {
 	return rootfs
 }
 
-// TestVerifyDifferences: what differs is told, line by line, the others pass in
-// their order; or it is told in JSON.
+// TestVerifyDifferences checks that every difference is printed, as a line or
+// in JSON, and that other images pass in order.
 func TestVerifyDifferences(t *testing.T) {
 	u := newUser(t, nobody)
 	good, _ := u.verifiable(t)
@@ -128,9 +129,9 @@ func TestVerifyDifferences(t *testing.T) {
 	}
 }
 
-// TestVerifyMounted: of an image that the kernel has mounted for writing since
-// that is told, and what was done to it, in a few lines; of one that it has only
-// read there is nothing to tell.
+// TestVerifyMounted checks that an image that was mounted for writing is
+// reported with its changes, in a few lines, and that one that was mounted
+// read-only passes.
 func TestVerifyMounted(t *testing.T) {
 	needRoot(t)
 	u := newUser(t, 0)
@@ -156,8 +157,8 @@ func TestVerifyMounted(t *testing.T) {
 	}
 }
 
-// TestVerifyPull: with --verify what agrees is published, and what does not is
-// not.
+// TestVerifyPull checks that --verify publishes an image that matches its
+// layers, and no other.
 func TestVerifyPull(t *testing.T) {
 	need(t, "mkfs.ext4", "flock")
 	u := newUser(t, nobody)
@@ -165,7 +166,7 @@ func TestVerifyPull(t *testing.T) {
 	dir := output(t, u.command("banger", "image", "pull", "--verify", ref))
 	checkPublished(t, u, dir, ref)
 
-	// The script runs the tools that lie beside it.
+	// The script runs the tools in its own directory.
 	prefix := scratch(t)
 	output(t, exec.Command("cp", "-a", filepath.Dir(bin)+"/.", prefix))
 	wrong := fmt.Sprintf("#!/bin/sh\nimage=$(%s/banger-mkext4 \"$@\") || exit\n"+

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// TestVersions makes images with several versions of e2fsprogs. Filled directly,
-// they are the same bytes whichever version it is. Filled by mkfs.ext4 they need
-// not be. Either way the e2fsck of every version and banger-verify accept them: of a
-// terabyte, the oldest e2fsck and the newest.
+// TestVersions makes images with several versions of e2fsprogs. Filled
+// directly, they must be the same bytes; filled by mkfs.ext4 they need not be.
+// Every version's e2fsck (for a terabyte, the oldest and the newest) and
+// banger-verify must accept them.
 func TestVersions(t *testing.T) {
 	all := everyE2fsprogs(t)
 	u := newUser(t, nobody)
@@ -41,7 +41,7 @@ func TestVersions(t *testing.T) {
 					t.Errorf("%d different images: %q", len(images), slices.Sorted(maps.Values(images)))
 				}
 				judges := all
-				if size == "1T" { // which takes e2fsck seconds
+				if size == "1T" { // takes e2fsck seconds
 					judges = []e2fsprogs{all[0], all[len(all)-1]}
 				}
 				for _, image := range images {
@@ -55,8 +55,8 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// versions makes an image of a bundle with every version, and returns those that
-// are not the same bytes, by their digests.
+// versions makes an image of a bundle with every version, and returns those
+// that differ, by digest.
 func (u user) versions(t *testing.T, all []e2fsprogs, bundle string, flags ...string) map[string]string {
 	t.Helper()
 	images, dir := map[string]string{}, u.place(t)
@@ -65,7 +65,7 @@ func (u user) versions(t *testing.T, all []e2fsprogs, bundle string, flags ...st
 		image := output(t, withEnv(u.command("banger-mkext4", args...), "PATH="+v.dir+":"+loginPath))
 		var record struct{ Mkfs string }
 		if fromJSON(t, read(t, image+".json"), &record); record.Mkfs != v.version {
-			t.Errorf("%s: the record says mkfs.ext4 %s, want %s", image, record.Mkfs, v.version)
+			t.Errorf("%s: the record has mkfs.ext4 %s, want %s", image, record.Mkfs, v.version)
 		}
 		size, _, sum, err := hashSparse(image)
 		if err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo takes a small image through the whole pipeline: built from
-// files in this repository, served by a registry on loopback, pulled,
-// registered, listed. All it leaves is in bin/demo.
+// Command demo takes a small image through the whole pipeline: it builds it
+// from files in this repository, serves it from a registry on loopback, pulls
+// it, and lists and shows it. Everything that it leaves is in bin/demo.
 package main
 
 import (
@@ -69,7 +69,7 @@ func run() error {
 	)
 }
 
-// build makes an image of two layers: files, and an init above them.
+// build returns an image of two layers: files, and an init above them.
 func build(init string) (v1.Image, error) {
 	compile := exec.Command("go", "build", "-trimpath", "-o", init, "./test/demo/init")
 	compile.Stderr = os.Stderr
@@ -96,7 +96,7 @@ func build(init string) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// archive makes a layer of files, all root's.
+// archive returns a layer of the files, owned by root.
 func archive(from fs.FS, prefix string) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -142,7 +142,8 @@ func serve() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// banger runs a command as it would be typed, with a home of its own.
+// banger prints a command as it would be typed and runs it with its own cache
+// and state.
 func banger(home string, args ...string) error {
 	fmt.Println("$ banger", strings.Join(args, " "))
 	cmd := exec.Command("scripts/banger", args...)

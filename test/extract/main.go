@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command extract does with the one image of an OCI image layout what
+// Command extract does with the only image of an OCI layout what
 // `crane export | tar -x` does with one in a registry: go-containerregistry
 // flattens it to an archive, from which GNU tar makes a tree in the directory
 // given. Without a directory the archive goes to standard output.
@@ -35,26 +35,26 @@ func main() {
 	}
 }
 
-// extract has GNU tar make a tree in dir.
+// extract extracts the archive to dir with GNU tar.
 func extract(archive io.Reader, dir string) error {
-	tar := exec.Command("tar", "-x", "--numeric-owner", "-C", dir)
-	tar.Stderr = os.Stderr
-	to, err := tar.StdinPipe()
+	cmd := exec.Command("tar", "-x", "--numeric-owner", "-C", dir)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	if err := tar.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return err
 	}
-	_, err = io.Copy(to, archive)
-	to.Close()
-	if e := tar.Wait(); err == nil {
+	_, err = io.Copy(stdin, archive)
+	stdin.Close()
+	if e := cmd.Wait(); err == nil {
 		err = e
 	}
 	return err
 }
 
-// only is the image of a layout that has one.
+// only returns the image of a layout that has exactly one.
 func only(dir string) (v1.Image, error) {
 	index, err := layout.ImageIndexFromPath(dir)
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command inflate decompresses files on one processor and throws the result
-// away, with the decoder of banger or with another one for Go.
+// Command inflate decompresses files on one processor and discards the result,
+// with banger's decoder or another one for Go.
 //
 //	inflate inflate|klauspost|std FILE...
 package main
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// decode decodes one file. What is not gzip is read through.
+// decode decodes one file. A file that is not gzip is only read.
 func decode(with, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -52,7 +52,7 @@ func decode(with, path string) error {
 	case "nothing":
 		r = f
 	case "inflate":
-		return ours(f)
+		return decodeInflate(f)
 	case "klauspost":
 		r, err = kgzip.NewReader(f)
 	case "std":
@@ -67,8 +67,8 @@ func decode(with, path string) error {
 	return err
 }
 
-// ours decodes as banger does, into one buffer.
-func ours(f io.Reader) error {
+// decodeInflate decodes as banger does, into one buffer.
+func decodeInflate(f io.Reader) error {
 	r, buf := inflate.NewReader(f), new(inflate.Buffer)
 	for {
 		if _, err := r.Next(buf); err == io.EOF {

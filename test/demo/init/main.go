@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command init is the first process of the demo's image: it says where it is
-// and switches the machine off.
+// Command init is the first process of the demo's image: it prints what it
+// runs on and powers the machine off.
 package main
 
 import (
