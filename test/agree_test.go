@@ -75,7 +75,7 @@ func (s *stack) image(t *testing.T, ordered func(*layerPlan) []entry) image {
 	return rawImage(t, filepath.Join(dir, "layout"), layers...)
 }
 
-// The judges cannot agree with banger in these cases, and must in all others.
+// Known differences from umoci and overlayfs. Everything else must agree.
 //
 //   - A path through a symlink of a layer below: overlayfs would replace the
 //     symlink by a directory. Its layers get the resolved path (stack.spell

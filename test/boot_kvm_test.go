@@ -89,7 +89,7 @@ func TestBootKVM(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			o := finish(t, u.onKVM(t, u.command("banger", bootArgs(c.flags)...), c.dev, c.probe, c.machine))
 			if o.code != c.code || o.stdout != c.stdout {
-				t.Errorf("exit %d, not %d; %q, not %q", o.code, c.code, o.stdout, c.stdout)
+				t.Errorf("exit %d, want %d; %q, want %q", o.code, c.code, o.stdout, c.stdout)
 			}
 			if !regexp.MustCompile("(?m)^"+c.stderr+"$").MatchString(o.stderr) && c.stderr != "" {
 				t.Errorf("no line %q", c.stderr)
@@ -137,7 +137,7 @@ done
 	} {
 		o := finish(t, u.onKVM(t, u.command("sh", "-c", c.script), present, "exit 43", c.machine))
 		if o.stdout != c.stdout {
-			t.Errorf("%s\n%s: %q, not %q", c.script, c.machine, o.stdout, c.stdout)
+			t.Errorf("%s\n%s: %q, want %q", c.script, c.machine, o.stdout, c.stdout)
 		}
 		u.tried(t, o, c.attempts)
 	}
@@ -149,7 +149,7 @@ func (u user) noKVM(t *testing.T) {
 	for flags, code := range map[string]int{"": 42, "--accel kvm": 1} {
 		o := finish(t, u.inDev(t, u.command("banger", bootArgs(flags)...), present))
 		if o.code != code || strings.Contains(o.stderr, "/dev/kvm: no guest runs on it: emulating") != (flags == "") {
-			t.Errorf("%s: exit %d, not %d; %s", flags, o.code, code, o.stderr)
+			t.Errorf("%s: exit %d, want %d; %s", flags, o.code, code, o.stderr)
 		}
 		noLeftovers(t, u)
 	}
@@ -211,7 +211,7 @@ func (u user) tried(t *testing.T, o outcome, want string) {
 		}
 	}
 	if got := strings.Join(tried, " "); got != want {
-		t.Errorf("tried %q, not %q", got, want)
+		t.Errorf("tried %q, want %q", got, want)
 	}
 	if t.Failed() {
 		t.Log(o.stderr)

@@ -56,7 +56,7 @@ func TestProbeGuest(t *testing.T) {
 			"-no-user-config", "-nodefaults", "-no-reboot", "-display", "none",
 			"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", program))
 		if o.code != code {
-			t.Errorf("%s: exit %d, not %d: %s", cpu, o.code, code, o.stderr)
+			t.Errorf("%s: exit %d, want %d: %s", cpu, o.code, code, o.stderr)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func (u user) refuses(t *testing.T, image string) {
 	} {
 		o := finish(t, u.command("banger", append([]string{"boot"}, strings.Fields(line)...)...))
 		if o.code != code || o.stdout != "" || !strings.HasPrefix(o.stderr, "banger-") {
-			t.Errorf("boot %s: exit %d, not %d; %s%s", line, o.code, code, o.stdout, o.stderr)
+			t.Errorf("boot %s: exit %d, want %d; %s%s", line, o.code, code, o.stdout, o.stderr)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(u.home, "x*")); len(left) > 0 {
@@ -162,7 +162,7 @@ func TestBootRaces(t *testing.T) {
 		o := finish(t, u.withProgram(t, u.command("banger", boot...), "cp", c.meanwhile+"\nexec /bin/cp \"$@\""))
 		output(t, u.command("sh", "-c", "[ ! -e sleeper ] || { kill $(cat sleeper); rm sleeper; }"))
 		if o.code != c.code || !strings.Contains(o.stderr, c.words) {
-			t.Errorf("%s: exit %d, not %d: %s", c.meanwhile, o.code, c.code, o.stderr)
+			t.Errorf("%s: exit %d, want %d: %s", c.meanwhile, o.code, c.code, o.stderr)
 		}
 		kept, err := os.ReadFile(disk)
 		if strings.Contains(c.meanwhile, "precious >") && !strings.Contains(c.meanwhile, "mkdir") && string(kept) != "precious\n" {
@@ -202,7 +202,7 @@ func TestBootRamdisk(t *testing.T) {
 		code int
 	}{{"/app", 0}, {"/app", 0}, {"/other", 73}} {
 		if o := boot(c.args); o.code != c.code {
-			t.Errorf("%d: exit %d, not %d: %s", i, o.code, c.code, o.stderr)
+			t.Errorf("%d: exit %d, want %d: %s", i, o.code, c.code, o.stderr)
 		}
 	}
 	noLeftovers(t, u)
@@ -242,7 +242,7 @@ func TestBootStreams(t *testing.T) {
 	} {
 		o := finish(t, u.command("sh", "-c", script))
 		if o.stdout != want || strings.Contains(script, "head") && !strings.HasSuffix(o.stderr, "\n141\n") {
-			t.Errorf("%s: %q, not %q; %s", script, o.stdout, want, o.stderr)
+			t.Errorf("%s: %q, want %q; %s", script, o.stdout, want, o.stderr)
 		}
 		noLeftovers(t, u)
 	}

@@ -100,7 +100,7 @@ func (g guests) bzImage(t *testing.T, kernel string) {
 	g.lint(t, "bzimage", "is a bzImage: QEMU boots it, Firecracker does not", "no init: a shell stands in for it")
 	o := g.boot(t, "bzimage", "sh", "-c", "uname -r; kill -9 $$")
 	if want := strings.TrimPrefix(dependency(t, kernel612), "linux-image-") + "\n"; o.stdout != want || o.code != 128+9 {
-		t.Errorf("exit %d, %q; not 137 and %q", o.code, o.stdout, want)
+		t.Errorf("exit %d, %q; want 137 and %q", o.code, o.stdout, want)
 	}
 }
 
@@ -111,11 +111,11 @@ func (g guests) scratch(t *testing.T) {
 	g.publish(t, "scratch", image.push(t, g.registry, "scratch:1"), "--kernel-ref", "debian-6.12", "--size", "64M")
 	o := g.boot(t, "scratch", "/app", "two words", `"quoted" \ $HOME`)
 	if want := "[/app two words \"quoted\" \\ $HOME]\n"; o.stdout != want || o.code != 42 {
-		t.Errorf("exit %d, %q; not 42 and %q", o.code, o.stdout, want)
+		t.Errorf("exit %d, %q; want 42 and %q", o.code, o.stdout, want)
 	}
 	for command, code := range map[string]int{"/no": 127, "/proc/version": 126} {
 		if o := g.boot(t, "scratch", command); o.code != code || !strings.Contains(o.stdout, command) {
-			t.Errorf("%s: exit %d, not %d, %q", command, o.code, code, o.stdout)
+			t.Errorf("%s: exit %d, want %d, %q", command, o.code, code, o.stdout)
 		}
 	}
 }

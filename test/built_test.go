@@ -65,7 +65,7 @@ func (p goProgram) buildAt(file string) error {
 		return err
 	}
 	defer os.RemoveAll(module)
-	text := fmt.Sprintf("module judge\n\ngo 1.26\n\nrequire %s %s\n", p.module, p.version)
+	text := fmt.Sprintf("module build\n\ngo 1.26\n\nrequire %s %s\n", p.module, p.version)
 	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte(text), 0o644); err != nil {
 		return err
 	}

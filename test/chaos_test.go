@@ -53,9 +53,9 @@ func TestChaos(t *testing.T) {
 	}
 	workers.Wait()
 	c.settle()
-	t.Logf("%d commands, %d of them killed; %d kernels and %d images looked at, whole", c.acts, c.kills, c.kernelsSeen, c.imagesSeen)
+	t.Logf("%d commands, %d of them killed; %d kernels and %d images checked", c.acts, c.kills, c.kernelsSeen, c.imagesSeen)
 	if c.kernelsSeen == 0 || c.imagesSeen == 0 || c.kills == 0 {
-		t.Error("nothing was looked at")
+		t.Error("nothing was checked")
 	}
 }
 

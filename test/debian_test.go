@@ -57,12 +57,12 @@ func bootstrapWith(t testing.TB, packages string) string {
 	t.Helper()
 	need(t, "mmdebstrap")
 	path, err := mmdebstrap(suite(), sources(), "--quiet", "--variant=minbase", "--include="+packages)
-	obtained(t, err)
+	skipOnError(t, err)
 	return path
 }
 
-// obtained skips the test if err is not nil, or fails it if CI=true.
-func obtained(t testing.TB, err error) {
+// skipOnError skips the test if err is not nil, or fails it if CI=true.
+func skipOnError(t testing.TB, err error) {
 	t.Helper()
 	switch {
 	case err == nil:

@@ -105,7 +105,7 @@ func TestContradictions(t *testing.T) {
 	u := newUser(t, uint32(os.Getuid()))
 	for _, c := range []struct {
 		edit
-		says string // the message after the bundle's path
+		message string // the message after the bundle's path
 	}{
 		{edit{"no file", "rm rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: has a line, is not in the tree"},
 		{edit{"no line", `sed -i '/motd type/d' rootfs.mtree`}, "rootfs.mtree: ./etc/motd: in the tree, no line for it"},
@@ -127,7 +127,7 @@ func TestContradictions(t *testing.T) {
 			t.Run(populate+"/"+c.name, func(t *testing.T) {
 				bundle := c.bundle(t, u)
 				o := finish(t, u.command("banger-mkext4", "--populate="+populate, bundle))
-				o.failed(t, []int{65}, "banger-mkext4: "+bundle+"/"+c.says)
+				o.failed(t, []int{65}, "banger-mkext4: "+bundle+"/"+c.message)
 				if _, err := os.Lstat(filepath.Join(bundle, "rootfs.ext4")); !os.IsNotExist(err) {
 					t.Errorf("rootfs.ext4: %v", err)
 				}

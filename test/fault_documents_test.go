@@ -78,10 +78,10 @@ func TestFetchSizes(t *testing.T) {
 		"layer below zero":  {"1", reword(func(m *v1.Manifest) { m.Layers[0].Size = -1 }), []string{layer, "-1"}},
 		"manifest in an index": {"list", reword(func(m *v1.IndexManifest) { m.Manifests[0].Size = tebibyte }),
 			append(large, manifest)},
-		"manifest, said":     {"1", claim("1099511627776"), large},
-		"manifest, not said": {"1", endless, large[1:]},
-		"index, said":        {"list", claim("1099511627776"), large},
-		"index, not said":    {"list", endless, large[1:]},
+		"manifest with length":    {"1", claim("1099511627776"), large},
+		"manifest without length": {"1", endless, large[1:]},
+		"index with length":       {"list", claim("1099511627776"), large},
+		"index without length":    {"list", endless, large[1:]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

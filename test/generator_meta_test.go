@@ -89,7 +89,7 @@ func refusesXattr(path, name string) bool {
 
 // bags returns the bags that the filler keeps.
 func bags() []bag {
-	if judged.whole {
+	if testedFiller.keepsAll {
 		return append(append([]bag{}, inlineBags...), outerBags...)
 	}
 	return inlineBags

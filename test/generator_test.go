@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A grower creates a random tree of everything that ext4, or the judged
-// filler, can hold, at every limit that is easy to get wrong. The same seed
+// A grower creates a random tree of everything that ext4, or the filler under
+// test, can hold, at every limit that is easy to get wrong. The same seed
 // creates the same tree. It needs root.
 type grower struct {
 	*rand.Rand
@@ -65,7 +65,7 @@ func (g *grower) node(path string, mode uint32, device uint64) {
 func (g *grower) symlink(path, target string) {
 	g.must(path, os.Symlink(target, path))
 	g.paths = append(g.paths, path)
-	if judged.whole {
+	if testedFiller.keepsAll {
 		g.files = append(g.files, path)
 	}
 }
@@ -84,7 +84,7 @@ func (g *grower) types(root string) {
 	}
 	g.node(dir+"/fifo", unix.S_IFIFO, 0)
 	g.node(dir+"/file", unix.S_IFREG, 0)
-	if judged.whole {
+	if testedFiller.keepsAll {
 		g.node(dir+"/socket", unix.S_IFSOCK, 0)
 	}
 }

@@ -39,7 +39,7 @@ func (r rich) indexed(t *testing.T) {
 		case path == "lost+found":
 		case room >= 0 && (index || st.Size != 4096):
 			t.Errorf("%q fits into a block: %d bytes, index %v", path, st.Size, index)
-		case room < 0 && index != judged.whole:
+		case room < 0 && index != testedFiller.keepsAll:
 			t.Errorf("%q is larger than a block: %d bytes, index %v", path, st.Size, index)
 		}
 	}
@@ -69,7 +69,7 @@ var statACL = regexp.MustCompile(`(?m)^File ACL: (\d+)`)
 // shared checks that inodes with the same attributes share a block, 1024 at
 // most: two blocks are enough for 1030.
 func (r rich) shared(t *testing.T) {
-	if !judged.whole {
+	if !testedFiller.keepsAll {
 		t.Skip("the attributes are in the inode")
 	}
 	inodes, blocks := map[string]uint64{}, map[string]int{}

@@ -123,7 +123,7 @@ func (r rich) contiguous(t *testing.T) {
 // indexDumped checks that debugfs finds every name through htrees of one and
 // two levels.
 func (r rich) indexDumped(t *testing.T) {
-	if !judged.whole {
+	if !testedFiller.keepsAll {
 		t.Skip("mkfs.ext4 -d makes no htree")
 	}
 	for dir, levels := range map[string]int{"wide-339-4": 0, "wide-2000-20": 0, "wide-8000-255": 1} {

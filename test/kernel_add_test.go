@@ -38,7 +38,7 @@ func TestKernelAdd(t *testing.T) {
 	for _, source := range []string{deb, "data.tar", "data.tar.gz", "data.tar.xz", "data.tar.zst", "files"} {
 		name := strings.ReplaceAll(filepath.Base(source), "_", "-")
 		if got, want := output(t, u.command("banger-kernel", "add", name, source)), u.kernels(name); got != want {
-			t.Errorf("%s: printed %q, not %q", source, got, want)
+			t.Errorf("%s: printed %q, want %q", source, got, want)
 		}
 		u.isDebian61(t, name)
 	}
@@ -49,7 +49,7 @@ func TestKernelAdd(t *testing.T) {
 	output(t, u.command("sh", "-c", "banger-flatten layout:1 | banger-kernel add bundle"))
 	u.isDebian61(t, "bundle")
 	u.managesKernels(t)
-	u.alone(t)
+	u.withoutModules(t)
 }
 
 func (u user) kernels(name string) string {
@@ -124,9 +124,9 @@ func withoutTime(record string) string {
 	return before
 }
 
-// alone checks that a kernel file without modules can be added, and that none
-// or several are an error that leaves nothing.
-func (u user) alone(t *testing.T) {
+// withoutModules checks that a kernel file without modules can be added, and
+// that none or several are an error that leaves nothing.
+func (u user) withoutModules(t *testing.T) {
 	output(t, u.command("sh", "-c", `mkdir none two && cp files/boot/vmlinuz-* two && for v in files/boot/vmlinuz-*; do
 		sed 's/-cloud-amd64/-cloud-amd65/' "$v" >two/vmlinuz-other; done; : >none/vmlinuz; : >empty`))
 	for source, words := range map[string]string{
@@ -197,7 +197,7 @@ func TestKernelDebianFails(t *testing.T) {
 		}
 		o := finish(t, u.withProgram(t, u.command("banger", "kernel", "debian", c.name, kernel612), "apt-get", apt))
 		if o.code != c.code || o.stdout != "" || !strings.Contains(o.stderr, c.words) {
-			t.Errorf("%s, %s: exit %d, not %d: %s%s", c.name, c.apt, o.code, c.code, o.stdout, o.stderr)
+			t.Errorf("%s, %s: exit %d, want %d: %s%s", c.name, c.apt, o.code, c.code, o.stdout, o.stderr)
 		}
 		noLeftovers(t, u)
 	}

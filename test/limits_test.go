@@ -16,7 +16,7 @@ import (
 // more directories than their link count can hold.
 func TestLimits(t *testing.T) {
 	needRoot(t)
-	if !judged.whole {
+	if !testedFiller.keepsAll {
 		t.Skip("mkfs.ext4 -d takes minutes")
 	}
 	const links, dirs = 65000, 65500
@@ -47,7 +47,7 @@ func TestLimits(t *testing.T) {
 // refused, by name.
 func TestTooManyLinks(t *testing.T) {
 	needRoot(t)
-	if !judged.whole {
+	if !testedFiller.keepsAll {
 		t.Skip("mkfs.ext4 -d takes minutes")
 	}
 	source := memory(t)

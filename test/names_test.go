@@ -51,7 +51,7 @@ func TestOddNames(t *testing.T) {
 			})
 		}
 	}
-	u.namesNothing(t)
+	u.passesNoPaths(t)
 	for _, args := range [][]string{{"-o", "a\nb", "."}, {"a\nb"}} {
 		o := finish(t, u.command("banger-mkext4", args...))
 		if o.code == 0 || o.stdout != "\n" && o.stdout != "" {
@@ -60,9 +60,9 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// namesNothing checks that no argument of mkfs.ext4 is a path of the user's,
+// passesNoPaths checks that no argument of mkfs.ext4 is a path of the user's,
 // which some versions misread.
-func (u user) namesNothing(t *testing.T) {
+func (u user) passesNoPaths(t *testing.T) {
 	t.Helper()
 	place := u.place(t)
 	log := filepath.Join(u.home, "log")

@@ -15,26 +15,26 @@ import (
 
 // A filler is a way of banger-mkext4 to populate a filesystem.
 type filler struct {
-	flags []string
-	whole bool // keeps everything that ext4 can hold
+	flags    []string
+	keepsAll bool // keeps everything that ext4 can hold
 }
 
 // The fillers. mkfs.ext4 -d keeps no large attributes and no sockets, makes no
 // htree, and refuses hard links to symlinks.
 var (
-	byBanger = filler{whole: true}
+	byBanger = filler{keepsAll: true}
 	byMkfs   = filler{flags: []string{"--populate=mkfs"}}
 )
 
-// judged is the filler under test.
-var judged = byBanger
+// testedFiller is the filler under test.
+var testedFiller = byBanger
 
 // inBothModes runs a test with each filler under test.
 func inBothModes(t *testing.T, test func(t *testing.T)) {
 	for name, f := range map[string]filler{"direct": byBanger, "mkfs": byMkfs} {
 		t.Run(name, func(t *testing.T) {
-			judged = f
-			defer func() { judged = byBanger }()
+			testedFiller = f
+			defer func() { testedFiller = byBanger }()
 			test(t)
 		})
 	}
@@ -42,7 +42,7 @@ func inBothModes(t *testing.T, test func(t *testing.T)) {
 
 // mkext4 returns the command that makes an image of a bundle or a directory.
 func (u user) mkext4(dir string, flags ...string) *exec.Cmd {
-	return u.command("banger-mkext4", slices.Concat(judged.flags, flags, []string{dir})...)
+	return u.command("banger-mkext4", slices.Concat(testedFiller.flags, flags, []string{dir})...)
 }
 
 // imageOf makes an image of a directory, as the user who runs the tests. It

@@ -26,7 +26,7 @@ func TestPull(t *testing.T) {
 	img := debian(t)
 	ref := img.push(t, startRegistry(t), "acme/debian:bookworm")
 	want := readTree(t, img.unpack(t))
-	evident(t, want)
+	checkUnpacked(t, want)
 	u := newUser(t, nobody)
 
 	dir := output(t, u.command("banger", "image", "pull", ref))
@@ -41,9 +41,9 @@ func TestPull(t *testing.T) {
 	t.Run("same bytes", func(t *testing.T) { checkSameBytes(t, u, ext4, ref) })
 }
 
-// evident checks that umoci and the host kept what the test is about;
+// checkUnpacked checks that umoci and the host kept what the test is about;
 // otherwise an equal tree would prove little.
-func evident(t *testing.T, tree map[string]facts) {
+func checkUnpacked(t *testing.T, tree map[string]facts) {
 	t.Helper()
 	for _, c := range []struct{ path, fact, want string }{
 		{"usr/bin/sudo", "mode", "4755"},

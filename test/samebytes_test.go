@@ -102,7 +102,7 @@ func richImage(t testing.TB) v1.Image {
 		}
 		w.file(fmt.Sprintf("srv/sparse-%d", i), 0o600, []byte(content.String()))
 	}
-	if judged.whole {
+	if testedFiller.keepsAll {
 		w.link(tar.TypeSymlink, "srv/link", "wide/1")
 		w.link(tar.TypeLink, "srv/link-too", "srv/link")
 		for i := range 50 {

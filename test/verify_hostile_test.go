@@ -20,7 +20,7 @@ func TestVerifyHostile(t *testing.T) {
 	for i, c := range []struct {
 		name, script string
 		code         int
-		says         string
+		word         string
 	}{
 		{"a fifo", "rm rootfs.ext4; mkfifo rootfs.ext4", 65, "rootfs.ext4"},
 		{"a directory", "rm rootfs.ext4; mkdir rootfs.ext4", 66, "rootfs.ext4"},
@@ -61,7 +61,7 @@ func TestVerifyHostile(t *testing.T) {
 					t.Errorf("%+v", o)
 				}
 			default:
-				bad.failed(t, []int{c.code}, "banger-verify: ", c.says)
+				bad.failed(t, []int{c.code}, "banger-verify: ", c.word)
 			}
 		})
 	}

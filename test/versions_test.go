@@ -40,12 +40,12 @@ func TestVersions(t *testing.T) {
 				if c.populate == "direct" && len(images) != 1 {
 					t.Errorf("%d different images: %q", len(images), slices.Sorted(maps.Values(images)))
 				}
-				judges := all
+				checkers := all
 				if size == "1T" { // takes e2fsck seconds
-					judges = []e2fsprogs{all[0], all[len(all)-1]}
+					checkers = []e2fsprogs{all[0], all[len(all)-1]}
 				}
 				for _, image := range images {
-					for _, v := range judges {
+					for _, v := range checkers {
 						output(t, exec.Command(filepath.Join(v.dir, "e2fsck"), "-fn", image))
 					}
 					u.agrees(t, "--against", c.bundle, image)
