@@ -60,8 +60,8 @@ func (f filler) agrees(t *testing.T, u user, bundle string, want map[string]fact
 	sameTree(t, readTree(t, mount(t, filepath.Join(u.home, "other.ext4"))), want)
 }
 
-// image writes the stack as a layout; ordered returns the entries of a layer
-// in archive order.
+// image writes the stack as a layout; ordered returns a layer's entries in
+// order.
 func (s *stack) image(t *testing.T, ordered func(*layerPlan) []entry) image {
 	t.Helper()
 	dir := newUser(t, 0).home

@@ -11,9 +11,8 @@ import (
 )
 
 // TestBatch sends five references down one pipeline; the third names an image
-// that does not exist. The last image's blob is held back until the first
-// image is published: a stage that waited for its predecessor to end would
-// hang.
+// that does not exist. The last image's blob is held back until the first image
+// is published: a stage that waited for its predecessor to end would hang.
 func TestBatch(t *testing.T) {
 	need(t, "dash", "mkfs.ext4")
 	reg, u := newFaultRegistry(t), newUser(t, nobody)

@@ -12,8 +12,7 @@ import (
 	"text/tabwriter"
 )
 
-// A contest is a list of programs that do the same work in turn. The first is
-// banger's.
+// A contest is programs that do the same work in turn. The first is banger's.
 type contest []*entrant
 
 // round runs every entrant once, starting with another one each time: memory
@@ -27,8 +26,7 @@ func (c contest) round(b *testing.B, u user) {
 	}
 }
 
-// ratios returns the cost of e divided by the cost of the first entrant, per
-// run.
+// ratios returns e's cost divided by the first entrant's, per run.
 func (c contest) ratios(e *entrant, figure int) []float64 { return ratios(e, c[0], figure) }
 
 // ratios returns the cost of one entrant divided by another's, per run.

@@ -144,8 +144,7 @@ func (f flattening) gunzip() *entrant {
 }
 
 // write extracts the tree from an archive in the page cache, without owners,
-// modes and times, as a bundle has none. cp would also open and read every
-// file.
+// modes and times, as a bundle has none. cp would also open every file.
 func (f flattening) write(b *testing.B, u user) *entrant {
 	archive := f.dir + ".tree.tar"
 	f.once(b, u, func(bundle string) {

@@ -47,8 +47,7 @@ func (u user) layered(b *testing.B, entries int, size int64) image {
 	return i
 }
 
-// writeWhiteouts writes whiteouts of the manuals, translations and apt's
-// downloads of a copy.
+// writeWhiteouts removes the manuals, translations and apt's files of a copy.
 func writeWhiteouts(w *tar.Writer, copied int) error {
 	if copied < 0 {
 		return nil

@@ -51,8 +51,7 @@ func (u user) round(b *testing.B, i image) (costs [4]cost) {
 	return costs
 }
 
-// unpack unpacks the image with umoci into dir/rootfs, rootless for an
-// ordinary user.
+// unpack unpacks the image with umoci into dir/rootfs, as the user can.
 func (u user) unpack(b *testing.B, i image, dir string) cost {
 	b.Helper()
 	if os.Getuid() == 0 {

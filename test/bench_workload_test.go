@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// scaled returns n, or a hundredth of it with -short, to test the benchmarks
-// themselves.
+// scaled returns n, or a hundredth of it with -short.
 func scaled[N int | int64](n N) N {
 	if testing.Short() {
 		return n / 100
@@ -37,8 +36,7 @@ func small(b *testing.B, u user, dirs, files int) workload {
 	return w
 }
 
-// manyFiles is an image of dirs directories of a hundred files, in four layers
-// of a quarter each.
+// manyFiles is an image of dirs directories of a hundred files, in four layers.
 func (u user) manyFiles(b *testing.B, dirs int) image {
 	b.Helper()
 	path := filepath.Join(u.home, fmt.Sprintf("many-%d", dirs))

@@ -114,8 +114,7 @@ func sparseHeader(stored int64) []byte {
 		tartest.Entry{Name: "f", Type: '0', Size: tartest.Octal(0)}.Bytes()...)
 }
 
-// sparse10 is an archive of a sparse file, GNU format 1.0, with a map and no
-// data.
+// sparse10 is an archive of a sparse file, GNU format 1.0, without data.
 func sparse10(text string) func() []byte {
 	return func() []byte {
 		return tartest.Archive(

@@ -59,8 +59,7 @@ func (u user) bootable(t testing.TB, name string) {
 	output(t, u.command("sh", "-c", `banger-mkext4 --size 32M root && banger-register --name "$1" --kernel-ref k root.ext4`, "sh", name))
 }
 
-// firecracker checks a Firecracker configuration; every file that it names
-// must exist.
+// firecracker checks a Firecracker configuration and the files that it names.
 func firecracker(t *testing.T, printed, image, disk, initrd string) {
 	t.Helper()
 	var config struct {
@@ -99,8 +98,7 @@ func firecracker(t *testing.T, printed, image, disk, initrd string) {
 	}
 }
 
-// refuses checks the exit status of bad arguments, and that nothing is
-// created.
+// refuses checks the exit status of bad arguments, and that nothing is created.
 func (u user) refuses(t *testing.T, image string) {
 	t.Helper()
 	output(t, u.command("banger-register", "--name", "bare", "root.ext4"))
@@ -139,9 +137,8 @@ func (u user) refuses(t *testing.T, image string) {
 	}
 }
 
-// TestBootRaces lets another process create or replace, while banger boot
-// runs, a path that it is about to create, or the image. Existing files are
-// kept.
+// TestBootRaces lets another process create or replace, while banger boot runs,
+// a path that it is about to create, or the image. Existing files are kept.
 func TestBootRaces(t *testing.T) {
 	u := newUser(t, nobody)
 	u.bootable(t, "app")

@@ -79,8 +79,7 @@ func (g guests) direct(t *testing.T) {
 	g.boots(t, "direct")
 }
 
-// boots boots a Debian image with the probe and compares the results with its
-// layers.
+// boots boots a Debian image with the probe and compares it with its layers.
 func (g guests) boots(t *testing.T, name string) {
 	t.Helper()
 	g.lint(t, name, "no init: a shell stands in for it")
@@ -91,8 +90,7 @@ func (g guests) boots(t *testing.T, name string) {
 	}
 }
 
-// bzImage boots the same image with the newer kernel's bzImage, as in its
-// package.
+// bzImage boots the same image with the bzImage of the newer kernel's package.
 func (g guests) bzImage(t *testing.T, kernel string) {
 	master := output(t, g.command("banger", "image", "path", "minbase"))
 	output(t, g.command("banger-register", "--name", "bzimage", "--kernel", filepath.Join(kernel, "bzImage"),

@@ -99,8 +99,7 @@ func mmdebstrap(suite string, sources []string, options ...string) (string, erro
 	return path, os.Rename(temp, path)
 }
 
-// suite returns the host's own release if it is a Debian, so that its sources
-// and its keyring fit.
+// suite returns the host's release if it is a Debian, to fit its sources.
 func suite() string {
 	release := osRelease()
 	if release["ID"] == "debian" && release["VERSION_CODENAME"] != "" {

@@ -45,8 +45,7 @@ func (f fake) put(t *testing.T, path string) {
 	}
 }
 
-// frugal runs a command to its end, and fails the test if it took more memory
-// than bombMemory.
+// frugal runs a command, and fails the test if it took more than bombMemory.
 func (u user) frugal(t *testing.T, cmd *exec.Cmd) outcome {
 	t.Helper()
 	report := filepath.Join(u.home, "time")
@@ -121,8 +120,7 @@ func TestFakeCompanion(t *testing.T) {
 	}
 }
 
-// TestFakeRecords checks that list names a bad record, lists the others, and
-// exits with 65.
+// TestFakeRecords checks that list names a bad record and lists the others.
 func TestFakeRecords(t *testing.T) {
 	need(t, "time")
 	u := newUser(t, nobody)
@@ -186,8 +184,7 @@ func TestEndlessLine(t *testing.T) {
 	}
 }
 
-// TestManifestLine checks that an overlong manifest line is an error with its
-// number.
+// TestManifestLine checks that an overlong manifest line is named by number.
 func TestManifestLine(t *testing.T) {
 	need(t, "time", "mkfs.ext4")
 	u := newUser(t, nobody)

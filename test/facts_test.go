@@ -29,8 +29,8 @@ import (
 // xattr.NAME; and names, all hard links of the inode, quoted.
 type facts map[string]string
 
-// readTree returns the facts of every path from root, which is ".". Only root
-// can read some of them.
+// readTree returns the facts of every path from root, ".". Some only root can
+// read.
 func readTree(t testing.TB, root string) map[string]facts {
 	t.Helper()
 	tree, inodes := map[string]facts{}, map[uint64][]string{}
@@ -142,8 +142,7 @@ func stored(file *os.File, size int64) (spans []span, err error) {
 	return spans, nil
 }
 
-// hashBlocks hashes the blocks of a span that are not all zeros, and counts
-// them.
+// hashBlocks hashes and counts the blocks of a span that are not all zeros.
 func hashBlocks(h io.Writer, file *os.File, s span) (blocks int, err error) {
 	zero := make([]byte, 4096)
 	buf := make([]byte, min(1<<20, s.to-s.from))

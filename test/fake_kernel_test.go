@@ -31,9 +31,8 @@ func kernel(t testing.TB, dir string) string {
 	return dir
 }
 
-// fakeVmlinux is an amd64 ELF file of some size with a version banner, the
-// note by which QEMU enters a kernel, and a configuration with all that a
-// guest needs.
+// fakeVmlinux is an amd64 ELF file with a version banner, the note by which
+// QEMU enters a kernel, and a configuration with all that a guest needs.
 func fakeVmlinux(t testing.TB, release string, size int) []byte {
 	t.Helper()
 	var config bytes.Buffer

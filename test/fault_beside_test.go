@@ -92,8 +92,7 @@ func TestKillOrphan(t *testing.T) {
 	}
 }
 
-// TestKillOtherImage kills banger-mkext4 and then makes another image's file
-// in the same place.
+// TestKillOtherImage kills banger-mkext4 and then makes another image there.
 func TestKillOtherImage(t *testing.T) {
 	j := jobNamed(t, "mkext4-o")
 	mkfs, place := newStuck(t, j.user), j.place(t)

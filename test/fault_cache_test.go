@@ -94,8 +94,7 @@ func TestCacheTags(t *testing.T) {
 	listed(t, u, oldDigest+" ", nowDigest+" "+ref, nowDigest+" "+second)
 }
 
-// listed fails the test unless the cache lists exactly these digests and
-// names.
+// listed fails the test unless the cache lists exactly these digests and names.
 func listed(t testing.TB, u user, want ...string) {
 	t.Helper()
 	got := cacheGood(t, u.cache())

@@ -95,8 +95,7 @@ func (w wrong) test(t *testing.T) {
 // cache is the path of the user's blob cache.
 func (u user) cache() string { return filepath.Join(u.home, ".cache/banger/oci") }
 
-// digests returns the digests of an image's largest layer, config and
-// manifest.
+// digests returns the digests of an image's largest layer, config and manifest.
 func digests(t testing.TB, img v1.Image) (layer, config, manifest string) {
 	t.Helper()
 	m, err := img.Manifest()

@@ -125,8 +125,7 @@ func TestCacheIndexDamagedKilled(t *testing.T) {
 	}
 }
 
-// TestCacheIndexDamagedReadOnly checks that nothing is moved in a read-only
-// cache.
+// TestCacheIndexDamagedReadOnly checks that a read-only cache stays as it is.
 func TestCacheIndexDamagedReadOnly(t *testing.T) {
 	needRoot(t) // so that the tools run as a user whose permissions are checked
 	reg, u := newFaultRegistry(t), newUser(t, nobody)

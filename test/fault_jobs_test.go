@@ -10,8 +10,7 @@ import (
 )
 
 // The fault tests interrupt and starve the tools and feed them bad input, then
-// check from outside what is left. This file defines the jobs that they
-// disturb.
+// check what is left. This file defines the jobs that they disturb.
 
 // A job is a command and a way to look at its result. It changes nothing
 // outside a directory of its own, its place.

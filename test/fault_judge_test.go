@@ -22,8 +22,7 @@ import (
 // temporary matches the hardLinks of unfinished files.
 var temporary = regexp.MustCompile(`^\..*\.staging-|^\.fetch-|^banger-pull-`)
 
-// nothingLeft fails the test if anything below a directory has a temporary
-// name.
+// nothingLeft fails the test if a file below dir has a temporary name.
 func nothingLeft(t testing.TB, dir string) {
 	t.Helper()
 	walk(t, dir, func(path string, e fs.DirEntry) error {
@@ -158,8 +157,7 @@ func diffLines(got, want string) string {
 	return strings.Join(lines, "")
 }
 
-// checkExt4 fails the test unless e2fsck accepts every ext4 file below a
-// directory.
+// checkExt4 fails the test unless e2fsck accepts every ext4 file below dir.
 func checkExt4(t testing.TB, dir string) {
 	t.Helper()
 	walk(t, dir, func(path string, e fs.DirEntry) error {

@@ -19,8 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// A faultRegistry is a registry in this process that can misbehave. It counts
-// requests.
+// A faultRegistry is a registry that can misbehave. It counts requests.
 type faultRegistry struct {
 	host   string
 	server *httptest.Server
@@ -200,8 +199,7 @@ func refuse(code int, errorCode string, header ...string) fault {
 	}
 }
 
-// afterPing excludes the ping from a fault, as a registry without accounts
-// does.
+// afterPing excludes the ping, as a registry without accounts does.
 func afterPing(f fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
 		return r.URL.Path != "/v2/" && f(w, r, honest)

@@ -86,8 +86,7 @@ type usage struct{ pages, inodes int64 }
 
 const pageSize = 4096
 
-// usage returns the usage before the job, and how much more the job needs at
-// least.
+// usage returns the usage before the job, and the minimum that it adds.
 func (j job) usage(t *testing.T) (before, needed usage) {
 	t.Helper()
 	place := j.memory(t)

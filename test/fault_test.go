@@ -46,8 +46,7 @@ func (j job) undisturbed(t testing.TB) (r result) {
 	return r
 }
 
-// nothing fails the test unless the place looks as before and has no temporary
-// names.
+// nothing fails the test unless the place looks as before.
 func (r result) nothing(t testing.TB, j job, place string) {
 	t.Helper()
 	if got := j.look(t, place); got != r.before {

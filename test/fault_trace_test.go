@@ -140,8 +140,7 @@ var changing = map[uint64]bool{
 	unix.SYS_FSYNC: true, unix.SYS_FDATASYNC: true, unix.SYS_SYNCFS: true, unix.SYS_FLOCK: true,
 }
 
-// changes reports whether a stopped thread is entering one of these, or
-// creating a file.
+// changes reports whether a stopped thread is entering one, or creating a file.
 func changes(pid int) bool {
 	var info struct { // struct ptrace_syscall_info
 		op   uint8

@@ -161,8 +161,7 @@ func (g *grower) links(string) {
 	}
 }
 
-// lostFound creates no lost+found, an empty or a full one; mke2fs creates one
-// too.
+// lostFound creates no lost+found, an empty or a full one.
 func (g *grower) lostFound(root string, seed uint64) {
 	path := root + "/lost+found"
 	switch seed % 3 {

@@ -22,8 +22,7 @@ var statFlags = regexp.MustCompile(`Inode: (\d+) +Type: directory .* Flags: 0x([
 const indexFlag = 0x1000 // EXT4_INDEX_FL
 
 // indexed checks that a directory is one block while its names fit, and has an
-// htree as soon as they do not. lost+found has the four blocks that mke2fs
-// gives it.
+// htree as soon as they do not. lost+found always has four blocks.
 func (r rich) indexed(t *testing.T) {
 	flags, inodes := r.flags(t)
 	for path, ino := range inodes {
@@ -94,8 +93,7 @@ func (r rich) inode(t *testing.T, path string) uint64 {
 	return st.Ino
 }
 
-// stat returns debugfs's description of inodes, by number, as debugfs cannot
-// parse every name.
+// stat returns debugfs's description of inodes, by number: names may be odd.
 func (r rich) stat(t *testing.T, inodes iter.Seq[uint64]) string {
 	t.Helper()
 	var commands strings.Builder

@@ -14,8 +14,7 @@ import (
 )
 
 // TestJudges lets e2fsprogs and the kernel inspect one rich image and modify
-// copies of it. Its content must stay the same, and e2fsck must find no
-// errors.
+// copies of it. Its content must stay the same, and e2fsck must find no errors.
 func TestJudges(t *testing.T) {
 	needRoot(t)
 	need(t, "e2fsck", "dumpe2fs", "debugfs", "resize2fs", "filefrag", "mount", "umount")
@@ -120,8 +119,7 @@ func (r rich) contiguous(t *testing.T) {
 	}
 }
 
-// indexDumped checks that debugfs finds every name through htrees of one and
-// two levels.
+// indexDumped checks that debugfs finds every name through the htrees.
 func (r rich) indexDumped(t *testing.T) {
 	if !testedFiller.keepsAll {
 		t.Skip("mkfs.ext4 -d makes no htree")

@@ -31,8 +31,7 @@ func (r rich) writtenTo(t *testing.T) {
 	t.Run("kept", func(t *testing.T) { r.kept(t, mount(t, file)) })
 }
 
-// kept checks that files that the writer did not touch, under any name, are
-// unchanged.
+// kept checks that files that the writer did not touch are unchanged.
 func (r rich) kept(t *testing.T, root string) {
 	got, want, now := map[string]facts{}, map[string]facts{}, readTree(t, root)
 	for path, f := range r.tree {

@@ -27,8 +27,7 @@ func (u user) showKernel(t testing.TB, name string) (k kernelRecord) {
 }
 
 // TestKernelAdd adds one kernel in every form that it can come in, as an
-// ordinary user: the parts are the same each time, and those of Debian's
-// package.
+// ordinary user: the parts are always those of Debian's package.
 func TestKernelAdd(t *testing.T) {
 	need(t, "dpkg-deb", "xz", "zstd", "gzip")
 	u := newUser(t, nobody)

@@ -43,8 +43,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestTooManyLinks checks that one hard link more than ext4's limit is
-// refused, by name.
+// TestTooManyLinks checks that one hard link too many is refused, by name.
 func TestTooManyLinks(t *testing.T) {
 	needRoot(t)
 	if !testedFiller.keepsAll {

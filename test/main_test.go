@@ -46,8 +46,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// loginPath is the PATH of an ordinary user of Debian: without /usr/sbin,
-// where mkfs.ext4 is.
+// loginPath is the PATH of an ordinary user of Debian: mkfs.ext4 is not in it.
 const loginPath = "/usr/local/bin:/usr/bin:/bin"
 
 // nobody is the id of an unprivileged user and group without a name.
@@ -83,8 +82,7 @@ func needRoot(t testing.TB) {
 	}
 }
 
-// which returns the path of a program in PATH or the system directories, or
-// "".
+// which returns the path of a program in PATH or the system directories, or "".
 func which(program string) string {
 	if p, err := exec.LookPath(program); err == nil {
 		return p

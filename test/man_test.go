@@ -44,12 +44,11 @@ func programOf(page string) string {
 	return ""
 }
 
-// libexec is the directory of the programs for a guest of the host's
+// libexec is the directory of the programs for guests of the host's
 // architecture.
 func libexec() string { return filepath.Join(bin, "../libexec/banger", runtime.GOARCH) }
 
-// TestManPages checks that every installed tool has a page and every page a
-// tool.
+// TestManPages checks that the installed tools and pages match.
 func TestManPages(t *testing.T) {
 	tools := baseNames(t, filepath.Join(bin, "banger*"), "")
 	pages := baseNames(t, filepath.Join(bin, "../share/man/man1/*.1"), ".1")
@@ -89,8 +88,8 @@ func manPages(t *testing.T) []string {
 	return files
 }
 
-// baseNames returns the sorted base names of the files that a pattern matches,
-// without a suffix.
+// baseNames returns the sorted base names of a pattern's matches, less a
+// suffix.
 func baseNames(t *testing.T, pattern, suffix string) []string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)

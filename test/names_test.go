@@ -79,8 +79,7 @@ func (u user) passesNoPaths(t *testing.T) {
 	}
 }
 
-// holds checks an image with e2fsck and its /file with debugfs, through a link
-// with a plain name.
+// holds checks an image with e2fsck and its /file with debugfs.
 func holds(t *testing.T, path string) {
 	t.Helper()
 	image := filepath.Join(scratch(t), "image")

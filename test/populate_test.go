@@ -45,8 +45,7 @@ func (u user) mkext4(dir string, flags ...string) *exec.Cmd {
 	return u.command("banger-mkext4", slices.Concat(testedFiller.flags, flags, []string{dir})...)
 }
 
-// imageOf makes an image of a directory, as the user who runs the tests. It
-// must pass e2fsck.
+// imageOf makes an image of a directory and checks it with e2fsck.
 func imageOf(t testing.TB, dir string) string {
 	t.Helper()
 	need(t, "mkfs.ext4", "e2fsck")
@@ -126,8 +125,7 @@ func generated(t testing.TB, seed uint64) string {
 	return dir
 }
 
-// memory returns a directory on a new tmpfs: it has none of ext4's limits, and
-// syncing it is fast.
+// memory returns a directory on a new tmpfs, without ext4's limits.
 func memory(t testing.TB) string {
 	t.Helper()
 	needRoot(t)

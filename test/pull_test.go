@@ -95,8 +95,7 @@ func checkPublished(t *testing.T, u user, dir, ref string) {
 	noLeftovers(t, u)
 }
 
-// noLeftovers fails the test if a file below the user's home has a temporary
-// name.
+// noLeftovers fails the test if a file in the user's home has a temporary name.
 func noLeftovers(t *testing.T, u user) {
 	t.Helper()
 	err := filepath.WalkDir(u.home, func(path string, _ fs.DirEntry, err error) error {

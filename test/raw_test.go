@@ -22,8 +22,7 @@ type rawLayer struct {
 // rawArchive returns a layer of an uncompressed archive.
 func rawArchive(archive []byte) rawLayer { return rawLayer{archive, digest.FromBytes(archive)} }
 
-// A rawLayout is a layout written file by file, as no other program would
-// write it.
+// A rawLayout is a layout written file by file, valid or not.
 type rawLayout struct {
 	t   testing.TB
 	dir string

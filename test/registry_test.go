@@ -57,8 +57,7 @@ func (i image) unpack(t testing.TB) string {
 	return filepath.Join(bundle, "rootfs")
 }
 
-// skopeo runs skopeo without the host's signature policy, which may be
-// missing.
+// skopeo runs skopeo without the host's signature policy, which may be missing.
 func skopeo(t testing.TB, args ...string) string {
 	t.Helper()
 	need(t, "skopeo")

@@ -37,8 +37,7 @@ func TestReachesNothing(t *testing.T) {
 	}
 }
 
-// TestReachesNothingRandom does the same with random stacks, and traces some
-// of them.
+// TestReachesNothingRandom does so with random stacks, and traces some.
 func TestReachesNothingRandom(t *testing.T) {
 	needRoot(t)
 	need(t, "strace")

@@ -115,8 +115,7 @@ func (p callPath) full() string {
 	return filepath.Join(p.at+p.cwd, p.name)
 }
 
-// changes reports whether a call changes a file or a directory, or opens one
-// for writing.
+// changes reports whether a call changes a file or opens one for writing.
 func (c call) changes() bool {
 	switch c.name {
 	case "openat":
@@ -138,9 +137,8 @@ var pathArguments = map[string][][2]int{
 	"fchmod": {{0, -1}}, "fchown": {{0, -1}}, "ftruncate": {{0, -1}}, "fallocate": {{0, -1}}, "fsetxattr": {{0, -1}},
 }
 
-// traceCalls are the calls to log: those with a path, those that change an
-// open file other than by writing, and io_uring, which needs no calls for
-// either.
+// traceCalls are the calls to log: those with a path, those that change an open
+// file other than by writing, and io_uring, which needs no calls for either.
 const traceCalls = "trace=%file,fchmod,fchown,ftruncate,fallocate,fsetxattr,fremovexattr,io_uring_setup"
 
 func (h *host) trace(archives [][]byte) []call {

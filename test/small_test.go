@@ -129,8 +129,7 @@ func smallTop(t testing.TB) v1.Layer {
 	return w.layer(t)
 }
 
-// smallTime is the time of the image. Its files are slightly older, to the
-// nanosecond.
+// smallTime is the image's time. Its files are slightly older.
 var smallTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // smallCapability is cap_net_raw=ep as stored in security.capability.

@@ -117,8 +117,8 @@ func TestTarGzipChanged(t *testing.T) {
 	endsEarly(t, archive)
 }
 
-// atFirstByte runs a command, calls act once it has printed a byte, and
-// returns its output.
+// atFirstByte runs a command, calls act at its first byte, and returns its
+// output.
 func atFirstByte(t *testing.T, cmd *exec.Cmd, act func(pid int) error) (printed []byte, o outcome) {
 	t.Helper()
 	reader, writer, err := os.Pipe()

@@ -86,8 +86,7 @@ const (
 	percent = "opt/x/percent"
 )
 
-// tarEntries is a layer of everything that an entry can describe, the root
-// included.
+// tarEntries is a layer of everything that an entry can describe.
 func tarEntries() []entry {
 	layer := []entry{directory("./").mode(0o711).owner(3, 4).xattr("user.root", "r"), directory("opt")}
 	long := strings.Repeat("d", 99)
@@ -206,8 +205,7 @@ func TestTarSameBytes(t *testing.T) {
 	}
 }
 
-// TestTarOutput checks that an archive that cannot be written in full is a
-// failure.
+// TestTarOutput checks that an archive that is not fully written is a failure.
 func TestTarOutput(t *testing.T) {
 	u := newUser(t, uint32(os.Getuid()))
 	tree := filepath.Join(u.home, "tree")

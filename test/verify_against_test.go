@@ -103,8 +103,7 @@ func TestVerifyEdited(t *testing.T) {
 	finish(t, u.command("banger-verify", "--against=small.bundle", rootfs)).failed(t, []int{65}, "banger-verify: ", "rootfs.mtree:", "./etc/gshadow")
 }
 
-// TestVerifyDirectory compares an image of a plain directory with the
-// directory.
+// TestVerifyDirectory compares an image of a plain directory with it.
 func TestVerifyDirectory(t *testing.T) {
 	need(t, "mkfs.ext4")
 	for _, id := range []uint32{0, nobody} {

@@ -37,9 +37,8 @@ func TestVerifyBomb(t *testing.T) {
 	o.failed(t, []int{65}, "banger-verify: ", rootfs, "more than 1 entries")
 }
 
-// large makes an image with megabytes of content: a file of half of them, and
-// above it a layer of files of one each. It returns the arguments of
-// banger-verify.
+// large makes an image with megabytes of content, half in one file, half in a
+// layer of files of one each. It returns the arguments of banger-verify.
 func (u user) large(t testing.TB, megabytes int) []string {
 	t.Helper()
 	need(t, "mkfs.ext4", "umoci")

@@ -46,8 +46,7 @@ func (u user) agrees(t testing.TB, args ...string) {
 	}
 }
 
-// differing returns banger-verify's messages for an image with these
-// differences.
+// differing returns banger-verify's messages for these differences.
 func differing(image string, differences ...string) string {
 	points := fmt.Sprintf("%d points", len(differences))
 	if len(differences) == 1 {
@@ -157,8 +156,7 @@ func TestVerifyMounted(t *testing.T) {
 	}
 }
 
-// TestVerifyPull checks that --verify publishes an image that matches its
-// layers, and no other.
+// TestVerifyPull checks that --verify publishes only an image that matches.
 func TestVerifyPull(t *testing.T) {
 	need(t, "mkfs.ext4", "flock")
 	u := newUser(t, nobody)

@@ -142,8 +142,7 @@ func serve() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// banger prints a command as it would be typed and runs it with its own cache
-// and state.
+// banger prints and runs a command, with its own cache and state.
 func banger(home string, args ...string) error {
 	fmt.Println("$ banger", strings.Join(args, " "))
 	cmd := exec.Command("scripts/banger", args...)
