@@ -64,8 +64,8 @@ var bombs = []bomb{
 	{name: "names of many components", blob: stream(nil, deepFile("f"), 10<<10), words: []string{"names and attributes"}, memory: 2*512 + bombMemory},
 	{name: "whiteouts of many components", blob: stream(nil, deepFile(".wh.f"), 10<<10), words: []string{"names and attributes"}, memory: 2*512 + bombMemory},
 	{name: "a thousand implied parents per entry", blob: impliedParents, words: []string{"max-entries"}, memory: 2_000_000 >> 10},
-	{name: "a chain of symlinks, each through the next twice", blob: throughChain(doubling, "l30/"), words: []string{"symlinks on the way"}},
-	{name: "symlinks with many components", blob: throughChain(winding, strings.Repeat("w/", 40)), words: []string{"steps through symlinks"}},
+	{name: "a chain of symlinks, each through the next twice", blob: throughChain(doubling, "l30/"), words: []string{"too many symlinks"}},
+	{name: "symlinks with many components", blob: throughChain(winding, strings.Repeat("w/", 40)), words: []string{"too many symlink steps"}},
 }
 
 var oneGiB = []string{"--max-size", "1073741824"}

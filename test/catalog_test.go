@@ -186,7 +186,7 @@ func TestCatalogListed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(u.home, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	finish(t, u.command("banger-kernel", "add", "k", "file")).failed(t, []int{65}, "banger-kernel", "file: nothing in it")
+	finish(t, u.command("banger-kernel", "add", "k", "file")).failed(t, []int{65}, "banger-kernel", "file: empty")
 }
 
 // badWeb is a web server with a path for each fault.

@@ -168,14 +168,14 @@ func TestEndlessLine(t *testing.T) {
 	u := newUser(t, nobody)
 	for _, tool := range []string{"banger-fetch", "banger-flatten", "banger-mkext4", "banger-verify", "banger-register", "banger-tar", "banger-kernel add k"} {
 		cmd := u.command("sh", "-c", tool+" </dev/zero")
-		u.frugal(t, cmd).failed(t, []int{65}, strings.Fields(tool)[0]+": standard input: line 1: more than ")
+		u.frugal(t, cmd).failed(t, []int{65}, strings.Fields(tool)[0]+": standard input: line 1: too long (limit ")
 	}
 	bundle := edit{}.bundle(t, u)
 	o := u.frugal(t, u.command("sh", "-c", `(echo "$1"; cat /dev/zero) | banger-mkext4 --size 16M`, "sh", bundle))
 	if o.code != 65 || o.stdout != bundle+"/rootfs.ext4\n" {
 		t.Errorf("exit %d, %s", o.code, o.stdout)
 	}
-	oneMessage(t, strings.ReplaceAll(o.stderr, "cat: write error: Broken pipe\n", ""), "banger-mkext4: standard input: line 2: more than ")
+	oneMessage(t, strings.ReplaceAll(o.stderr, "cat: write error: Broken pipe\n", ""), "banger-mkext4: standard input: line 2: too long (limit ")
 	for _, tool := range []string{"banger-flatten -o x", "banger-mkext4 -o x", "banger-register --name x", "banger-tar", "banger-kernel add k"} {
 		o := u.frugal(t, u.command("sh", "-c", "yes | "+tool+"| cat"))
 		if o.stdout != "" || !strings.Contains(o.stderr, "one output for more than one image") {
@@ -190,7 +190,7 @@ func TestManifestLine(t *testing.T) {
 	u := newUser(t, nobody)
 	bundle := edit{script: "truncate -s 100M rootfs.mtree"}.bundle(t, u)
 	o := u.frugal(t, u.command("banger-mkext4", bundle))
-	o.failed(t, []int{65}, "banger-mkext4", "rootfs.mtree: line 12: more than ")
+	o.failed(t, []int{65}, "banger-mkext4", "rootfs.mtree: line 12: too long (limit ")
 }
 
 // TestFakeConfiguration checks that a kernel or kernel configuration that is

@@ -107,20 +107,20 @@ func TestContradictions(t *testing.T) {
 		edit
 		message string // the message after the bundle's path
 	}{
-		{edit{"no file", "rm rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: has a line, is not in the tree"},
-		{edit{"no line", `sed -i '/motd type/d' rootfs.mtree`}, "rootfs.mtree: ./etc/motd: in the tree, no line for it"},
-		{edit{"no line for a directory", `sed -i '/^\.\/bin type/d' rootfs.mtree`}, "rootfs.mtree: line 3: no line makes its parent a directory"},
-		{edit{"two lines", `echo './etc/motd type=fifo uid=0 gid=0 mode=0 time=0' >>rootfs.mtree`}, "rootfs.mtree: line 12: a second line for this path"},
-		{edit{"another type", "rm rootfs/etc/motd; mkdir rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: type=file, a dir in the tree"},
-		{edit{"another size", "echo >>rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: size=6, 7 in the tree"},
-		{edit{"a device with content", "echo >>rootfs/dev/null"}, "rootfs.mtree:7: ./dev/null: size=0, 1 in the tree"},
-		{edit{"another target", "ln -sf /etc/motd rootfs/news"}, "rootfs.mtree:11: ./news: link=etc/motd, /etc/motd in the tree"},
-		{edit{"a name too few", "rm rootfs/bin/ash; echo sh >rootfs/bin/ash"}, "rootfs.mtree:4: ./bin/ash: nlink=2, the tree has 1 names of it"},
+		{edit{"no file", "rm rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: in the manifest, not in the tree"},
+		{edit{"no line", `sed -i '/motd type/d' rootfs.mtree`}, "rootfs.mtree: ./etc/motd: in the tree, not in the manifest"},
+		{edit{"no line for a directory", `sed -i '/^\.\/bin type/d' rootfs.mtree`}, "rootfs.mtree: line 3: parent is missing or not a directory"},
+		{edit{"two lines", `echo './etc/motd type=fifo uid=0 gid=0 mode=0 time=0' >>rootfs.mtree`}, "rootfs.mtree: line 12: duplicate path"},
+		{edit{"another type", "rm rootfs/etc/motd; mkdir rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: type=file, but dir in the tree"},
+		{edit{"another size", "echo >>rootfs/etc/motd"}, "rootfs.mtree:9: ./etc/motd: size=6, but 7 in the tree"},
+		{edit{"a device with content", "echo >>rootfs/dev/null"}, "rootfs.mtree:7: ./dev/null: size=0, but 1 in the tree"},
+		{edit{"another target", "ln -sf /etc/motd rootfs/news"}, "rootfs.mtree:11: ./news: link=etc/motd, but /etc/motd in the tree"},
+		{edit{"a name too few", "rm rootfs/bin/ash; echo sh >rootfs/bin/ash"}, "rootfs.mtree:4: ./bin/ash: nlink=2, but 1 in the tree"},
 		{edit{"a name too many", "ln -f rootfs/etc/motd rootfs/motd; echo './motd type=file uid=0 gid=0 mode=0644 size=6 time=6.000000000' >>rootfs.mtree"},
-			"rootfs.mtree:9: ./etc/motd: nlink=1, the tree has 2 names of it"},
-		{edit{"a wrong count", "sed -i s/nlink=2/nlink=3/ rootfs.mtree"}, "rootfs.mtree:4: ./bin/ash: nlink=3, the tree has 2 names of it"},
-		{edit{"two counts", `sed -i '/bin\/sh/s/nlink=2/nlink=3/' rootfs.mtree`}, "rootfs.mtree:5: ./bin/sh: another line says otherwise of the same file"},
-		{edit{"two owners", `sed -i '/bin\/sh/s/uid=0/uid=1/' rootfs.mtree`}, "rootfs.mtree:5: ./bin/sh: another line says otherwise of the same file"},
+			"rootfs.mtree:9: ./etc/motd: nlink=1, but 2 in the tree"},
+		{edit{"a wrong count", "sed -i s/nlink=2/nlink=3/ rootfs.mtree"}, "rootfs.mtree:4: ./bin/ash: nlink=3, but 2 in the tree"},
+		{edit{"two counts", `sed -i '/bin\/sh/s/nlink=2/nlink=3/' rootfs.mtree`}, "rootfs.mtree:5: ./bin/sh: differs from another line for the same file"},
+		{edit{"two owners", `sed -i '/bin\/sh/s/uid=0/uid=1/' rootfs.mtree`}, "rootfs.mtree:5: ./bin/sh: differs from another line for the same file"},
 		{edit{"no number", `sed -i '/motd type/s/uid=0/uid=root/' rootfs.mtree`}, "rootfs.mtree: line 9: uid=root: "},
 	} {
 		for _, populate := range []string{"mkfs", "direct"} {

@@ -37,7 +37,7 @@ func TestVerifyHostile(t *testing.T) {
 			65, "digest"},
 		{"a digest that is too short", `sed -i 's|"digest": "[^"]*"|"digest": "sha256:00"|' image.json; sed -i 's|"image": "[^"]*"|"image": "sha256:00"|' rootfs.ext4.json`, 65, "digest"},
 		{"a digest of no algorithm", `sed -i 's|"digest": "[^"]*"|"digest": "x"|' image.json; sed -i 's|"image": "[^"]*"|"image": "x"|' rootfs.ext4.json`, 65, "digest"},
-		{"another image's digest", `sed -i 's|"digest": "[^"]*"|"digest": "` + manifest + `"|' image.json`, 65, "the image.json beside it is of another image"},
+		{"another image's digest", `sed -i 's|"digest": "[^"]*"|"digest": "` + manifest + `"|' image.json`, 65, "image.json is of another image"},
 		{"an image nobody has", `sed -i 's|"digest": "[^"]*"|"digest": "` + manifest + `"|' image.json; sed -i 's|"image": "[^"]*"|"image": "` + manifest + `"|' rootfs.ext4.json`,
 			66, "the layers of " + manifest + " are not in the cache"},
 		{"no FILE.json", "rm rootfs.ext4.json", 0, ""},

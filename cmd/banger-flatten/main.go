@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-flatten replays the layers of an image into a bundle.
+// Command banger-flatten applies the layers of images and writes bundles.
 package main
 
 import (
@@ -35,7 +35,7 @@ func main() {
 	force := tool.Flags.BoolP("force", "f", false, "replace an existing bundle")
 	verbose := tool.Flags.BoolP("verbose", "v", false, "list on stderr what each layer adds and removes")
 	platform := layout.DefaultPlatform
-	tool.Flags.Func("platform", "take the image for `OS/ARCH[/VARIANT]` (default linux/amd64)", func(s string) (err error) {
+	tool.Flags.Func("platform", "select the image for `OS/ARCH[/VARIANT]` (default linux/amd64)", func(s string) (err error) {
 		platform, err = layout.ParsePlatform(s)
 		return err
 	})
@@ -44,10 +44,10 @@ func main() {
 	tool.Single = func() bool { return *output != "" }
 	tool.Check = func() error {
 		if *output != "" && tool.Flags.Changed("directory") {
-			return filter.Usagef("-C and -o exclude each other")
+			return filter.Usagef("-C and -o are mutually exclusive")
 		}
 		if *maxSize < 0 || *maxEntries < 0 {
-			return filter.Usagef("a limit below zero")
+			return filter.Usagef("negative limit")
 		}
 		return nil
 	}
@@ -68,7 +68,7 @@ func main() {
 		reference := ref.Reference(image.Manifest.Digest)
 		dst := *output
 		if dst == "" {
-			name := reference // of a layout without a name, its directory's
+			name := reference // without a name, that of the directory
 			if ref.Name != "" {
 				name = bundle.Name(reference)
 			}
@@ -86,7 +86,7 @@ func main() {
 	}))
 }
 
-// explain writes an event: layer, + or -, path, and the entry that removed it.
+// explain prints an event: layer, + or -, path, and the entry that removed it.
 func explain(e layer.Event) {
 	line := fmt.Sprintf("%s %c %s", e.Layer, e.Op, mtree.Escape(e.Path))
 	if e.Op == '-' {

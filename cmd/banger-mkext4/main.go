@@ -63,7 +63,7 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		o.Mkfs, o.Replace, o.Beside = mkfs, *force, *output != ""
+		o.Mkfs, o.Replace, o.CopyDocuments = mkfs, *force, *output != ""
 		dst, err := beside(dir)
 		if err != nil {
 			return "", err

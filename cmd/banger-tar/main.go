@@ -28,7 +28,7 @@ func main() {
 	compress := tool.Flags.BoolP("gzip", "z", false, "compress the archive with gzip, on all processors")
 	os.Exit(tool.Run(func(ctx context.Context, args []string) error {
 		if len(args) > 1 {
-			return filter.Usagef("one archive for %d bundles", len(args))
+			return filter.Usagef("too many operands: %d", len(args))
 		}
 		if tool.OutIsTerminal() {
 			return status.Hint(filter.Usagef("standard output is a terminal"), "banger-tar BUNDLE >FILE, or | tar t")

@@ -38,7 +38,7 @@ func main() {
 	tool.Mute = func() bool { return *asJSON }
 	tool.Check = func() error {
 		if *maxEntries < 0 {
-			return filter.Usagef("a limit below zero")
+			return filter.Usagef("negative limit")
 		}
 		return nil
 	}

@@ -17,10 +17,10 @@ import (
 	"banger/lib/status"
 )
 
-// entry is one of a tar.
+// entry is a tar entry.
 type entry struct {
 	kind          byte
-	name, content string // or a link's target
+	name, content string // or the target of a link
 }
 
 func tarOf(t testing.TB, entries ...entry) []byte {
@@ -54,7 +54,7 @@ func unpack(t testing.TB, archive []byte) (dir string, err error) {
 	return dir, Unpack(context.Background(), dir, bytes.NewReader(archive), func(string) {})
 }
 
-// found lists a directory: modes, names, contents and targets.
+// found lists the modes, names, contents and targets below a directory.
 func found(t testing.TB, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -101,8 +101,8 @@ drwx------ lib
 -rw------- null 
 `
 
-// A tar in any compression, and a package, come to the same tree: the caller's,
-// without a device or a setuid bit.
+// A tar in any compression and a package give the same tree, without devices and
+// setuid bits.
 func TestUnpack(t *testing.T) {
 	plain := tarOf(t, usual...)
 	for name, archive := range map[string][]byte{
@@ -122,7 +122,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-// What dpkg-deb builds.
+// Packages built by dpkg-deb.
 func TestPackage(t *testing.T) {
 	for _, compression := range []string{"none", "gzip", "xz", "zstd"} {
 		dir := t.TempDir()
@@ -197,21 +197,21 @@ func TestHostile(t *testing.T) {
 			t.Fatalf("%q: the canary is %q, %v", entries, raw, err)
 		}
 		if left, _ := os.ReadDir(filepath.Dir(in)); len(left) != 1 {
-			t.Errorf("%q: beside it %v", entries, left)
+			t.Errorf("%q: left %v", entries, left)
 		}
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 8 {
-		t.Errorf("beside them %v", left)
+		t.Errorf("left %v", left)
 	}
 	if _, err := unpack(t, tarOf(t, entry{tar.TypeLink, "hard", canary})); status.Of(err) != status.Bad {
-		t.Errorf("a hard link to the host's file: %v", err)
+		t.Errorf("hard link to a file of the host: %v", err)
 	}
 }
 
-// Cut anywhere, it is an error, and the numbered contents are gone.
+// A truncated package is an error, and the stored contents are removed.
 func TestCut(t *testing.T) {
 	whole := packageOf(part("debian-binary", []byte("2.0\n")), part("data.tar", tarOf(t, usual...)))
-	for at := 0; at < len(whole)-1024; at += 50 { // the tar's end, two blocks of zeros, may be missing
+	for at := 0; at < len(whole)-1024; at += 50 { // the last two blocks, of zeros, may be missing
 		if dir, err := unpack(t, whole[:at]); status.Of(err) != status.Bad {
 			t.Errorf("cut to %d of %d bytes: %v", at, len(whole), err)
 		} else if _, err := os.Stat(dir + ".contents"); err == nil {

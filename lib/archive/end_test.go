@@ -11,8 +11,8 @@ import (
 	"banger/lib/status"
 )
 
-// gnuTar lets tar(1) make an archive of two files, which is skipped if it is not
-// there.
+// gnuTar returns an archive of two files by tar(1). It skips the test if there is
+// no tar.
 func gnuTar(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,9 +33,8 @@ func gnuTar(t *testing.T) []byte {
 	return nil
 }
 
-// A tar that is cut is an error at every block, also where an entry has just
-// ended: half of the files would be no archive of all. It ends with two blocks
-// of zeros, and not before.
+// A tar truncated at any block is an error, even between two entries: it must end
+// with two blocks of zeros.
 func TestEnd(t *testing.T) {
 	whole := gnuTar(t)
 	for at := 0; at < len(whole); at += 512 {
@@ -51,11 +50,11 @@ func TestEnd(t *testing.T) {
 		t.Errorf("whole: %v", err)
 	}
 	if _, err := unpack(t, append(whole, "garbage"...)); err != nil {
-		t.Errorf("with something behind its end: %v", err)
+		t.Errorf("data after the end: %v", err)
 	}
 }
 
-// Each compression is read to its end, where some readers say so twice.
+// Each compression is read to its end, where some readers return io.EOF twice.
 func TestCompressions(t *testing.T) {
 	for _, program := range []string{"gzip", "xz", "zstd", "lz4", "bzip2"} {
 		t.Run(program, func(t *testing.T) {

@@ -16,19 +16,18 @@ import (
 	"banger/lib/sparse"
 )
 
-// Files are those of a directory. No name in it, and no symlink, leads out.
+// Files are the files below a directory. No name or symlink leads out of it.
 type Files struct {
-	FS     fs.FS  // which tells what a file is without opening it
-	Source string // what they are of: an image's reference, or a name on the host
-	close  func() error
+	FS      fs.FS  // its Stat does not open the file
+	Source  string // image reference of a bundle, else the name of the file or directory
+	closeFS func() error
 }
 
 // Close closes the directory.
-func (f *Files) Close() error { return f.close() }
+func (f *Files) Close() error { return f.closeFS() }
 
-// Open opens the files of a directory, of a bundle's tree, or of an archive,
-// which is laid out at scratch first. The one file of a kernel is a directory
-// that holds it.
+// Open opens a directory, the tree of a bundle, or an archive, which it unpacks
+// to scratch. A kernel image is copied to scratch and is the only file there.
 func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -43,7 +42,7 @@ func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files,
 	}
 	defer f.Close()
 	if k, err := kernel.OpenFile(ctx, f); err == nil {
-		return one(ctx, scratch, string(k.Format), f.File, filepath.Base(path))
+		return openFile(ctx, scratch, string(k.Format), f.File, filepath.Base(path))
 	} else if !errors.Is(err, kernel.ErrNotKernel) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -53,7 +52,7 @@ func Open(ctx context.Context, scratch, path string, warn func(string)) (*Files,
 	return openDir(scratch, filepath.Base(path))
 }
 
-// openTree opens a directory, or the tree of one that is a bundle.
+// openTree opens a directory, or the tree of a bundle.
 func openTree(path string) (*Files, error) {
 	if _, err := os.Lstat(filepath.Join(path, bundle.ManifestFile)); err != nil {
 		return openDir(path, filepath.Base(path))
@@ -70,7 +69,7 @@ func openTree(path string) (*Files, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	root, err := dir.OpenRoot(bundle.TreeDir) // a symlink that was put there meanwhile leads out of nothing
+	root, err := dir.OpenRoot(bundle.TreeDir) // safe even if it was replaced by a symlink since
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +84,8 @@ func openDir(path, source string) (*Files, error) {
 	return &Files{root.FS(), source, root.Close}, nil
 }
 
-// one makes a directory of one regular file.
-func one(ctx context.Context, dir, name string, from *os.File, source string) (*Files, error) {
+// openFile makes a directory that holds only a copy of one regular file.
+func openFile(ctx context.Context, dir, name string, from *os.File, source string) (*Files, error) {
 	if err := input.CheckSize(from, kernel.MaxSize); err != nil {
 		return nil, err
 	}

@@ -27,13 +27,13 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// vmlinux is as much of a kernel as has to be there to take it for one.
+// vmlinux returns the minimum that is recognized as a kernel.
 func vmlinux() string {
 	return "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\x3e\x00\x01" + strings.Repeat("\x00", 43) +
 		"Linux version 6.1.0-test (x) #1\n\x00"
 }
 
-// Whatever holds a kernel is a directory that holds it, and tells of what.
+// Every source of a kernel is opened as a directory with a source name.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "files/boot/x"), "")
@@ -66,7 +66,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What lies outside is not there, whatever leads to it.
+// Files outside of the directory cannot be opened.
 func TestOpenInside(t *testing.T) {
 	dir, outside := filepath.Join(t.TempDir(), "in"), t.TempDir()
 	write(t, filepath.Join(outside, "secret"), "secret")
@@ -88,10 +88,10 @@ func TestOpenInside(t *testing.T) {
 	}
 }
 
-// What cannot be opened is named, and is the source's fault or not.
+// Errors name the path and have the right status.
 func TestOpenFails(t *testing.T) {
 	dir := t.TempDir()
-	cut := make([]byte, 1024) // a bzImage, of which the kernel is missing
+	cut := make([]byte, 1024) // a bzImage without its kernel
 	copy(cut[0x202:], "HdrS\x0f\x02")
 	cut[0x236], cut[0x24d] = 1, 1
 	write(t, filepath.Join(dir, "cut"), string(cut))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package archive lays packages and tars out on disk, as safely as layers of
-// an image: nothing that an archive says is ever a path on the host.
+// Package archive unpacks tars and Debian packages as safely as the layers of an
+// image: no name in an archive is used as a path on the host.
 package archive
 
 import (
@@ -22,11 +22,11 @@ import (
 	"banger/lib/tree"
 )
 
-// Unpack lays out what r holds, a tar or a Debian package, below a directory
-// that is not there yet: directories and files that only the caller may read,
-// symlinks as they are, an empty file for everything else. r is read to its
-// end, so that what checks it has seen all of it. warn hears of what is not kept.
-// On an error, a part of dir may be left.
+// Unpack unpacks a tar or a Debian package to dir, which must not exist.
+// Directories and files are readable by the caller only; symlinks are kept;
+// everything else becomes an empty file. Unpack reads r to its end, so that a
+// verifying reader sees all of it. It calls warn for skipped metadata. On an error
+// it may leave a part of dir.
 func Unpack(ctx context.Context, dir string, r io.Reader, warn func(string)) error {
 	t, contents, err := replay(ctx, dir, r, warn)
 	if err != nil {
@@ -41,17 +41,17 @@ func Unpack(ctx context.Context, dir string, r io.Reader, warn func(string)) err
 	return errors.Join(bundle.Place(ctx, t, contents.Contents, root), os.RemoveAll(contents.path))
 }
 
-// numbered are the contents of an archive's files, under numbers, in a
-// directory of their own.
-type numbered struct {
+// contents holds the file contents of an archive, under numbers, in a directory
+// of its own.
+type contents struct {
 	*layer.Contents
 	*os.File
 	path string
 }
 
-// replay reads an archive as the one layer of an image. The contents of its
-// files are kept beside dir.
-func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*tree.Tree, *numbered, error) {
+// replay reads an archive as the only layer of an image. It stores the file
+// contents in dir.contents.
+func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*tree.Tree, *contents, error) {
 	in := bufio.NewReader(sparse.Interruptible(ctx, r))
 	data, err := open(in)
 	if err != nil {
@@ -63,13 +63,13 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	if err != nil {
 		return nil, nil, err
 	}
-	n := &numbered{layer.NewContents(ctx, f), f, path}
-	reader := &layer.Reader{Contents: n.Contents, MaxSize: kernel.MaxSize, MaxEntries: kernel.MaxEntries, Warn: warn}
-	// Without its blocks of zeros it may be cut between two entries: no digest
-	// would tell.
+	c := &contents{layer.NewContents(ctx, f), f, path}
+	reader := &layer.Reader{Contents: c.Contents, MaxSize: kernel.MaxSize, MaxEntries: kernel.MaxEntries, Warn: warn}
+	// There may be no digest: without an end of archive it could be truncated
+	// between two entries.
 	reader.Terminated = true
 	l, err := reader.Read(ctx, "archive", data)
-	if e := n.Wait(); err == nil {
+	if e := c.Wait(); err == nil {
 		err = e
 	}
 	if err == nil {
@@ -84,17 +84,17 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 		f.Close()
 		return nil, nil, errors.Join(err, os.RemoveAll(path))
 	}
-	return t, n, nil
+	return t, c, nil
 }
 
-// open returns the tar in what in holds.
+// open returns the decompressed tar in a tar or Debian package.
 func open(in *bufio.Reader) (io.ReadCloser, error) {
 	magic, err := in.Peek(len(arMagic))
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	if len(magic) == 0 {
-		return nil, status.Errorf(status.Bad, "nothing in it")
+		return nil, status.Errorf(status.Bad, "empty")
 	}
 	if !bytes.Equal(magic, []byte(arMagic)) {
 		return decompress.All.Reader(in)

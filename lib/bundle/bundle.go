@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bundle is banger's workbench on disk, a directory an image: a tree
-// of names and contents that anybody may read, and a manifest of all that the
-// tree cannot say. Not an OCI runtime bundle.
+// Package bundle reads and writes bundles. A bundle is a directory that holds
+// one image: a tree of names and contents that any user can read, and a manifest
+// of the other metadata. It is not an OCI runtime bundle.
 package bundle
 
 import (
@@ -15,29 +15,28 @@ import (
 
 // The files of a bundle.
 const (
-	RecordFile   = "image.json"   // what image it is
-	ConfigFile   = "config.json"  // the OCI image config, byte for byte
+	RecordFile   = "image.json"   // identifies the image
+	ConfigFile   = "config.json"  // OCI image config, byte for byte
 	TreeDir      = "rootfs"       // names and contents
-	ManifestFile = "rootfs.mtree" // everything else
-	Ext4File     = "rootfs.ext4"  // once banger-mkext4 has run
+	ManifestFile = "rootfs.mtree" // other metadata
+	Ext4File     = "rootfs.ext4"  // written by banger-mkext4
 )
 
-// Ext4Record is what the name of an ext4 file ends with to name its record: an
-// Ext4, as JSON.
+// Ext4Record is appended to the name of an ext4 file to name its record, an Ext4
+// as JSON.
 const Ext4Record = ".json"
 
-// Suffix is how the names of bundles end.
+// Suffix is the suffix of the names of bundles.
 const Suffix = ".bundle"
 
-// isBundle reports whether a directory is to be taken for a bundle, if perhaps
-// one that has lost something.
+// isBundle reports whether a directory is a bundle, possibly with files missing.
 func isBundle(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, ManifestFile))
 	return err == nil
 }
 
-// isWhole reports whether a directory has all that makes a bundle.
-func isWhole(dir string) bool {
+// isComplete reports whether a directory is a bundle with no files missing.
+func isComplete(dir string) bool {
 	for _, name := range []string{ManifestFile, RecordFile, TreeDir} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
 			return false
@@ -46,9 +45,9 @@ func isWhole(dir string) bool {
 	return true
 }
 
-// Name returns what to call an image, from its reference: the repository
-// without registry and library/, a dash for each slash, and the tag, or twelve
-// digits of the digest.
+// Name returns a file name for an image reference: the repository without the
+// registry and library/, slashes replaced by dashes, and the tag or the first
+// twelve digits of the digest.
 func Name(reference string) string {
 	repository, suffix := reference, ""
 	reference, d, _ := strings.Cut(reference, "@")

@@ -18,79 +18,81 @@ import (
 	"banger/lib/status"
 )
 
-// The companions of an ext4 file tell what it is: FILE.json how it was made,
-// and, outside a bundle, image.json and config.json what image it holds. They
-// are there before the file is.
+// companions are the documents that describe an ext4 file: FILE.json says how it
+// was made; outside a bundle, image.json and config.json say which image it
+// holds. They are written before the file gets its name.
 type companions struct {
 	dst     string
-	of      string // the bundle to copy image.json and config.json from, or ""
+	bundle  string // to copy image.json and config.json from, or ""
 	replace bool
-	made    []string
+	created []string
 }
 
-// documents are copied in this order, and removed in the other.
+// documents are copied in this order and removed in reverse order.
 var documents = []string{RecordFile, ConfigFile}
 
-func (c *companions) beside(name string) string { return filepath.Join(filepath.Dir(c.dst), name) }
+// path returns the path of a document in the directory of the ext4 file.
+func (c *companions) path(name string) string { return filepath.Join(filepath.Dir(c.dst), name) }
 
-// check refuses to overwrite what banger did not make, and the documents of
-// another image. Those that no ext4 file beside them is of, a killed run left.
+// check refuses to overwrite files not made by banger, and documents of another
+// image. Documents without an ext4 file are left from a killed run and may be
+// overwritten.
 func (c *companions) check() error {
 	if _, err := readExt4Record(c.dst + Ext4Record); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return unread(c.dst+Ext4Record, err)
+		return unreadable(c.dst+Ext4Record, err)
 	}
 	for _, name := range documents {
-		if c.of == "" {
+		if c.bundle == "" {
 			break
 		}
-		there, err := ReadDocument(c.beside(name))
+		existing, err := ReadDocument(c.path(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return unread(c.beside(name), err)
+			return unreadable(c.path(name), err)
 		}
-		raw, err := ReadDocument(filepath.Join(c.of, name))
+		raw, err := ReadDocument(filepath.Join(c.bundle, name))
 		if err != nil {
 			return err
 		}
-		if bytes.Equal(there, raw) {
+		if bytes.Equal(existing, raw) {
 			continue
 		}
-		r, err := ReadRecord(c.beside(RecordFile))
+		r, err := ReadRecord(c.path(RecordFile))
 		if err != nil || isBundle(filepath.Dir(c.dst)) {
-			return notOurs(c.beside(name))
+			return notBanger(c.path(name))
 		}
-		if !c.replace && c.claimed(r.Digest) {
-			return status.Hint(status.Errorf(status.Create, "%s: exists, of another image", c.beside(name)),
-				"another directory, or -f to replace it")
+		if !c.replace && c.inUse(r.Digest) {
+			return status.Hint(status.Errorf(status.Create, "%s: exists, for another image", c.path(name)),
+				"use another directory, or -f to replace it")
 		}
 	}
 	return nil
 }
 
-// unread is the error of a file that could not be read as one of banger's: the
-// host's, or that it is none.
-func unread(path string, err error) error {
-	if host := (*fs.PathError)(nil); errors.As(err, &host) {
+// unreadable returns the error for an existing document that cannot be read: err
+// if it is a system error, else that banger did not make the file.
+func unreadable(path string, err error) error {
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
 		return err
 	}
-	return notOurs(path)
+	return notBanger(path)
 }
 
-func notOurs(path string) error {
+func notBanger(path string) error {
 	return status.Hint(status.Errorf(status.Create, "%s: exists, not made by banger", path), "move it away")
 }
 
-// claimed tells whether another ext4 file in the directory is of an image.
-func (c *companions) claimed(image digest.Digest) bool {
-	names, _ := os.ReadDir(filepath.Dir(c.dst))
-	for _, e := range names {
-		name, is := strings.CutSuffix(e.Name(), Ext4Record)
-		if !is {
+// inUse reports whether another ext4 file in the directory holds the image.
+func (c *companions) inUse(image digest.Digest) bool {
+	entries, _ := os.ReadDir(filepath.Dir(c.dst))
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), Ext4Record)
+		if !ok {
 			continue
 		}
-		file := c.beside(name)
+		file := c.path(name)
 		r, err := readExt4Record(file + Ext4Record)
 		if _, statErr := os.Lstat(file); err == nil && statErr == nil && r.Image == image && file != filepath.Clean(c.dst) {
 			return true
@@ -99,7 +101,7 @@ func (c *companions) claimed(image digest.Digest) bool {
 	return false
 }
 
-// readExt4Record reads a FILE.json, and nothing that only looks like one.
+// readExt4Record reads a FILE.json. It rejects other JSON documents.
 func readExt4Record(path string) (*Ext4, error) {
 	raw, err := ReadDocument(path)
 	if err != nil {
@@ -108,33 +110,33 @@ func readExt4Record(path string) (*Ext4, error) {
 	r, d := new(Ext4), json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(r); err != nil || r.Size == 0 || r.UUID == "" {
-		return nil, errors.Join(err, errors.New("not the record of an ext4 file"))
+		return nil, errors.Join(err, errors.New("not an ext4 record"))
 	}
 	return r, nil
 }
 
-// write puts the companions of the file that is staged at path in their place.
-// Those that were not there go again when one cannot be made.
+// write writes the companions of the ext4 file staged at path. On an error it
+// removes those it created.
 func (c *companions) write(path string, s *Source, o Ext4Options) error {
-	made, err := describe(path)
+	record, err := describe(path)
 	if err != nil {
 		return err
 	}
-	made.Making = o.making()
+	record.Making = o.making()
 	if s.Record != nil {
-		made.Image = s.Record.Digest
-		made.Manifest = digest.NewDigestFromBytes(digest.SHA256, s.manifest[:])
+		record.Image = s.Record.Digest
+		record.Manifest = digest.NewDigestFromBytes(digest.SHA256, s.manifest[:])
 	}
-	raw, err := marshal(made)
+	raw, err := marshal(record)
 	if err == nil {
 		err = c.put(c.dst+Ext4Record, raw)
 	}
 	for _, name := range documents {
-		if c.of == "" || err != nil {
+		if c.bundle == "" || err != nil {
 			break
 		}
-		if raw, err = ReadDocument(filepath.Join(c.of, name)); err == nil {
-			err = c.put(c.beside(name), raw)
+		if raw, err = ReadDocument(filepath.Join(c.bundle, name)); err == nil {
+			err = c.put(c.path(name), raw)
 		}
 	}
 	if err != nil {
@@ -143,12 +145,12 @@ func (c *companions) write(path string, s *Source, o Ext4Options) error {
 	return err
 }
 
-// put makes or replaces a companion in one step.
+// put creates or replaces a companion atomically.
 func (c *companions) put(dst string, raw []byte) error {
-	if there, err := ReadDocument(dst); err == nil && bytes.Equal(there, raw) {
+	if existing, err := ReadDocument(dst); err == nil && bytes.Equal(existing, raw) {
 		return nil
 	} else if errors.Is(err, fs.ErrNotExist) {
-		c.made = append(c.made, dst)
+		c.created = append(c.created, dst)
 	}
 	st, err := stage.NewFile(dst, stage.Options{Replaces: func(string) bool { return true }}) // see check
 	if err != nil {
@@ -161,14 +163,14 @@ func (c *companions) put(dst string, raw []byte) error {
 	return st.Commit()
 }
 
-// remove takes back the companions that were made.
+// remove removes the companions that were created.
 func (c *companions) remove() {
-	for i := len(c.made) - 1; i >= 0; i-- {
-		os.Remove(c.made[i])
+	for i := len(c.created) - 1; i >= 0; i-- {
+		os.Remove(c.created[i])
 	}
 }
 
-// describe reads what an ext4 file says of itself.
+// describe calls Describe for the ext4 file at path.
 func describe(path string) (*Ext4, error) {
 	m, err := ext4.Open(path)
 	if err != nil {
@@ -178,7 +180,7 @@ func describe(path string) (*Ext4, error) {
 	return Describe(m), nil
 }
 
-// Describe returns what the record of an ext4 file takes from the file.
+// Describe returns a record with the fields that are read from the ext4 file.
 func Describe(m *ext4.Image) *Ext4 {
 	return &Ext4{Size: m.Size(), FreeBytes: m.FreeBytes(), FreeInodes: m.FreeInodes(), UUID: m.UUID()}
 }

@@ -60,8 +60,8 @@ func TestCompressionIsTold(t *testing.T) {
 	}
 }
 
-// What a blob holds past the end of its archive counts: compression has checks
-// of its own there, and the digest of a damaged blob may be that of the damage.
+// Data of a blob after the end of its archive is checked too: compression formats
+// have checksums there.
 func TestCompressedPastTheEnd(t *testing.T) {
 	layer := sample(t)
 	zeros := make([]byte, 10<<10)
@@ -73,7 +73,7 @@ func TestCompressedPastTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		blob, diff []byte
-		want       string // a part of the message, if any
+		want       string // part of the error, if any
 	}{
 		{"the zeros of a record in a member of their own", append(gzipped(t, layer), gzipped(t, zeros)...), append(bytes.Clone(layer), zeros...), ""},
 		{"the same, which the DiffID is not of", append(gzipped(t, layer), gzipped(t, zeros)...), layer, "DiffID"},
@@ -82,12 +82,12 @@ func TestCompressedPastTheEnd(t *testing.T) {
 		{"a gzip length", changed(gzipped(t, layer), 1), layer, "checksum"},
 		{"a gzip trailer cut off", gzipped(t, layer)[:len(gzipped(t, layer))-1], layer, "EOF"},
 		{"the CRC of a second member", append(gzipped(t, layer), changed(gzipped(t, zeros), 8)...), append(bytes.Clone(layer), zeros...), "checksum"},
-		{"garbage behind gzip", append(gzipped(t, layer), "garbage, garbage"...), layer, "header"},
+		{"garbage after gzip", append(gzipped(t, layer), "garbage, garbage"...), layer, "header"},
 		{"a zstd checksum", changed(zstandard(t, layer), 1), layer, "CRC"},
 		{"a zstd checksum cut off", zstandard(t, layer)[:len(zstandard(t, layer))-1], layer, "EOF"},
-		{"a zstd frame of zeros behind", append(zstandard(t, layer), zstandard(t, zeros)...), append(bytes.Clone(layer), zeros...), ""},
+		{"a zstd frame of zeros after it", append(zstandard(t, layer), zstandard(t, zeros)...), append(bytes.Clone(layer), zeros...), ""},
 		{"the same, which the DiffID is not of", append(zstandard(t, layer), zstandard(t, zeros)...), layer, "DiffID"},
-		{"garbage behind zstd", append(zstandard(t, layer), "garbage, garbage"...), layer, "magic"},
+		{"garbage after zstd", append(zstandard(t, layer), "garbage, garbage"...), layer, "magic"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t, layer)
@@ -106,7 +106,7 @@ func TestCompressedPastTheEnd(t *testing.T) {
 	}
 }
 
-// A DiffID may be of sha512 too (image-spec, descriptor.md).
+// A DiffID may be a sha512 digest (image-spec, descriptor.md).
 func TestDiffIDOfSHA512(t *testing.T) {
 	layer := sample(t)
 	f := newFixture(t, layer)
@@ -120,8 +120,8 @@ func TestDiffIDOfSHA512(t *testing.T) {
 	}
 }
 
-// Layers are replayed in the manifest's order; one may be there twice, as empty
-// ones are, and there may be none.
+// Layers are applied in the order of the manifest. A layer may occur twice, and
+// there may be none.
 func TestLayersOfAnImage(t *testing.T) {
 	upper := archive(t, tar.Header{Typeflag: tar.TypeReg, Name: ".wh.b"}, tar.Header{Typeflag: tar.TypeReg, Name: "a", Mode: 0o600})
 	lower := archive(t, tar.Header{Typeflag: tar.TypeReg, Name: "a", Mode: 0o644}, tar.Header{Typeflag: tar.TypeReg, Name: "b", Mode: 0o644})
@@ -157,8 +157,8 @@ func TestLayersOfAnImage(t *testing.T) {
 	}
 }
 
-// The root is the layers' if one of them has it, else as of the image's
-// creation, else of the epoch.
+// The root has the metadata of its last entry, else the creation time of the
+// image, else the epoch.
 func TestRootOfAnImage(t *testing.T) {
 	with := archive(t, tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o700, Uid: 5, Gid: 6})
 	for _, c := range []struct {
@@ -169,7 +169,7 @@ func TestRootOfAnImage(t *testing.T) {
 	}{
 		{"in a layer", with, true, ". type=dir uid=5 gid=6 mode=0700 time=1500000000.000000000"},
 		{"in no layer", archive(t), true, ". type=dir uid=0 gid=0 mode=0755 time=1600000000.000000000"},
-		{"in no layer, of an image that says no time", archive(t), false, ". type=dir uid=0 gid=0 mode=0755 time=0.000000000"},
+		{"in no layer, of an image without a time", archive(t), false, ". type=dir uid=0 gid=0 mode=0755 time=0.000000000"},
 	} {
 		f := newFixture(t, c.layer)
 		if !c.said {

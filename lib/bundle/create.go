@@ -18,19 +18,19 @@ import (
 	"banger/lib/tree"
 )
 
-// Options say how an image becomes a bundle.
+// Options control how a bundle is made.
 type Options struct {
 	replay.Options
-	Reference string // what the record calls the image
-	Layout    string // the directory the image is read from
-	Replace   bool   // whatever bundle is there
+	Reference string // of the image, for the record
+	Layout    string // directory the image is read from
+	Replace   bool   // replace an existing bundle
 }
 
-// Create makes the bundle dst of an image, whole or not at all.
+// Create makes the bundle dst of an image. dst is complete or does not exist.
 func Create(ctx context.Context, dst string, image *layout.Image, o Options) error {
 	var so stage.Options
 	if o.Replace {
-		so.Replaces = isWhole
+		so.Replaces = isComplete
 	}
 	s, err := stage.NewDir(dst, so)
 	if err != nil {
@@ -38,38 +38,38 @@ func Create(ctx context.Context, dst string, image *layout.Image, o Options) err
 	}
 	defer s.Discard()
 	if within(o.Layout, dst) {
-		return status.Errorf(status.Usage, "%s: the image lies in what it is to replace", dst)
+		return status.Errorf(status.Usage, "%s: contains the layout of the image", dst)
 	}
-	w := workbench{dir: s.Path, image: image, Options: o}
-	if err := w.fill(ctx); err != nil {
+	b := builder{dir: s.Path, image: image, Options: o}
+	if err := b.build(ctx); err != nil {
 		return err
 	}
 	return s.Commit()
 }
 
-// A workbench is a bundle being made.
-type workbench struct {
+// A builder makes a bundle in dir.
+type builder struct {
 	Options
 	dir   string
 	image *layout.Image
 }
 
-func (w *workbench) path(name string) string { return filepath.Join(w.dir, name) }
+func (b *builder) path(name string) string { return filepath.Join(b.dir, name) }
 
-// fill replays the layers, lays out the tree and writes what describes it.
-func (w *workbench) fill(ctx context.Context) error {
-	const numbers = "contents"
-	private, err := makeDir(w.path(numbers))
+// build replays the layers and writes the tree and the documents.
+func (b *builder) build(ctx context.Context) error {
+	const contentsDir = "contents"
+	private, err := makeDir(b.path(contentsDir))
 	if err != nil {
 		return err
 	}
 	defer private.Close()
 	contents := layer.NewContents(ctx, private)
-	t, err := replay.Image(ctx, w.image, contents, w.Options.Options)
+	t, err := replay.Image(ctx, b.image, contents, b.Options.Options)
 	if err != nil {
 		return err
 	}
-	root, err := makeDir(w.path(TreeDir))
+	root, err := makeDir(b.path(TreeDir))
 	if err != nil {
 		return err
 	}
@@ -77,13 +77,13 @@ func (w *workbench) fill(ctx context.Context) error {
 	if err := Place(ctx, t, contents, root); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(w.path(numbers)); err != nil {
+	if err := os.RemoveAll(b.path(contentsDir)); err != nil {
 		return err
 	}
-	return w.describe(t)
+	return b.writeDocuments(t)
 }
 
-// makeDir makes a directory and opens it.
+// makeDir creates a directory and opens it.
 func makeDir(path string) (*os.File, error) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return nil, err
@@ -91,31 +91,31 @@ func makeDir(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// describe writes the manifest, the config and the record.
-func (w *workbench) describe(t *tree.Tree) error {
+// writeDocuments writes the manifest, the config and the record.
+func (b *builder) writeDocuments(t *tree.Tree) error {
 	manifest := func(f io.Writer) error { return mtree.Write(mtree.Limited(f), t) }
-	if err := writeNew(w.path(ManifestFile), manifest); err != nil {
+	if err := writeNew(b.path(ManifestFile), manifest); err != nil {
 		return err
 	}
-	config := func(f io.Writer) error { _, err := f.Write(w.image.RawConfig); return err }
-	if err := writeNew(w.path(ConfigFile), config); err != nil {
+	config := func(f io.Writer) error { _, err := f.Write(b.image.RawConfig); return err }
+	if err := writeNew(b.path(ConfigFile), config); err != nil {
 		return err
 	}
-	return WriteJSON(w.path(RecordFile), w.record(t))
+	return WriteJSON(b.path(RecordFile), b.record(t))
 }
 
-// record says what image it is and how much there is of it.
-func (w *workbench) record(t *tree.Tree) *Record {
+// record returns the record of the image, with the counts of its tree.
+func (b *builder) record(t *tree.Tree) *Record {
 	r := &Record{
-		Version: 1, Reference: w.Reference, Digest: w.image.Manifest.Digest,
-		Platform: w.image.Platform(),
+		Version: 1, Reference: b.Reference, Digest: b.image.Manifest.Digest,
+		Platform: b.image.Platform(),
 	}
-	if at, said := replay.Created(w.image.Config); said {
+	if at, ok := replay.Created(b.image.Config); ok {
 		var clamped tree.Inode
 		clamped.SetTime(at.Unix(), uint32(at.Nanosecond()))
 		r.Created = time.Unix(clamped.Sec, int64(clamped.Nsec)).UTC()
 	}
-	for _, l := range w.image.Layers {
+	for _, l := range b.image.Layers {
 		r.Layers = append(r.Layers, l.Digest)
 	}
 	counted := map[*tree.Inode]bool{}

@@ -61,7 +61,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// The tree is safe whoever runs the tool: readable, and nothing special in it.
+// The tree is readable and has no special files, for any user.
 func TestTreeIsSafe(t *testing.T) {
 	f := newFixture(t, sample(t))
 	bundle, err := f.create(t, f.image(t))
@@ -93,8 +93,8 @@ func TestTreeIsSafe(t *testing.T) {
 	}
 }
 
-// What does not match its digest, size or DiffID makes no bundle, and leaves
-// nothing behind.
+// A layer that does not match its digest, size or DiffID makes no bundle and
+// leaves no files.
 func TestCreateFails(t *testing.T) {
 	good := append(sample(t), make([]byte, 512)...) // bytes after the end of the archive
 	for _, c := range []struct {
@@ -121,7 +121,7 @@ func TestCreateFails(t *testing.T) {
 		}, "digest"},
 		{"a blob whose archive is damaged", func(t *testing.T, f *fixture) {
 			other := append([]byte(nil), good...)
-			other[0] ^= 1 // found at once, and not what is at fault
+			other[0] ^= 1 // found first, but not the cause
 			write(t, f.blob(f.manifest.Layers[0].Digest), string(other))
 		}, "does not match its digest"},
 		{"a blob that is short", func(t *testing.T, f *fixture) {
@@ -151,7 +151,7 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// An interrupted flatten leaves nothing either.
+// An interrupted Create leaves no files.
 func TestCreateInterrupted(t *testing.T) {
 	f := newFixture(t, sample(t))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -163,8 +163,8 @@ func TestCreateInterrupted(t *testing.T) {
 	nothingIn(t, dir)
 }
 
-// Times that ext4 cannot hold are clamped, the root's as any other: year 1 is
-// how some builders say that they do not know.
+// Creation times out of range of ext4 are clamped. Some builders write year 1 for
+// an unknown time.
 func TestCreatedOutOfRange(t *testing.T) {
 	for _, created := range []time.Time{{}, time.Date(1850, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		f := newFixture(t, archive(t))
@@ -200,7 +200,7 @@ func read(t *testing.T, path string) string {
 	return string(raw)
 }
 
-// Nothing is overwritten; Replace replaces a bundle, and nothing else.
+// Create overwrites nothing. With Replace it replaces only a bundle.
 func TestCreateOver(t *testing.T) {
 	f := newFixture(t, sample(t))
 	image := f.image(t)
@@ -218,7 +218,7 @@ func TestCreateOver(t *testing.T) {
 		t.Errorf("in place of a bundle: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(bundle, "old")); err == nil {
-		t.Error("the old bundle is still there")
+		t.Error("old bundle not replaced")
 	}
 	mine := t.TempDir()
 	if err := Create(context.Background(), mine, image, o); status.Of(err) != status.Create {

@@ -11,7 +11,7 @@ import (
 	"banger/lib/status"
 )
 
-// A tree may be deeper than any path of a system call, but not without end.
+// A tree may be deeper than PATH_MAX, up to a limit.
 func TestDeepTree(t *testing.T) {
 	for depth, want := range map[int]status.Code{400: status.OK, 5000: status.Bad} {
 		layer := archive(t, tar.Header{Typeflag: tar.TypeDir, Name: strings.Repeat("d/", depth), Mode: 0o755})

@@ -11,15 +11,15 @@ import (
 	"banger/lib/status"
 )
 
-// Documents are what lies beside an ext4 file and tells what it is.
+// Documents are the documents next to an ext4 file that describe it.
 type Documents struct {
-	*Record        // empty if there is none of this file
-	Made    *Ext4  // FILE.json, nil if there is none
-	Config  string // the path of config.json, "" if there is none of this file
+	*Record        // zero if the file has none
+	Made    *Ext4  // FILE.json, nil if the file has none
+	Config  string // path of config.json, "" if the file has none
 }
 
-// ReadDocuments reads what lies beside an ext4 file. FILE.json tells which
-// image the file holds, if it is there.
+// ReadDocuments reads the documents next to an ext4 file. If the file has a
+// FILE.json, image.json must be of the same image.
 func ReadDocuments(rootfs string) (d Documents, err error) {
 	d.Record = &Record{Version: 1}
 	made := new(Ext4)
@@ -32,12 +32,12 @@ func ReadDocuments(rootfs string) (d Documents, err error) {
 	r, err := ReadRecord(filepath.Join(filepath.Dir(rootfs), RecordFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && d.Made != nil && made.Image == "" && r.Digest != "":
-		return d, nil // no record, or not of this file: it is of a plain directory
+		return d, nil // no record, or not of this file, which holds a plain directory
 	case err != nil:
 		return d, err
 	case d.Made != nil && made.Image != r.Digest:
-		return d, status.Hint(status.Errorf(status.Bad, "%s: the image.json beside it is of another image", rootfs),
-			"banger-mkext4 -f -o makes them anew")
+		return d, status.Hint(status.Errorf(status.Bad, "%s: image.json is of another image", rootfs),
+			"recreate both with banger-mkext4 -f -o %s BUNDLE", rootfs)
 	}
 	d.Record = r
 	config := filepath.Join(filepath.Dir(rootfs), ConfigFile)

@@ -14,19 +14,22 @@ import (
 	"banger/lib/status"
 )
 
-// Ext4Options say what ext4 file is made of a source.
+// Ext4Options control how an ext4 file is made.
 type Ext4Options struct {
-	ext4.Options // its sizes and progress; the rest is the source's
+	ext4.Options // sizes and progress; WriteExt4 sets the other fields
 	Mkfs         *ext4.Mkfs
-	Replace      bool // an ext4 file that is there
-	Beside       bool // put image.json and config.json beside the file
+	Replace      bool // replace an existing ext4 file
 
-	// Check judges the file before it gets its name; an error means that it
-	// gets none. It may be nil.
+	// CopyDocuments copies image.json and config.json to the directory of the
+	// file, unless that is in the bundle.
+	CopyDocuments bool
+
+	// Check, if not nil, checks the file before it gets its name. On an error
+	// the file is removed.
 	Check func(ctx context.Context, path string) error
 }
 
-// making is what the record of the file says of the options.
+// making returns the options as the record of the file stores them.
 func (o Ext4Options) making() Making {
 	set := &Settings{Populate: o.Populate, Size: o.Size, Minimal: o.Minimal}
 	if set.Populate == "" {
@@ -38,15 +41,15 @@ func (o Ext4Options) making() Making {
 	return Making{Recipe: ext4.Recipe, Mkfs: o.Mkfs.Version, Options: set}
 }
 
-// WriteExt4 makes the ext4 file dst of a source, whole or not at all. Beside it
-// lies its record, FILE.json.
+// WriteExt4 makes the ext4 file dst and its record, FILE.json. dst is complete or
+// does not exist.
 func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error {
 	var so stage.Options
 	if o.Replace {
 		so.Replaces = ext4.Pristine
 	}
 	if within(filepath.Dir(dst), s.Root) {
-		return status.Errorf(status.Usage, "%s: lies in the directory that it is made of", dst)
+		return status.Errorf(status.Usage, "%s: inside the source directory", dst)
 	}
 	st, err := stage.NewFile(dst, so)
 	if err != nil {
@@ -54,8 +57,8 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	}
 	defer st.Discard()
 	companions := companions{dst: dst, replace: o.Replace}
-	if o.Beside && s.Record != nil && !within(filepath.Dir(dst), filepath.Dir(s.Root)) {
-		companions.of = filepath.Dir(s.Root)
+	if o.CopyDocuments && s.Record != nil && !within(filepath.Dir(dst), filepath.Dir(s.Root)) {
+		companions.bundle = filepath.Dir(s.Root)
 	}
 	if err := companions.check(); err != nil {
 		return err
@@ -78,8 +81,8 @@ func (s *Source) WriteExt4(ctx context.Context, dst string, o Ext4Options) error
 	return nil
 }
 
-// within tells whether a directory is another one, or lies in it. One that is
-// not there is in none.
+// within reports whether dir is root or inside it. If either does not exist, it
+// returns false.
 func within(dir, root string) bool {
 	dir, err := realPath(dir)
 	if err != nil {
@@ -111,7 +114,8 @@ func (s *Source) create(ctx context.Context, path string, o Ext4Options) error {
 	return o.Mkfs.Create(ctx, path, o.Options)
 }
 
-// Created is when the image was made, in seconds since 1970; 0 if nobody says.
+// Created returns the creation time of the image, in seconds since 1970; 0 if it
+// has none.
 func (s *Source) Created() int64 {
 	if s.Record == nil || s.Record.Created.IsZero() {
 		return 0
@@ -119,8 +123,8 @@ func (s *Source) Created() int64 {
 	return s.Record.Created.Unix()
 }
 
-// seed makes what UUID and hash seed are made of: the flags, the image and the
-// manifest as it is now, or what would be a plain directory's.
+// seed returns the seed of the UUID and the hash seed. It depends on the flags,
+// the image and the manifest; a plain directory gets a manifest for this.
 func (s *Source) seed(o Ext4Options) (seed [32]byte, err error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "size=%d free=%d minimal=%v populate=%s\n", o.Size, o.Free, o.Minimal, o.making().Options.Populate)

@@ -21,7 +21,7 @@ import (
 
 var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
 
-// A fixture is an image with one layer in a layout of its own.
+// A fixture is an image with one layer in its own layout.
 type fixture struct {
 	dir      string
 	layer    []byte
@@ -40,7 +40,7 @@ func newFixture(t testing.TB, layer []byte) *fixture {
 	return f
 }
 
-// put keeps a blob.
+// put stores a blob.
 func (f *fixture) put(t testing.TB, mediaType string, raw []byte) v1.Descriptor {
 	t.Helper()
 	d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
@@ -71,7 +71,7 @@ func (f *fixture) image(t testing.TB) *layout.Image {
 	return image
 }
 
-// create makes a bundle in a directory of its own.
+// create makes a bundle in its own directory.
 func (f *fixture) create(t testing.TB, image *layout.Image) (bundle string, err error) {
 	t.Helper()
 	bundle = filepath.Join(t.TempDir(), "x.bundle")
@@ -104,8 +104,8 @@ func write(t testing.TB, path, content string) {
 	}
 }
 
-// archive packs headers, each file with its Linkname's or its own name as its
-// content: enough to tell them apart.
+// archive packs headers. The content of each file is its Linkname or its name, to
+// tell them apart.
 func archive(t testing.TB, headers ...tar.Header) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -130,7 +130,7 @@ func archive(t testing.TB, headers ...tar.Header) []byte {
 	return b.Bytes()
 }
 
-// sample has one of each kind of file.
+// sample returns an archive with one file of each type.
 func sample(t testing.TB) []byte {
 	return archive(t,
 		tar.Header{Typeflag: tar.TypeDir, Name: "dir", Mode: 0o555},

@@ -14,9 +14,8 @@ import (
 	"banger/lib/status"
 )
 
-// FuzzManifest has an image made of a bundle whose manifest is anything. If that
-// is possible, e2fsck has no word to say of it; if not, the message is about the
-// manifest, and there is no image.
+// FuzzManifest makes an image of a bundle with any manifest. The result must be an
+// image that e2fsck accepts, or an error about the manifest and no image.
 func FuzzManifest(f *testing.F) {
 	e2fsck, err := exec.LookPath("/usr/sbin/e2fsck")
 	if err != nil {
@@ -60,7 +59,7 @@ func FuzzManifest(f *testing.F) {
 				t.Errorf("status %d: %v", status.Of(err), err)
 			}
 			if _, err := os.Stat(dst); err == nil {
-				t.Error("an image of it")
+				t.Error("image exists after an error")
 			}
 			return
 		}

@@ -21,8 +21,8 @@ import (
 	"banger/lib/decompress"
 )
 
-// ofBlocks is a directory whose archive has many blocks: text that compresses
-// and noise that does not, with an end inside a block.
+// ofBlocks returns a directory whose archive has many blocks, of text and noise,
+// and ends inside a block.
 func ofBlocks(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -39,7 +39,8 @@ func ofBlocks(t *testing.T) string {
 	return dir
 }
 
-// gzipOf is the compressed archive of a source, made on so many processors.
+// gzipOf returns the compressed archive of a source, made on the given number of
+// processors.
 func gzipOf(t *testing.T, s *Source, processors int) []byte {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
@@ -50,8 +51,8 @@ func gzipOf(t *testing.T, s *Source, processors int) []byte {
 	return archive.Bytes()
 }
 
-// The compressed archive is one member whose header says nothing, the same on any
-// number of processors, and holds the archive.
+// The compressed archive is one member with an empty header and the same on any
+// number of processors.
 func TestWriteTarGzip(t *testing.T) {
 	s := opened(t, ofBlocks(t))
 	var plain bytes.Buffer
@@ -81,7 +82,7 @@ func TestWriteTarGzip(t *testing.T) {
 	}
 }
 
-// gunzip is what the one member holds. Nothing may follow it.
+// gunzip returns the content of the only member. No data may follow it.
 func gunzip(t *testing.T, member []byte) []byte {
 	t.Helper()
 	in := bufio.NewReader(bytes.NewReader(member))
@@ -95,13 +96,12 @@ func gunzip(t *testing.T, member []byte) []byte {
 		t.Fatal(err)
 	}
 	if rest, _ := io.ReadAll(in); len(rest) > 0 {
-		t.Errorf("%d bytes behind the member", len(rest))
+		t.Errorf("%d bytes after the member", len(rest))
 	}
 	return content
 }
 
-// After an error in the tree the stream is cut off, and nobody writes to it any
-// more.
+// After an error in the tree the stream is truncated and not written to again.
 func TestWriteTarGzipOfWhatChanges(t *testing.T) {
 	for name, file := range map[string]string{"at the start": "0/noise", "in the middle": "3/noise", "at the end": "5/text"} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestWriteTarGzipOfWhatChanges(t *testing.T) {
 	}
 }
 
-// The same if somebody interrupts it.
+// The same after an interrupt.
 func TestWriteTarGzipInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var archive bytes.Buffer
@@ -147,7 +147,7 @@ func truncated(t *testing.T, archive []byte) {
 	}
 }
 
-// Whatever byte it is that does not arrive, the error of the write is returned.
+// A write error at any byte is returned.
 func TestWriteTarGzipToFull(t *testing.T) {
 	s := opened(t, ofBlocks(t))
 	whole := len(gzipOf(t, s, runtime.GOMAXPROCS(0)))

@@ -24,7 +24,7 @@ func TestName(t *testing.T) {
 		"registry.example.org:443/a/b/c:v1.2-rc_3": "a-b-c-v1.2-rc_3",
 		"acme/web:1":                               "acme-web-1",
 		"debian:bookworm":                          "debian-bookworm",
-		"app:1":                                    "app-1", // a layout's directory and its tag
+		"app:1":                                    "app-1", // a layout and its tag
 		"app":                                      "app",   // a layout without a name
 		"my.layout":                                "my.layout",
 	} {

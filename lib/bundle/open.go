@@ -18,20 +18,20 @@ import (
 	"banger/lib/tree"
 )
 
-// A Source is what an ext4 image can be made of: a bundle, or any directory.
+// A Source is a bundle or a plain directory, from which images are made.
 type Source struct {
-	Tree   *tree.Tree // the blocks of each file counted, or estimated
-	Root   string     // the directory that has the names and contents, no symlink
+	Tree   *tree.Tree // with the blocks of each file counted or estimated
+	Root   string     // directory with the names and contents, not a symlink
 	Record *Record    // nil for a plain directory
 
-	manifest [sha256.Size]byte // the sum of rootfs.mtree, of a bundle
+	manifest [sha256.Size]byte // SHA-256 of rootfs.mtree, if a bundle
 }
 
-// Open reads a bundle and holds manifest and tree against each other, or reads
-// a plain directory with the metadata it has on disk.
+// Open reads a bundle and checks that manifest and tree match, or reads a plain
+// directory with its metadata on disk.
 //
-// Files are read through by a measure. Without one they are not read: what the
-// host keeps as holes is taken for all there is.
+// measure reads the files to count their blocks. If it is nil, files are not
+// read and the holes on the host serve as an estimate.
 func Open(ctx context.Context, dir string, measure Measure, warn func(string)) (*Source, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -42,11 +42,11 @@ func Open(ctx context.Context, dir string, measure Measure, warn func(string)) (
 	case isBundle(dir):
 		return openBundle(ctx, dir, measure)
 	}
-	if real, err := realPath(dir); err == nil && filepath.Base(real) == TreeDir && isBundle(filepath.Dir(real)) {
-		return nil, status.Hint(status.Errorf(status.Usage, "%s: the tree of a bundle, without its manifest", dir),
-			"give the bundle, %s", filepath.Dir(real))
+	if path, err := realPath(dir); err == nil && filepath.Base(path) == TreeDir && isBundle(filepath.Dir(path)) {
+		return nil, status.Hint(status.Errorf(status.Usage, "%s: tree of a bundle, without its manifest", dir),
+			"use the bundle, %s", filepath.Dir(path))
 	}
-	root := dir + "/." // which dir may be a symlink to
+	root := dir + "/." // follows dir if it is a symlink
 	t, err := scan(ctx, root, measure, warn)
 	return &Source{Tree: t, Root: root}, err
 }
@@ -73,7 +73,7 @@ func openBundle(ctx context.Context, dir string, measure Measure) (*Source, erro
 	return s, nil
 }
 
-// TreeOf returns the path of a bundle's tree. It must be a directory: a symlink
+// TreeOf returns the path of the tree of a bundle. It rejects a symlink, which
 // could lead to any directory of the host.
 func TreeOf(dir string) (string, error) {
 	root := filepath.Join(dir, TreeDir)
@@ -84,7 +84,7 @@ func TreeOf(dir string) (string, error) {
 	return root, err
 }
 
-// readManifest reads rootfs.mtree, and remembers its sum.
+// readManifest reads rootfs.mtree and stores its SHA-256.
 func (s *Source) readManifest(ctx context.Context, path string) (*mtree.Manifest, error) {
 	f, err := input.OpenNoFollow(path)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Source) readManifest(ctx context.Context, path string) (*mtree.Manifest
 	return m, nil
 }
 
-// A mismatch is a path on which manifest and tree do not agree.
+// A mismatch is a difference between manifest and tree at a path.
 type mismatch struct {
 	path string // escaped, as in the manifest
 	text string
@@ -115,7 +115,7 @@ func mismatchf(dir *tree.Inode, name, format string, args ...any) error {
 	return &mismatch{"./" + mtree.Escape(dir.Join(name)), fmt.Sprintf(format, args...)}
 }
 
-// atLine adds to a mismatch the manifest's line of its path, if it has one.
+// atLine adds the number of the manifest line to a mismatch, if the path has one.
 func atLine(manifest string, err error) error {
 	var m *mismatch
 	if !errors.As(err, &m) {
@@ -131,9 +131,8 @@ func atLine(manifest string, err error) error {
 	return status.Errorf(status.Bad, "%s: %w", where, err)
 }
 
-// compare walks the tree on disk beside the manifest's. Names of one inode on
-// disk become names of one inode in the manifest's tree, and blocks are counted
-// or estimated.
+// compare compares the tree on disk with the manifest. It joins hard links on
+// disk in the tree of the manifest, and counts or estimates blocks.
 func compare(ctx context.Context, root string, m *mtree.Manifest, measure Measure) error {
 	c := comparer{m: m, first: map[fileID]*tree.Inode{}}
 	w := newWalker(ctx, c.entry, measure)
@@ -144,7 +143,7 @@ func compare(ctx context.Context, root string, m *mtree.Manifest, measure Measur
 		if n.Type == tree.Dir || m.Links[n] == n.Nlink || m.Links[n] == 0 && n.Nlink == 1 {
 			return nil
 		}
-		return mismatchf(dir, name, "nlink=%d, the tree has %d names of it", max(1, m.Links[n]), n.Nlink)
+		return mismatchf(dir, name, "nlink=%d, but %d in the tree", max(1, m.Links[n]), n.Nlink)
 	})
 }
 
@@ -153,13 +152,13 @@ type comparer struct {
 	first map[fileID]*tree.Inode
 }
 
-// entry holds one name on disk against the manifest's inode of that name.
+// entry compares one entry on disk with its inode in the manifest.
 func (c *comparer) entry(e entry) (*tree.Inode, error) {
 	n := e.dir.Lookup(e.name)
 	if n == nil {
-		return nil, mismatchf(e.dir, e.name, "in the tree, no line for it")
+		return nil, mismatchf(e.dir, e.name, "in the tree, not in the manifest")
 	}
-	if err := e.is(n); err != nil {
+	if err := e.match(n); err != nil {
 		return nil, mismatchf(e.dir, e.name, "%v", err)
 	}
 	if n.Type == tree.Dir || e.stat.Nlink == 1 {
@@ -171,33 +170,34 @@ func (c *comparer) entry(e entry) (*tree.Inode, error) {
 		return n, nil
 	}
 	if !tree.SameMeta(n, same) || c.m.Links[n] != c.m.Links[same] {
-		return nil, mismatchf(e.dir, e.name, "another line says otherwise of the same file")
+		return nil, mismatchf(e.dir, e.name, "differs from another line for the same file")
 	}
 	delete(c.m.Links, n)
 	return nil, e.link(same)
 }
 
-// is tells how a file on disk differs from what the manifest says it holds.
-func (e entry) is(n *tree.Inode) error {
-	want := tree.File // which holds the name of what a tree must not have
+// match returns an error that says how the file on disk differs from the
+// manifest.
+func (e entry) match(n *tree.Inode) error {
+	want := tree.File // the stand-in for devices, fifos and sockets
 	if n.Type == tree.Dir || n.Type == tree.Symlink {
 		want = n.Type
 	}
 	if got, known := tree.TypeOf(e.stat.Mode); !known || got != want {
-		return fmt.Errorf("type=%v, a %v in the tree", n.Type, got)
+		return fmt.Errorf("type=%v, but %v in the tree", n.Type, got)
 	}
 	switch n.Type {
 	case tree.Symlink:
 		target, err := e.readlink()
 		if err == nil && target != n.Target {
-			err = fmt.Errorf("link=%s, %s in the tree", mtree.Escape(n.Target), mtree.Escape(target))
+			err = fmt.Errorf("link=%s, but %s in the tree", mtree.Escape(n.Target), mtree.Escape(target))
 		}
 		return err
 	case tree.Dir:
 		return nil
 	}
 	if e.stat.Size != n.Size {
-		return fmt.Errorf("size=%d, %d in the tree", n.Size, e.stat.Size)
+		return fmt.Errorf("size=%d, but %d in the tree", n.Size, e.stat.Size)
 	}
 	return nil
 }

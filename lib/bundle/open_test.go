@@ -17,20 +17,20 @@ import (
 	"banger/lib/tree"
 )
 
-// edit changes the bundle's manifest.
-func edit(old, new string) func(t *testing.T, dir string) {
+// edit edits the manifest of a bundle.
+func edit(from, to string) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
 		path := filepath.Join(dir, ManifestFile)
 		text := read(t, path)
-		if !strings.Contains(text, old) {
-			t.Fatalf("no %q in the manifest", old)
+		if !strings.Contains(text, from) {
+			t.Fatalf("no %q in the manifest", from)
 		}
-		write(t, path, strings.Replace(text, old, new, 1))
+		write(t, path, strings.Replace(text, from, to, 1))
 	}
 }
 
-// change does something in the bundle's tree.
+// change changes the tree of a bundle.
 func change(f func(root string) error) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
@@ -40,7 +40,7 @@ func change(f func(root string) error) func(t *testing.T, dir string) {
 	}
 }
 
-// Tree and manifest that disagree are an error that names the line.
+// A mismatch between tree and manifest is an error that names the line.
 func TestOpenMismatches(t *testing.T) {
 	f := newFixture(t, sample(t))
 	image := f.image(t)
@@ -56,9 +56,9 @@ func TestOpenMismatches(t *testing.T) {
 			return os.WriteFile(filepath.Join(root, "dir/new name"), nil, 0o600)
 		}), `rootfs.mtree: ./dir/new\040name: `},
 		{"a line taken away", edit(`./odd\040name\012`, "#"), `./odd\040name\012: `},
-		{"another size", edit("size=10", "size=11"), "rootfs.mtree:4: ./dir/shadow: size=11, 10"},
+		{"another size", edit("size=10", "size=11"), "rootfs.mtree:4: ./dir/shadow: size=11, but 10"},
 		{"another size, a line spelled by hand", edit("./dir/shadow type=file uid=0 gid=42 mode=0000 size=10", "\t./dir/sh\\141dow\tsize=11 type=file uid=0 gid=42 mode=0"),
-			"rootfs.mtree:4: ./dir/shadow: size=11, 10"},
+			"rootfs.mtree:4: ./dir/shadow: size=11, but 10"},
 		{"another content size", change(func(root string) error {
 			return os.WriteFile(filepath.Join(root, "null"), []byte("x"), 0o600)
 		}), "rootfs.mtree:8: ./null: "},
@@ -66,7 +66,7 @@ func TestOpenMismatches(t *testing.T) {
 			return errors.Join(os.Remove(filepath.Join(root, "null")), os.Mkdir(filepath.Join(root, "null"), 0o700))
 		}), "rootfs.mtree:8: ./null: type=char"},
 		{"another target", edit("link2 type=link uid=0 gid=0 mode=0777 nlink=2 link=/etc/passwd", "link2 type=link uid=0 gid=0 mode=0777 nlink=2 link=/etc/group"),
-			"rootfs.mtree:7: ./link2: link=/etc/group, /etc/passwd"},
+			"rootfs.mtree:7: ./link2: link=/etc/group, but /etc/passwd"},
 		{"a link broken", change(func(root string) error {
 			path := filepath.Join(root, "sudo")
 			return errors.Join(os.Remove(path), os.WriteFile(path, []byte("sudo"), 0o600))
@@ -75,7 +75,7 @@ func TestOpenMismatches(t *testing.T) {
 			path := filepath.Join(root, "null")
 			return errors.Join(os.Remove(path), os.Link(filepath.Join(root, `odd name`+"\n"), path))
 		}), "./odd\\040name\\012: "},
-		{"two lines for one file that disagree", edit("sudo2 type=file uid=0", "sudo2 type=file uid=1"), "rootfs.mtree:10: ./sudo: another line"},
+		{"two lines for one file that disagree", edit("sudo2 type=file uid=0", "sudo2 type=file uid=1"), "rootfs.mtree:10: ./sudo: differs from another line"},
 		{"a directory become a symlink", change(func(root string) error {
 			path := filepath.Join(root, "dir")
 			return errors.Join(os.Rename(path, root+"/../away"), os.Symlink("../away", path))
@@ -87,7 +87,7 @@ func TestOpenMismatches(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := Open(context.Background(), dir, nil, nil); err != nil {
-				t.Fatalf("untouched: %v", err)
+				t.Fatalf("unchanged: %v", err)
 			}
 			c.do(t, dir)
 			_, err = Open(context.Background(), dir, nil, nil)
@@ -98,7 +98,7 @@ func TestOpenMismatches(t *testing.T) {
 	}
 }
 
-// A manifest is meant to be edited.
+// Edits of a manifest take effect.
 func TestOpenEdited(t *testing.T) {
 	f := newFixture(t, sample(t))
 	dir, err := f.create(t, f.image(t))
@@ -119,7 +119,7 @@ func TestOpenEdited(t *testing.T) {
 	}
 }
 
-// A directory without a manifest has the metadata it has on disk.
+// A directory without a manifest has its metadata on disk.
 func TestOpenPlainDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "plain")
 	write(t, filepath.Join(dir, "sub/f"), "12345")

@@ -14,22 +14,22 @@ import (
 	"banger/lib/tree"
 )
 
-// Place lays a tree out below root, an empty directory: directories made here,
-// contents renamed into them. A name from the image is only ever the last and
-// only component of a name, in a directory that is open: no path leads out.
+// Place writes a tree below root, an empty directory: it creates directories and
+// renames contents into them. Every name from the image is used as a single
+// component relative to an open directory, so no path leads outside.
 //
-// What the host must not have or could not be read back is an empty file: no
-// device, no fifo, no setuid bit, no unreadable directory ever appears.
+// Devices, fifos and sockets become empty files. No setuid bit and no unreadable
+// directory is created.
 func Place(ctx context.Context, t *tree.Tree, contents *layer.Contents, root *os.File) error {
 	p := placer{ctx: ctx, contents: contents, left: map[*tree.Inode]int{}}
 	return p.dir(t.Root, root)
 }
 
-// A placer knows how many names of a file with several are still to come.
+// A placer places the entries of a tree.
 type placer struct {
 	ctx      context.Context
 	contents *layer.Contents
-	left     map[*tree.Inode]int
+	left     map[*tree.Inode]int // names not yet placed, of files with hard links
 }
 
 func (p *placer) dir(d *tree.Inode, f *os.File) error {
@@ -48,7 +48,7 @@ func (p *placer) dir(d *tree.Inode, f *os.File) error {
 	return p.ctx.Err()
 }
 
-// subdir makes a directory and what is in it.
+// subdir creates a directory and its entries.
 func (p *placer) subdir(d, n *tree.Inode, in *os.File, name string) error {
 	if err := unix.Mkdirat(int(in.Fd()), name, 0o700); err != nil {
 		return fmt.Errorf("./%s: %w", mtree.Escape(d.Join(name)), os.NewSyscallError("mkdirat", err))
@@ -61,7 +61,7 @@ func (p *placer) subdir(d, n *tree.Inode, in *os.File, name string) error {
 	return p.dir(n, f)
 }
 
-// openDir opens a directory in another; a symlink is not followed.
+// openDir opens a directory in another. It does not follow a symlink.
 func openDir(in *os.File, name string) (*os.File, error) {
 	fd, err := unix.Openat(int(in.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -70,13 +70,13 @@ func openDir(in *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// file places one name of a file. Several names are links of one number,
-// which the last of them takes over.
+// file places one name of a file. Hard links are linked to the stored content;
+// the last one takes it by a rename.
 func (p *placer) file(n *tree.Inode, in *os.File, name string) error {
 	if n.Content == 0 && n.Nlink == 1 {
 		return layer.Make(n, in, name)
 	}
-	if _, begun := p.left[n]; !begun {
+	if _, ok := p.left[n]; !ok {
 		p.left[n] = n.Nlink
 		if err := p.contents.Ensure(n); err != nil {
 			return err

@@ -15,25 +15,25 @@ import (
 	"banger/lib/status"
 )
 
-// A Record is image.json: what image it is, and, once published, what it is
-// published with.
+// A Record is image.json. It identifies the image and, once it is published,
+// describes its files.
 type Record struct {
 	Version      int             `json:"version"`
 	Reference    string          `json:"reference,omitempty"`
-	Digest       digest.Digest   `json:"digest,omitempty"` // of the platform's manifest
+	Digest       digest.Digest   `json:"digest,omitempty"` // of the manifest of the platform
 	Platform     string          `json:"platform,omitempty"`
 	Created      time.Time       `json:"created,omitzero"`
 	Layers       []digest.Digest `json:"layers,omitempty"` // oldest first
 	Entries      int             `json:"entries,omitempty"`
 	ContentBytes int64           `json:"content_bytes,omitempty"`
-	Blocks       int64           `json:"blocks,omitempty"` // of 4 KiB, that are not all zeros
+	Blocks       int64           `json:"blocks,omitempty"` // of 4 KiB, not all zeros
 	Ext4         *Ext4           `json:"ext4,omitempty"`
 	Managed      bool            `json:"managed,omitempty"`
 	Registered   time.Time       `json:"registered,omitzero"`
 	Kernel       *Kernel         `json:"kernel,omitempty"`
 }
 
-// Ext4 describes the root filesystem.
+// Ext4 describes a root filesystem.
 type Ext4 struct {
 	Size       int64  `json:"size"` // bytes
 	FreeBytes  int64  `json:"free_bytes"`
@@ -42,19 +42,19 @@ type Ext4 struct {
 	UUID       string `json:"uuid"`
 
 	Making
-	Image digest.Digest `json:"image,omitempty"` // in FILE.json: what image it holds
+	Image digest.Digest `json:"image,omitempty"` // digest of the image, in FILE.json
 }
 
-// Making is what the bytes of a root filesystem depend on, beside the image and
-// the contents of the files: the file itself does not tell.
+// Making holds what the bytes of a root filesystem depend on, besides the image
+// and the file contents. It cannot be read from the filesystem.
 type Making struct {
-	Recipe   int           `json:"recipe,omitempty"` // as in ext4.Recipe
+	Recipe   int           `json:"recipe,omitempty"` // ext4.Recipe
 	Mkfs     string        `json:"mkfs,omitempty"`   // version of e2fsprogs
 	Options  *Settings     `json:"options,omitempty"`
-	Manifest digest.Digest `json:"manifest,omitempty"` // the rootfs.mtree it was made of
+	Manifest digest.Digest `json:"manifest,omitempty"` // of rootfs.mtree
 }
 
-// Settings are the options that banger-mkext4 was given.
+// Settings are the options of banger-mkext4.
 type Settings struct {
 	Populate ext4.Populate `json:"populate"`
 	Size     int64         `json:"size,omitempty"`    // bytes, --size SIZE
@@ -62,20 +62,20 @@ type Settings struct {
 	Free     *int64        `json:"free,omitempty"`    // bytes, --free SIZE
 }
 
-// Kernel names the files that boot the image, relative to its directory.
+// Kernel names the boot files of an image, relative to its directory.
 type Kernel struct {
 	Ref     string `json:"ref,omitempty"`
 	Release string `json:"release,omitempty"`
 	Vmlinux string `json:"vmlinux"`
-	BzImage string `json:"bzImage,omitempty"` // where QEMU cannot enter vmlinux
-	Config  string `json:"config,omitempty"`  // the configuration of the kernel
+	BzImage string `json:"bzImage,omitempty"` // if QEMU cannot boot vmlinux
+	Config  string `json:"config,omitempty"`  // kernel configuration
 	Initrd  string `json:"initrd,omitempty"`
 	Modules string `json:"modules,omitempty"`
 }
 
-// ReadDocument reads a document that lies in a bundle, a published image or a
-// kernel. It is a file of input.MaxDocument bytes at most, and no symlink: what
-// somebody else made could name any file of the reader's.
+// ReadDocument reads a document of a bundle, a published image or a kernel. It
+// rejects files larger than input.MaxDocument, and symlinks: one made by another
+// user could name any file of the reader.
 func ReadDocument(path string) ([]byte, error) {
 	f, err := input.OpenNoFollow(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func ReadDocument(path string) ([]byte, error) {
 	return input.ReadAll(f, input.MaxDocument)
 }
 
-// ReadJSON decodes a document. See ReadDocument.
+// ReadJSON reads a document as ReadDocument does and decodes it.
 func ReadJSON(path string, into any) error {
 	raw, err := ReadDocument(path)
 	if err != nil {
@@ -97,7 +97,7 @@ func ReadJSON(path string, into any) error {
 	return nil
 }
 
-// WriteJSON writes one of banger's documents into a new file.
+// WriteJSON writes a document to a new file.
 func WriteJSON(path string, v any) error {
 	raw, err := marshal(v)
 	if err != nil {
@@ -106,13 +106,13 @@ func WriteJSON(path string, v any) error {
 	return writeNew(path, func(f io.Writer) error { _, err := f.Write(raw); return err })
 }
 
-// marshal returns a document as it stands in a file.
+// marshal encodes a document with indentation and a final newline.
 func marshal(v any) ([]byte, error) {
 	raw, err := json.MarshalIndent(v, "", "  ")
 	return append(raw, '\n'), err
 }
 
-// writeNew writes a file that is not there yet.
+// writeNew writes a new file. It fails if the file exists.
 func writeNew(path string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -125,14 +125,14 @@ func writeNew(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// ReadRecord reads image.json.
+// ReadRecord reads an image.json.
 func ReadRecord(path string) (*Record, error) {
 	r := new(Record)
 	if err := ReadJSON(path, r); err != nil {
 		return nil, err
 	}
 	if r.Version != 1 {
-		return nil, status.Errorf(status.Bad, "%s: version %d is unknown", path, r.Version)
+		return nil, status.Errorf(status.Bad, "%s: unsupported version %d", path, r.Version)
 	}
 	return r, nil
 }

@@ -15,7 +15,7 @@ import (
 	"banger/lib/tree"
 )
 
-// scan reads a directory with the metadata that it has on disk.
+// scan reads a plain directory with its metadata on disk.
 func scan(ctx context.Context, root string, measure Measure, warn func(string)) (*tree.Tree, error) {
 	s := scanner{first: map[fileID]*tree.Inode{}, warn: warn}
 	var stat unix.Stat_t
@@ -35,34 +35,34 @@ type scanner struct {
 	warn  func(string)
 }
 
-// entry enters one name on disk into the tree.
+// entry adds one entry on disk to the tree.
 func (s *scanner) entry(e entry) (*tree.Inode, error) {
 	if same := s.first[e.id()]; same != nil {
 		return nil, e.link(same)
 	}
-	// A path through the open directory: neither too long nor led astray.
+	// A path through the open directory is not too long and follows no symlinks.
 	n, err := s.inode(fmt.Sprintf("/proc/self/fd/%d/%s", e.in.Fd(), e.name), e.stat)
 	if err == nil && n.Type == tree.Symlink {
 		n.Target, err = e.readlink()
 	}
 	if err != nil {
-		return nil, e.errorf(err)
+		return nil, e.wrap(err)
 	}
 	if n.Type != tree.Dir && e.stat.Nlink > 1 {
 		s.first[e.id()] = n
 	}
 	if n.Sec != e.stat.Mtim.Sec {
-		s.warn(e.errorf(errors.New("its time is out of ext4's range: clamped")).Error())
+		s.warn(e.wrap(errors.New("mtime out of range of ext4: clamped")).Error())
 	}
 	e.dir.Put(e.name, n, nil)
 	return n, nil
 }
 
-// inode makes an inode of what stat(2) and listxattr(2) say.
+// inode returns the inode of a file from stat(2) and listxattr(2).
 func (s *scanner) inode(path string, stat unix.Stat_t) (*tree.Inode, error) {
 	t, ok := tree.TypeOf(stat.Mode)
 	if !ok {
-		return nil, fmt.Errorf("unknown type of file %o", stat.Mode)
+		return nil, fmt.Errorf("unknown file type %o", stat.Mode)
 	}
 	n := &tree.Inode{
 		Type: t, Mode: uint16(stat.Mode & 0o7777), UID: stat.Uid, GID: stat.Gid,
@@ -77,7 +77,7 @@ func (s *scanner) inode(path string, stat unix.Stat_t) (*tree.Inode, error) {
 	return n, s.xattrs(path, n)
 }
 
-// xattrs reads the extended attributes that an image can keep.
+// xattrs reads the extended attributes that an image can hold.
 func (s *scanner) xattrs(path string, n *tree.Inode) error {
 	names, err := listXattrs(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *scanner) xattrs(path string, n *tree.Inode) error {
 	slices.Sort(names)
 	for _, name := range names {
 		if !tree.Settable(n.Type, name) {
-			s.warn(fmt.Sprintf("xattr %q: skipped, an image cannot keep it", name))
+			s.warn(fmt.Sprintf("xattr %q: unsupported: skipped", name))
 			continue
 		}
 		value := make([]byte, tree.MaxXattr)
@@ -99,7 +99,8 @@ func (s *scanner) xattrs(path string, n *tree.Inode) error {
 	return nil
 }
 
-// listXattrs lists the names of a file's attributes, of a symlink's its own.
+// listXattrs returns the names of the attributes of a file. It does not follow a
+// symlink.
 func listXattrs(path string) ([]string, error) {
 	size, err := unix.Llistxattr(path, nil)
 	if errors.Is(err, unix.ENOTSUP) || err == nil && size == 0 {

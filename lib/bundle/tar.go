@@ -20,12 +20,12 @@ import (
 	"banger/lib/tree"
 )
 
-// WriteTar writes the source as one pax archive: names as in the manifest, ./
-// being the root, a directory before what is in it, a hard link after its file.
+// WriteTar writes the source as a pax archive. Names start with ./, as in the
+// manifest; a directory comes before its entries, a hard link after its file.
 // The same source makes the same bytes.
 //
-// An archive has no sockets: each is left out, and warn hears of it; of names
-// too that a reader of layers would not take for names.
+// Sockets, which tar does not support, are skipped with a warning. Names that are
+// whiteouts in a layer are written with a warning.
 func (s *Source) WriteTar(ctx context.Context, w io.Writer, warn func(string)) error {
 	root, err := openRoot(s.Root)
 	if err != nil {
@@ -35,22 +35,22 @@ func (s *Source) WriteTar(ctx context.Context, w io.Writer, warn func(string)) e
 	bw := bufio.NewWriterSize(w, 1<<20)
 	a := archiver{ctx: ctx, tar: tar.NewWriter(bw), first: map[*tree.Inode]string{}, warn: warn, buf: make([]byte, 256<<10)}
 	err = a.tree(s.Tree.Root, root)
-	if failed := bw.Flush(); failed != nil {
-		return failed // no fault of the file that was at hand
+	if flushErr := bw.Flush(); flushErr != nil {
+		return flushErr // without the path of err, which is not at fault
 	}
 	return err
 }
 
-// An archiver writes a tree, and reads its contents beside.
+// An archiver writes a tree and its contents to an archive.
 type archiver struct {
 	ctx   context.Context
 	tar   *tar.Writer
-	first map[*tree.Inode]string // the name that a file with several has had
+	first map[*tree.Inode]string // first name written, of files with hard links
 	warn  func(string)
 	buf   []byte
 }
 
-// tree writes all of it, and the archive's end.
+// tree writes all entries and the end of the archive.
 func (a *archiver) tree(d *tree.Inode, f *os.File) error {
 	if err := a.header("./", d, ""); err != nil {
 		return fmt.Errorf(".: %w", err)
@@ -61,7 +61,7 @@ func (a *archiver) tree(d *tree.Inode, f *os.File) error {
 	return a.tar.Close()
 }
 
-// dir writes what is below a directory, whose path ends with a slash.
+// dir writes the entries below a directory. path ends with a slash.
 func (a *archiver) dir(path string, d *tree.Inode, f *os.File) error {
 	for _, name := range d.Names() {
 		if err := a.ctx.Err(); err != nil {
@@ -69,7 +69,7 @@ func (a *archiver) dir(path string, d *tree.Inode, f *os.File) error {
 		}
 		e, n := entry{dir: d, in: f, name: name}, d.Lookup(name)
 		if strings.HasPrefix(name, ".wh.") {
-			a.warn(e.errorf(errors.New("in a layer, a name like this removes another file")).Error())
+			a.warn(e.wrap(errors.New("would be a whiteout in a layer")).Error())
 		}
 		if n.Type == tree.Dir {
 			if err := a.subdir(path+name+"/", n, e); err != nil {
@@ -78,29 +78,29 @@ func (a *archiver) dir(path string, d *tree.Inode, f *os.File) error {
 			continue
 		}
 		if err := a.file(path+name, n, e); err != nil {
-			return e.errorf(err)
+			return e.wrap(err)
 		}
 	}
 	return nil
 }
 
-// subdir writes a directory and what is below it.
+// subdir writes a directory and the entries below it.
 func (a *archiver) subdir(path string, n *tree.Inode, e entry) error {
 	if err := a.header(path, n, ""); err != nil {
-		return e.errorf(err)
+		return e.wrap(err)
 	}
 	f, err := openDir(e.in, e.name)
 	if err != nil {
-		return e.errorf(err)
+		return e.wrap(err)
 	}
 	defer f.Close()
 	return a.dir(path, n, f)
 }
 
-// file writes one name of what is no directory.
+// file writes an entry that is not a directory.
 func (a *archiver) file(path string, n *tree.Inode, e entry) error {
 	if n.Type == tree.Socket {
-		a.warn(e.errorf(errors.New("a socket: left out, an archive cannot hold it")).Error())
+		a.warn(e.wrap(errors.New("socket: unsupported by tar: skipped")).Error())
 		return nil
 	}
 	first := a.first[n]
@@ -116,8 +116,8 @@ func (a *archiver) file(path string, n *tree.Inode, e entry) error {
 	return a.content(n, e)
 }
 
-// content writes what is in a file. It is neither cut nor filled up to the size
-// that its header has said.
+// content writes the content of a file. It fails if the size differs from the
+// one in the header.
 func (a *archiver) content(n *tree.Inode, e entry) error {
 	f, err := e.open()
 	if err != nil {
@@ -127,15 +127,15 @@ func (a *archiver) content(n *tree.Inode, e entry) error {
 	copied, err := io.CopyBuffer(a.tar, sparse.Interruptible(a.ctx, f), a.buf)
 	switch {
 	case errors.Is(err, tar.ErrWriteTooLong):
-		return fmt.Errorf("%d bytes became more: did the tree change meanwhile?", n.Size)
+		return errChanged
 	case err == nil && copied != n.Size:
-		return fmt.Errorf("%d bytes became %d: did the tree change meanwhile?", n.Size, copied)
+		return errChanged
 	}
 	return err
 }
 
-// header writes all but the content of a file, or that it is another name of
-// first.
+// header writes the header of a file, or of a hard link to first if that is not
+// empty.
 func (a *archiver) header(path string, n *tree.Inode, first string) error {
 	h := &tar.Header{
 		Format: tar.FormatPAX, Typeflag: typeflags[n.Type], Name: path, Linkname: n.Target,
@@ -143,15 +143,15 @@ func (a *archiver) header(path string, n *tree.Inode, first string) error {
 		Size: n.Size, Devmajor: int64(n.Major), Devminor: int64(n.Minor), PAXRecords: records(n.Xattrs),
 	}
 	if first != "" {
-		// With the file's metadata: there are readers that apply it again.
+		// Keep the metadata: some readers apply that of the hard link again.
 		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
 	}
 	if !utf8.ValidString(path + h.Linkname) {
-		h.PAXRecords["hdrcharset"] = "BINARY" // to pax(1), records are UTF-8 unless told
+		h.PAXRecords["hdrcharset"] = "BINARY" // pax(1) assumes UTF-8 otherwise
 	}
 	err := a.tar.WriteHeader(h)
 	if errors.Is(err, tar.ErrFieldTooLong) {
-		return status.Errorf(status.Bad, "its names and xattrs take more than 1 MiB, an archive's header has no more")
+		return status.Errorf(status.Bad, "names and xattrs too large for a header (limit 1 MiB)")
 	}
 	return err
 }
@@ -161,12 +161,12 @@ var typeflags = map[tree.Type]byte{
 	tree.Char: tar.TypeChar, tree.Block: tar.TypeBlock, tree.Fifo: tar.TypeFifo,
 }
 
-// keyEscaper writes a name so that it can stand in the key of a pax record,
-// which ends at the first =.
+// keyEscaper escapes a name for the key of a pax record, which ends at the first
+// =.
 var keyEscaper = strings.NewReplacer("%", "%25", "=", "%3D")
 
-// records makes pax records of extended attributes: star's raw ones, which all
-// read, or where the name has what ends a record's key, libarchive's.
+// records returns extended attributes as pax records: raw as star writes them,
+// which all tars read, or encoded as libarchive does if the name has a =.
 func records(xattrs []tree.Xattr) map[string]string {
 	all := make(map[string]string, len(xattrs))
 	for _, x := range xattrs {

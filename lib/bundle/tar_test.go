@@ -21,7 +21,7 @@ import (
 	"banger/lib/tree"
 )
 
-// opened is a source of a plain directory.
+// opened returns the source of a plain directory.
 func opened(t *testing.T, dir string) *Source {
 	t.Helper()
 	s, err := Open(context.Background(), dir, nil, func(text string) { t.Error(text) })
@@ -31,8 +31,8 @@ func opened(t *testing.T, dir string) *Source {
 	return s
 }
 
-// A directory comes before what is in it, a link after its file, and what an
-// archive cannot say is said.
+// A directory comes before its entries, a hard link after its file. Files that tar
+// does not support cause a warning.
 func TestWriteTar(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "b/f"), "12345")
@@ -66,13 +66,13 @@ func TestWriteTar(t *testing.T) {
 	if want := []string{"./ 5", "./a 0", "./b/ 5", "./b/f 1./a", "./b.c/ 5", "./b.c/.wh.d/ 5", "./b.c/.wh.d/.wh.x 0", "./z 2b"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
-	about := []string{"./b/s: a socket: ", "./b.c/.wh.d: in a layer, ", "./b.c/.wh.d/.wh.x: in a layer, "}
+	about := []string{"./b/s: socket: ", "./b.c/.wh.d: would be a whiteout in a layer", "./b.c/.wh.d/.wh.x: would be a whiteout in a layer"}
 	if !slices.EqualFunc(warned, about, strings.HasPrefix) {
 		t.Errorf("warned %q, want %q", warned, about)
 	}
 }
 
-// What changes under the reader's eyes is no archive of anything.
+// A file that changes while it is read is an error.
 func TestWriteTarOfWhatChanges(t *testing.T) {
 	for name, do := range map[string]func(f string) error{
 		"grown":     func(f string) error { return os.WriteFile(f, []byte("more than it was"), 0o644) },
@@ -101,7 +101,7 @@ func TestWriteTarOfWhatChanges(t *testing.T) {
 	}
 }
 
-// Numbers that a header of 1988 has no room for come back as they were.
+// Numbers that do not fit into a ustar header are kept.
 func TestTarHeader(t *testing.T) {
 	name := "./" + strings.Repeat(strings.Repeat("n", 255)+"/", 16) + "\xff"
 	n := &tree.Inode{Mode: 0o7777, UID: 1<<32 - 2, GID: 1 << 31, Sec: -2, Nsec: 500_000_001, Size: 1 << 50,
@@ -128,7 +128,7 @@ func TestTarHeader(t *testing.T) {
 	}
 }
 
-// More than a reader of archives takes is refused, not cut.
+// Metadata too large for a header is an error, not truncated.
 func TestTarHeaderTooLong(t *testing.T) {
 	n := &tree.Inode{}
 	for i := range 17 {
@@ -140,7 +140,7 @@ func TestTarHeaderTooLong(t *testing.T) {
 	}
 }
 
-// An archive that nobody can take is no fault of the file at hand.
+// A write error does not name a file.
 func TestWriteTarToNobody(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "f"), strings.Repeat("x", 3<<20))
@@ -150,7 +150,7 @@ func TestWriteTarToNobody(t *testing.T) {
 	}
 }
 
-// nobody is a pipe that is not read.
+// nobody is a pipe without a reader.
 type nobody struct{}
 
 func (nobody) Write([]byte) (int, error) { return 0, unix.EPIPE }

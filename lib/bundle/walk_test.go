@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What has taken the place of a file since it was looked at is not waited for.
+// Opening does not block if a file was replaced since stat(2).
 func TestOpenFifo(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mkfifo(filepath.Join(dir, "p"), 0o600); err != nil {

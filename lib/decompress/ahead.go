@@ -10,23 +10,22 @@ import (
 	"banger/lib/inflate"
 )
 
-// buffered is how many buffers a gzip stream has: one is decoded into while the
-// one before is read, and one waits.
+// buffered is the number of buffers of a gzip stream: one being decoded into, one
+// being read, and one waiting.
 const buffered = 3
 
-// buffers holds the buffers not in use.
+// buffers holds unused buffers.
 var buffers = sync.Pool{New: func() any { return new(inflate.Buffer) }}
 
-// An ahead is a gzip stream that is decoded beside its reading, on another
-// processor.
+// An ahead decodes a gzip stream on another processor, ahead of its reader.
 type ahead struct {
-	free  chan *inflate.Buffer
-	ready chan piece    // closed when nothing more is decoded
-	stop  chan struct{} // closed by Close
-	now   piece         // what is being read
+	free    chan *inflate.Buffer
+	ready   chan piece    // closed after the last piece
+	stop    chan struct{} // closed by Close
+	current piece         // being read
 }
 
-// A piece is what was decoded into a buffer, or why nothing more was.
+// A piece is a buffer of decoded data, or the error that ended the stream.
 type piece struct {
 	buf   *inflate.Buffer
 	plain []byte
@@ -42,7 +41,7 @@ func newAhead(r io.Reader) *ahead {
 	return a
 }
 
-// decode decodes up to an error, the end or Close.
+// decode decodes until an error, the end of the stream or Close.
 func (a *ahead) decode(r *inflate.Reader) {
 	defer close(a.ready)
 	for !a.stopped() {
@@ -69,42 +68,42 @@ func (a *ahead) stopped() bool {
 
 // next waits for the next piece.
 func (a *ahead) next() error {
-	if a.now.err != nil {
-		return a.now.err
+	if a.current.err != nil {
+		return a.current.err
 	}
-	if a.now.buf != nil {
-		a.free <- a.now.buf
+	if a.current.buf != nil {
+		a.free <- a.current.buf
 	}
-	a.now = <-a.ready
-	return a.now.err
+	a.current = <-a.ready
+	return a.current.err
 }
 
 func (a *ahead) Read(p []byte) (int, error) {
-	if len(a.now.plain) == 0 && len(p) > 0 {
+	if len(a.current.plain) == 0 && len(p) > 0 {
 		if err := a.next(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, a.now.plain)
-	a.now.plain = a.now.plain[n:]
+	n := copy(p, a.current.plain)
+	a.current.plain = a.current.plain[n:]
 	return n, nil
 }
 
-// Close waits until the source is no longer read. Only then does nothing look at
-// the buffers any more.
+// Close waits until the source is no longer read. Only then may the buffers be
+// reused.
 func (a *ahead) Close() error {
 	if a.stopped() {
 		return nil
 	}
 	close(a.stop)
 	used := []*inflate.Buffer{}
-	if a.now.buf != nil {
-		used = append(used, a.now.buf)
+	if a.current.buf != nil {
+		used = append(used, a.current.buf)
 	}
 	for p := range a.ready {
 		used = append(used, p.buf)
 	}
-	a.now = piece{err: os.ErrClosed}
+	a.current = piece{err: os.ErrClosed}
 	for len(a.free) > 0 {
 		used = append(used, <-a.free)
 	}

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestAheadClose closes a stream in each state that it may be in. After that its
-// source is not read, and neither is it.
+// TestAheadClose closes a stream in each state. After that neither the stream nor
+// its source can be read.
 func TestAheadClose(t *testing.T) {
 	content := noise(3 << 20)
 	whole := gz(content, nil)
@@ -32,7 +32,7 @@ func TestAheadClose(t *testing.T) {
 			if err := a.Close(); err != nil {
 				t.Error(err)
 			}
-			src.closed = true // nothing else may look at it now, as the race detector sees
+			src.closed = true // the race detector reports any other access
 			if n, err := a.Read(make([]byte, 10)); n != 0 || !errors.Is(err, os.ErrClosed) {
 				t.Errorf("read after that: %d, %v", n, err)
 			}
@@ -43,7 +43,7 @@ func TestAheadClose(t *testing.T) {
 	}
 }
 
-// watched is a source that notes whether it is closed.
+// watched is a source that returns os.ErrClosed once closed is set.
 type watched struct {
 	io.Reader
 	closed bool

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package decompress undoes compression, whatever it was, going by the first
-// bytes: names and media types are not believed.
+// Package decompress detects compressed data by its magic number and decompresses
+// it. File names and media types are ignored.
 package decompress
 
 import (
@@ -14,28 +14,28 @@ import (
 	"github.com/therootcompany/xz"
 )
 
-// maxWindow bounds the memory, in bytes, that a stream may ask for: what
-// zstd --long=27 needs, and twice what xz -9 does.
+// maxWindow limits the window of a stream, in bytes: what zstd --long=27 needs,
+// and twice what xz -9 does.
 const maxWindow = 128 << 20
 
-// A format is one kind of compression.
+// A format is a compression format.
 type format struct {
-	is   func(magic []byte) bool
-	open func(r *bufio.Reader) (io.ReadCloser, error)
+	match func(magic []byte) bool
+	open  func(r *bufio.Reader) (io.ReadCloser, error)
 }
 
-// Formats are the kinds of compression that are undone.
+// Formats is a set of compression formats.
 type Formats []format
 
-// The kinds that OCI's layers may have, and all that there are: those of
-// packages, of kernels and of their modules.
+// OCI has the formats of layers; All also those of packages, kernels and kernel
+// modules.
 var (
 	OCI = Formats{gzipFormat, zstdFormat}
 	All = Formats{gzipFormat, zstdFormat, xzFormat, lz4Format, bzip2Format}
 )
 
-// Reader returns what r holds uncompressed. What has none of the formats is
-// passed on as it is. The caller closes it.
+// Reader returns a reader of the decompressed data in r. Data in none of the
+// formats is returned unchanged. The caller must close the reader.
 func (f Formats) Reader(r io.Reader) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	magic, err := in.Peek(6)
@@ -43,19 +43,19 @@ func (f Formats) Reader(r io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	for _, format := range f {
-		if format.is(magic) {
+		if format.match(magic) {
 			return format.open(in)
 		}
 	}
 	return io.NopCloser(in), nil
 }
 
-// starts returns a test for a fixed magic.
-func starts(magic string) func([]byte) bool {
+// hasPrefix returns a match function for a fixed magic number.
+func hasPrefix(magic string) func([]byte) bool {
 	return func(b []byte) bool { return len(b) >= len(magic) && string(b[:len(magic)]) == magic }
 }
 
-var gzipFormat = format{starts("\x1f\x8b"), func(r *bufio.Reader) (io.ReadCloser, error) {
+var gzipFormat = format{hasPrefix("\x1f\x8b"), func(r *bufio.Reader) (io.ReadCloser, error) {
 	return newAhead(r), nil
 }}
 
@@ -67,7 +67,7 @@ var zstdFormat = format{isZstd, func(r *bufio.Reader) (io.ReadCloser, error) {
 	return d.IOReadCloser(), nil
 }}
 
-// isZstd tells a zstd frame, or a skippable one (RFC 8878, 3.1).
+// isZstd matches a zstd frame or a skippable frame (RFC 8878, 3.1).
 func isZstd(magic []byte) bool {
 	if len(magic) < 4 {
 		return false
@@ -76,11 +76,11 @@ func isZstd(magic []byte) bool {
 	return m == 0xfd2fb528 || m&^0xf == 0x184d2a50
 }
 
-var xzFormat = format{starts("\xfd7zXZ\x00"), func(r *bufio.Reader) (io.ReadCloser, error) {
+var xzFormat = format{hasPrefix("\xfd7zXZ\x00"), func(r *bufio.Reader) (io.ReadCloser, error) {
 	x, err := xz.NewReader(r, maxWindow)
 	return io.NopCloser(x), err
 }}
 
-var bzip2Format = format{starts("BZh"), func(r *bufio.Reader) (io.ReadCloser, error) {
+var bzip2Format = format{hasPrefix("BZh"), func(r *bufio.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(bzip2.NewReader(r)), nil
 }}

@@ -18,7 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// noise is what does not compress, so that every byte of the result counts.
+// noise returns incompressible data, so that every byte of the result matters.
 func noise(size int) []byte {
 	b := make([]byte, size)
 	rand.New(rand.NewSource(1)).Read(b)
@@ -55,14 +55,14 @@ func withHeaderCRC(member []byte, damage uint16) []byte {
 	return append(h, member[10:]...)
 }
 
-// skippable is a frame of zstd that holds something for others.
+// skippable returns a skippable zstd frame.
 func skippable(content string) []byte {
 	frame := binary.LittleEndian.AppendUint32(nil, 0x184d2a5f)
 	frame = binary.LittleEndian.AppendUint32(frame, uint32(len(content)))
 	return append(frame, content...)
 }
 
-// emptyFrame is a zstd frame without content that asks for a window of 2^log.
+// emptyFrame returns an empty zstd frame with a window of 2^log bytes.
 func emptyFrame(log int) []byte {
 	return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, byte(log-10) << 3, 1, 0, 0}
 }
@@ -128,7 +128,7 @@ func TestReaderDamaged(t *testing.T) {
 		{"gzip with a damaged byte", damaged(gz(a, nil), 200<<10)},
 		{"gzip with a damaged second member", damaged(cat(gz(a, nil), gz(a, nil)), -5)},
 		{"gzip cut in its second member", cat(gz(a, nil), gz(a, nil)[:20])},
-		{"gzip with garbage behind it", cat(gz(a, nil), []byte("garbage garbage garbage"))},
+		{"gzip with garbage after it", cat(gz(a, nil), []byte("garbage garbage garbage"))},
 		{"gzip with a wrong CRC of its header", withHeaderCRC(gz(a, nil), 1)},
 		{"gzip by another method than deflate", damaged(gz(a, nil), 2)},
 		{"zstd cut in its header", zst(a)[:5]},
@@ -136,7 +136,7 @@ func TestReaderDamaged(t *testing.T) {
 		{"zstd cut in its checksum", zst(a)[:len(zst(a))-1]},
 		{"zstd with a wrong checksum", damaged(zst(a), -1)},
 		{"zstd with a damaged byte", damaged(zst(a), 200<<10)},
-		{"zstd with garbage behind it", cat(zst(a), []byte("garbage garbage garbage"))},
+		{"zstd with garbage after it", cat(zst(a), []byte("garbage garbage garbage"))},
 		{"zstd cut in a skippable frame", cat(zst(a), skippable("something")[:12])},
 		{"zstd with a window of 256 MiB", cat(emptyFrame(28), zst(a))},
 	} {
@@ -157,8 +157,8 @@ func read(f Formats, blob []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// What the programs themselves write is read, and not when a part is missing:
-// a byte of the data, or of what checks it.
+// Data compressed by programs is read. If a byte of it or of its checksum is
+// missing, that is an error.
 func TestPrograms(t *testing.T) {
 	a := append(noise(300<<10), bytes.Repeat([]byte("again and again "), 40000)...)
 	for _, program := range [][]string{
@@ -179,8 +179,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// Frames of nothing, joined, are read. That many of them that the decoder would
-// run out of stack are not, wherever they start.
+// A few concatenated empty frames are read. So many that the decoder would run out
+// of stack are an error, wherever they start.
 func TestLZ4Joined(t *testing.T) {
 	a := noise(100 << 10)
 	frame, modern := compress(t, a, "lz4", "-l"), compress(t, a, "lz4")
@@ -188,14 +188,14 @@ func TestLZ4Joined(t *testing.T) {
 	if got, err := read(All, cat([]byte(few), frame, []byte(few), frame)); err != nil || !bytes.Equal(got, cat(a, a)) {
 		t.Errorf("few: %d bytes, %v", len(got), err)
 	}
-	for name, before := range map[string][]byte{"alone": nil, "behind a frame": frame, "behind a newer one": modern} {
-		if _, err := read(All, cat(before, []byte(many))); !errors.Is(err, errJoined) {
+	for name, before := range map[string][]byte{"alone": nil, "after a frame": frame, "after a newer one": modern} {
+		if _, err := read(All, cat(before, []byte(many))); !errors.Is(err, errEmptyFrames) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// A layer of xz is no layer: it stays what it is.
+// xz is not a format of layers: the data is returned unchanged.
 func TestOCI(t *testing.T) {
 	blob := compress(t, noise(1000), "xz")
 	if got, err := read(OCI, blob); err != nil || !bytes.Equal(got, blob) {
@@ -203,7 +203,7 @@ func TestOCI(t *testing.T) {
 	}
 }
 
-// compress lets a program compress, which is skipped if it is not there.
+// compress runs a program. It skips the test if there is no such program.
 func compress(t testing.TB, content []byte, program ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(program[0], append(program[1:], "-c")...)

@@ -10,47 +10,47 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// legacyMagic starts lz4's older form, and may be repeated in it, where files
-// were joined.
+// legacyMagic starts a legacy lz4 frame. It occurs again within a stream of
+// concatenated files.
 const legacyMagic = "\x02\x21\x4c\x18"
 
-// maxJoined bounds how often it may follow itself: that many files of nothing,
-// joined. In data no encoder repeats it that often, but refers to the first.
-const maxJoined = 1 << 10
+// maxEmptyFrames limits how often legacyMagic may follow itself, as in
+// concatenated empty files. In compressed data no encoder repeats it that often.
+const maxEmptyFrames = 1 << 10
 
-// lz4Format is lz4's frame, or the older form without an end that kernels
-// still have.
+// lz4Format is the lz4 frame format, or the legacy format without an end mark,
+// which kernels use.
 var lz4Format = format{isLZ4, func(r *bufio.Reader) (io.ReadCloser, error) {
-	// Read alone: its WriteTo ends with io.EOF, which is no error.
-	return io.NopCloser(struct{ io.Reader }{lz4.NewReader(&joined{r: r})}), nil
+	// Hide WriteTo, which returns io.EOF as an error.
+	return io.NopCloser(struct{ io.Reader }{lz4.NewReader(&frameLimiter{r: r})}), nil
 }}
 
 func isLZ4(magic []byte) bool {
-	return starts("\x04\x22\x4d\x18")(magic) || starts(legacyMagic)(magic)
+	return hasPrefix("\x04\x22\x4d\x18")(magic) || hasPrefix(legacyMagic)(magic)
 }
 
-var errJoined = errors.New("lz4: too many frames of nothing")
+var errEmptyFrames = errors.New("lz4: too many empty frames")
 
-// joined refuses a magic that follows itself without end: for each, the
-// decoder calls itself, until the stack's limit ends the program.
-type joined struct {
+// A frameLimiter rejects too many empty legacy frames. The decoder recurses for
+// each, until a stack overflow ends the program.
+type frameLimiter struct {
 	r   io.Reader
-	run int // bytes of repeated magics, up to the last that was read
+	run int // bytes of repeated magics at the end of the data read
 }
 
-func (j *joined) Read(p []byte) (int, error) {
-	n, err := j.r.Read(p)
+func (l *frameLimiter) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
 	for _, c := range p[:n] {
 		switch c {
-		case legacyMagic[j.run%len(legacyMagic)]:
-			j.run++
+		case legacyMagic[l.run%len(legacyMagic)]:
+			l.run++
 		case legacyMagic[0]:
-			j.run = 1
+			l.run = 1
 		default:
-			j.run = 0
+			l.run = 0
 		}
-		if j.run > maxJoined*len(legacyMagic) {
-			return 0, errJoined
+		if l.run > maxEmptyFrames*len(legacyMagic) {
+			return 0, errEmptyFrames
 		}
 	}
 	return n, err

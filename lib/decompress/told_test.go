@@ -11,21 +11,21 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// singleSegment is a zstd frame whose window is its whole content, which it
-// says is so many bytes (RFC 8878, 3.1.1.1.1.2); it has none of them.
+// singleSegment returns the header of a zstd frame whose window is its content, of
+// the given size (RFC 8878, 3.1.1.1.1.2). The content is missing.
 func singleSegment(size uint64) []byte {
 	return append(binary.LittleEndian.AppendUint64([]byte{0x28, 0xb5, 0x2f, 0xfd, 3<<6 | 1<<5}, size), 1, 0, 0)
 }
 
-// Layers are told by their first bytes alone, and what is told is held to.
+// Formats of layers are detected by their first bytes only.
 func TestTold(t *testing.T) {
-	a := []byte(strings.Repeat("told by its first bytes ", 1000))
+	a := []byte(strings.Repeat("some text to compress  ", 1000))
 	for name, c := range map[string]struct {
 		blob, want []byte // or an error
 	}{
 		"zstd: only skippable frames":           {cat(skippable("a"), skippable("b")), []byte{}},
 		"zstd: a skippable frame of 0x184d2a50": {cat([]byte("\x50\x2a\x4d\x18\x02\x00\x00\x00xx"), zst(a)), a},
-		"zstd: a dictionary that is not there":  {[]byte{0x28, 0xb5, 0x2f, 0xfd, 1, 0, 7, 1, 0, 0}, nil},
+		"zstd: a missing dictionary":            {[]byte{0x28, 0xb5, 0x2f, 0xfd, 1, 0, 7, 1, 0, 0}, nil},
 		"zstd: one segment of 256 MiB":          {singleSegment(256 << 20), nil},
 		"zstd: one segment of 8 EiB":            {singleSegment(1 << 63), nil},
 		"zstd: a size that is another's":        {cat(singleSegment(5), zst(a)), nil},

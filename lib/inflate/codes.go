@@ -4,14 +4,14 @@ package inflate
 
 import "sync"
 
-// codes are the two codes of a block.
+// codes holds the two Huffman codes of a block.
 type codes struct {
 	literals  [literalSize]entry
 	distances [distanceSize]entry
 }
 
-// fixed returns the fixed codes (RFC 1951, 3.2.6). Literal/length codes 286 and
-// 287 and distance codes 30 and 31 are part of them and never valid.
+// fixed returns the fixed codes (RFC 1951, 3.2.6). They include literal/length
+// codes 286 and 287 and distance codes 30 and 31, which are never valid.
 var fixed = sync.OnceValue(func() *codes {
 	var lengths [288 + 32]uint8
 	for i := range lengths {
@@ -34,7 +34,8 @@ var fixed = sync.OnceValue(func() *codes {
 	return c
 })
 
-// lengthsOrder is the order that the lengths of the code of code lengths come in.
+// lengthsOrder is the order in which the lengths of the code length code are
+// stored.
 var lengthsOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
 // dynamicCodes reads the codes of a block (RFC 1951, 3.2.7).
@@ -63,17 +64,17 @@ func (d *decoder) dynamicCodes() error {
 	if err := d.codeLengths(&table, lengths[:literals+distances]); err != nil {
 		return err
 	}
-	d.coded = &d.own
-	if !build(d.own.literals[:], literalBits, lengths[:literals], literalMeaning[:]) {
+	d.coded = &d.dynamic
+	if !build(d.dynamic.literals[:], literalBits, lengths[:literals], literalMeaning[:]) {
 		return d.corrupt("invalid literal/length code")
 	}
-	if !build(d.own.distances[:], distanceBits, lengths[literals:][:distances], distanceMeaning[:]) {
+	if !build(d.dynamic.distances[:], distanceBits, lengths[literals:][:distances], distanceMeaning[:]) {
 		return d.corrupt("invalid distance code")
 	}
 	return nil
 }
 
-// codeLengths reads the lengths of both codes, which are one sequence.
+// codeLengths reads the code lengths of both codes, which form one sequence.
 func (d *decoder) codeLengths(table *[lengthsSize]entry, lengths []uint8) error {
 	for i := 0; i < len(lengths); {
 		symbol, err := d.lengthSymbol(table)
@@ -114,7 +115,7 @@ func (d *decoder) codeLengths(table *[lengthsSize]entry, lengths []uint8) error 
 	return nil
 }
 
-// lengthSymbol reads a symbol of the code of code lengths.
+// lengthSymbol reads a symbol of the code length code.
 func (d *decoder) lengthSymbol(table *[lengthsSize]entry) (int, error) {
 	for {
 		d.in.fill()

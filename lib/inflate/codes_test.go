@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// TestRandomCodes decodes blocks with codes that encoders do not make: as deep as
-// they may be, of one symbol, empty, and damaged. compress/flate is the judge.
+// TestRandomCodes decodes blocks with codes that encoders do not make: of maximum
+// depth, of one symbol, empty, and invalid. The result must be that of
+// compress/flate.
 func TestRandomCodes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -36,16 +37,16 @@ func TestRandomCodes(t *testing.T) {
 		verdicts[wantErr == nil]++
 	}
 	if verdicts[true] < 5 || verdicts[false] < 5 {
-		t.Errorf("%d streams are whole and %d are not", verdicts[true], verdicts[false])
+		t.Errorf("%d valid streams, %d invalid", verdicts[true], verdicts[false])
 	}
 }
 
-// coded is a stream of blocks with random codes.
+// coded returns a stream of blocks with random codes.
 func coded(r *rand.Rand) []byte {
 	w := &bitWriter{}
 	for left, out := r.IntN(3), 0; left >= 0; left-- {
 		literals := randomCode(r, 2+r.IntN(250), 257+r.IntN(30))
-		if literals[256] == 0 { // a block must be able to end
+		if literals[256] == 0 { // a block needs an end-of-block code
 			at := slices.IndexFunc(literals, func(n uint8) bool { return n > 0 })
 			literals[256], literals[at] = literals[at], 0
 		}
@@ -68,14 +69,14 @@ func coded(r *rand.Rand) []byte {
 	return w.raw
 }
 
-// randomCode returns the lengths of a complete code of so many symbols among all,
-// some of them as long as may be.
+// randomCode returns the lengths of a complete code of some of the symbols, some
+// of maximum length.
 func randomCode(r *rand.Rand, symbols, all int) []uint8 {
 	leaves := []uint8{1, 1}
 	for len(leaves) < symbols {
 		i := r.IntN(len(leaves))
 		if r.IntN(3) > 0 {
-			i = len(leaves) - 1 // the one that was split last: deeper still
+			i = len(leaves) - 1 // split the last one again, for depth
 		}
 		if leaves[i] == maxCode {
 			i = slices.IndexFunc(leaves, func(n uint8) bool { return n < maxCode })
@@ -134,8 +135,8 @@ func (w *bitWriter) symbol(lengths []uint8, symbol int) {
 	}
 }
 
-// body writes symbols and the end of the block. So many bytes were decoded
-// before; it returns how many there are then. Now and then a match reaches too far.
+// body writes symbols and the end of the block. It takes and returns the number of
+// decoded bytes. Some matches reach too far back.
 func (w *bitWriter) body(r *rand.Rand, literals, distances []uint8, out int) int {
 	coded := func(lengths []uint8) (all []int) {
 		for s, n := range lengths {

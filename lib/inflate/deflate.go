@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// A CorruptError says that the data is not what RFC 1951 or RFC 1952 describe.
+// A CorruptError reports data that is not valid by RFC 1951 or RFC 1952.
 type CorruptError struct {
-	Offset int64 // how many bytes were read before
+	Offset int64 // bytes read before the error
 	What   string
 }
 
@@ -19,40 +19,38 @@ func (e *CorruptError) Error() string {
 
 func (d *decoder) corrupt(what string) error { return &CorruptError{d.in.offset(), what} }
 
-// A decoder decodes one deflate stream after the other (RFC 1951).
+// A decoder decodes consecutive deflate streams (RFC 1951).
 type decoder struct {
 	in input
 
-	// The buffer that is written to, up to where, and the first byte that a
-	// match may reach: it is of the same stream, and at most 32 KiB away.
 	buf   *Buffer
-	out   int
-	floor int
+	out   int // where the next byte is written in buf
+	floor int // first byte of the stream in buf that a match may reach
 
-	state  state
-	final  bool   // the block is the last of the stream
-	stored int    // bytes that a stored block has still to come
-	coded  *codes // of the block: own, or the fixed ones
-	own    codes
+	state   state
+	final   bool   // the block is the last of the stream
+	stored  int    // bytes left of a stored block
+	coded   *codes // of the block: the fixed codes or dynamic
+	dynamic codes
 }
 
 func newDecoder(src io.Reader) decoder { return decoder{in: newInput(src), out: window} }
 
-// A state is what comes next in a stream.
+// A state tells what follows in a stream.
 type state int
 
 const (
-	atBlock  state = iota // the header of a block
+	atBlock  state = iota // block header
 	inStored              // bytes of a stored block
-	inCoded               // symbols of a block with codes
+	inCoded               // symbols of a compressed block
 	atEnd                 // nothing
 )
 
-// begin begins a stream: what was decoded before it is out of reach.
+// begin begins a stream. Its matches cannot reach data decoded before.
 func (d *decoder) begin() { d.state, d.final, d.floor = atBlock, false, d.out }
 
-// turn goes on in another buffer, or in the same: what the next matches may reach
-// is copied to its start.
+// turn continues in another buffer, or in the same one. It copies the window to
+// the start of the buffer.
 func (d *decoder) turn(buf *Buffer) {
 	if d.buf != nil {
 		copy(buf.b[:window], d.buf.b[d.out-window:d.out])
@@ -61,8 +59,8 @@ func (d *decoder) turn(buf *Buffer) {
 	d.buf, d.out = buf, window
 }
 
-// decode decodes until the stream has ended, the buffer is full, or input is
-// waited for while there is something for the caller.
+// decode decodes until the stream ends or the buffer is full. It waits for input
+// only if the buffer is empty.
 func (d *decoder) decode() error {
 	for d.state != atEnd && d.out <= lastStart {
 		var wait bool
@@ -91,15 +89,15 @@ func (d *decoder) decode() error {
 	return nil
 }
 
-// endBlock goes on behind a block.
+// endBlock sets the state after a block.
 func (d *decoder) endBlock() {
 	if d.state = atBlock; d.final {
 		d.state = atEnd
 	}
 }
 
-// header reads the header of a block (RFC 1951, 3.2.3). Once a block has
-// begun, all of its header is waited for.
+// header reads the header of a block (RFC 1951, 3.2.3). It reports whether to
+// wait for input. It waits itself for the rest of a header that has begun.
 func (d *decoder) header() (wait bool, err error) {
 	d.in.fill()
 	if d.in.count < 3 {
@@ -134,16 +132,16 @@ func (d *decoder) storedHeader() error {
 	return nil
 }
 
-// copyStored copies what there is of a stored block. The word is emptied first:
-// it has whole bytes.
+// copyStored copies the available bytes of a stored block, first those in the
+// word, which holds whole bytes.
 func (d *decoder) copyStored() (wait bool, err error) {
 	for d.stored > 0 && d.in.count > 0 && d.out < bufferSize {
 		d.buf.b[d.out] = byte(d.in.take(8))
 		d.out++
 		d.stored--
 	}
-	there := d.in.buf[d.in.pos:d.in.end]
-	n := copy(d.buf.b[d.out:bufferSize], there[:min(d.stored, len(there))])
+	available := d.in.buf[d.in.pos:d.in.end]
+	n := copy(d.buf.b[d.out:bufferSize], available[:min(d.stored, len(available))])
 	d.in.pos += uint(n)
 	d.out += n
 	if d.stored -= n; d.stored == 0 {

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inflate decodes gzip, at the speed of the best decoders in C and
-// without unsafe: RFC 1952 for the members, RFC 1951 for the deflate data in
-// them.
+// Package inflate decodes gzip (RFC 1952) with deflate data (RFC 1951) at the
+// speed of the best decoders in C, without package unsafe.
 //
-// A Reader decodes into buffers of its caller's, and hands out their contents
-// without a copy, so that one goroutine can decode while another works on what
-// was decoded before. It also is an io.Reader.
+// A Reader decodes into buffers of the caller and returns their contents without
+// a copy, so that one goroutine can decode while another uses the data decoded
+// before. It also implements io.Reader.
 //
-// To read the package from top to bottom: gzip.go and header.go have members;
-// deflate.go the blocks of a stream; codes.go the codes that a block is written
-// in, and huffman.go the tables that decode them; symbols.go decodes one symbol
-// after the other with care, fast.go many of them without. Below are input.go,
-// the source of bits, and buffer.go, where matches are copied.
+// From top to bottom, the package has: gzip.go and header.go for members,
+// deflate.go for the blocks of a stream, codes.go for the codes of a block,
+// huffman.go for the decoding tables, symbols.go to decode single symbols with
+// bounds checks, fast.go to decode many without, input.go for the bit input, and
+// buffer.go to copy matches.
 //
-// The data is not trusted. What a stream may expand to, 1032 times its size, is
-// for the caller to limit.
+// The data is not trusted. A stream may expand to 1032 times its size; callers
+// must limit the output.
 package inflate

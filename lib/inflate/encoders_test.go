@@ -26,10 +26,10 @@ import (
 type encoder struct {
 	name   string
 	encode func(t *testing.T, content []byte) []byte
-	most   int // bytes that it is given, as it is slow; 0 for all
+	limit  int // on its input, in bytes, if it is slow; 0 for none
 }
 
-// program is an encoder that runs another program.
+// program returns an encoder that runs a program.
 func program(name string, args ...string) encoder {
 	return encoder{name: fmt.Sprint(name, args), encode: func(t *testing.T, content []byte) []byte {
 		cmd := exec.Command(name, args...)
@@ -45,13 +45,13 @@ func program(name string, args ...string) encoder {
 	}}
 }
 
-// slow is an encoder that is given less.
-func slow(e encoder, most int) encoder {
-	e.most = most
+// slow returns an encoder with limited input.
+func slow(e encoder, limit int) encoder {
+	e.limit = limit
 	return e
 }
 
-// writer is an encoder of a library's, which is flushed now and then.
+// writer returns an encoder of a library, which is flushed at times.
 func writer(r *rand.Rand, name string, open func(io.Writer) (io.WriteCloser, error)) encoder {
 	return encoder{name: name, encode: func(t *testing.T, content []byte) []byte {
 		var b bytes.Buffer
@@ -92,8 +92,8 @@ func encoders(r *rand.Rand) []encoder {
 		program("igzip", "-0", "-c"), program("igzip", "-1", "-c"), program("igzip", "-2", "-c"), program("igzip", "-3", "-c"))
 }
 
-// TestEncoders reads what every encoder writes of every kind of content, each as
-// one member and all of them as one stream. A seed decides the content.
+// TestEncoders decodes the output of every encoder for every kind of content, each
+// as one member and all as one stream. The content depends on a seed.
 func TestEncoders(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -101,13 +101,13 @@ func TestEncoders(t *testing.T) {
 	var all, plain bytes.Buffer
 	for _, e := range encoders(rand.New(rand.NewPCG(seed, 3))) {
 		t.Run(e.name, func(t *testing.T) {
-			if testing.Short() && !strings.HasSuffix(e.name, "6") { // beside the race detector
+			if testing.Short() && !strings.HasSuffix(e.name, "6") { // with the race detector
 				t.Skip("with -short")
 			}
 			for _, kind := range slices.Sorted(maps.Keys(contents)) {
 				content := contents[kind]
-				if e.most > 0 {
-					content = content[:min(len(content), e.most)]
+				if e.limit > 0 {
+					content = content[:min(len(content), e.limit)]
 				}
 				members := e.encode(t, content)
 				all.Write(members)
@@ -119,7 +119,7 @@ func TestEncoders(t *testing.T) {
 	same(t, "all", &all, plain.Bytes())
 }
 
-// same fails the test unless a stream holds a content.
+// same fails the test unless a stream decodes to content.
 func same(t *testing.T, name string, stream io.Reader, content []byte) {
 	t.Helper()
 	h := sha256.New()
@@ -129,8 +129,8 @@ func same(t *testing.T, name string, stream io.Reader, content []byte) {
 	}
 }
 
-// contentsOf are some megabytes of each kind: what this program is made of, what
-// random numbers are, and what compresses well and very well.
+// contentsOf returns some megabytes of each kind: the test program, random numbers,
+// and data that compresses well and very well.
 func contentsOf(seed uint64) map[string][]byte {
 	r := rand.New(rand.NewPCG(seed, 2))
 	noise := make([]byte, 1<<20+r.IntN(1<<20))
@@ -151,7 +151,7 @@ func contentsOf(seed uint64) map[string][]byte {
 	}
 }
 
-// sources is the text of this package.
+// sources returns the source text of this package.
 func sources() (all []byte) {
 	files, _ := filepath.Glob("*.go")
 	for _, f := range files {

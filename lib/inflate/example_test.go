@@ -12,7 +12,7 @@ import (
 	"banger/lib/inflate"
 )
 
-// One buffer after the other, without a copy.
+// Decode into one buffer after the other, without a copy.
 func ExampleReader_Next() {
 	var members bytes.Buffer
 	w := gzip.NewWriter(&members)

@@ -4,31 +4,32 @@ package inflate
 
 import "encoding/binary"
 
-// load returns the 8 bytes of the buffer from one on.
+// load returns 8 bytes of the buffer.
 func load(buf *inputBuffer, at uint) uint64 {
 	at &= inputSize - 1
 	return binary.LittleEndian.Uint64(buf[at : at+8])
 }
 
-// fastInput is how many bytes of input a turn of the fast loop may look at: a
-// word is loaded before a length and, at times, before its distance.
+// fastInput is the maximum number of input bytes that an iteration of the fast
+// loop reads: it loads a word for a length and sometimes one for its distance.
 const fastInput = 24
 
-// fast decodes symbols until its block has ended, or there may be no input or no
-// room for another one. The technique is libdeflate's, by Eric Biggers:
+// fast decodes symbols until the block ends, or input or room may not suffice for
+// another iteration. It reports whether the block has ended. The technique is
+// that of libdeflate, by Eric Biggers:
 //
-//   - The word is filled up by one load of 8 bytes and without a branch. With
-//     count bits in it, 63 at most, (63-count)/8 more bytes fit whole, which makes
-//     the count one of 56 to 63: count|56. The load puts bits of the byte after
-//     them above the count; the next one puts the same bits there again.
-//   - Only the low six bits of count mean something in the loop: so a whole entry
+//   - A single load of 8 bytes fills the word without a branch. If the word has
+//     count bits, at most 63, (63-count)/8 more whole bytes fit, which makes the
+//     count 56 to 63, that is, count|56. The load also sets bits of the following
+//     byte above the count; the next load sets the same bits again.
+//   - Only the low six bits of count are used in the loop, so that a whole entry
 //     can be subtracted, and 63-count is ^count.
-//   - Up to two literals are decoded before a length, all of one load.
-//   - An entry is looked up before what precedes it is finished with.
+//   - One load is enough for up to two literals and a length.
+//   - The next entry is looked up before the current one is processed.
 //
-// Every index is masked to the size of an array, so that the compiler has no
-// bounds to check. TestBounds keeps it so. It is one function, as a call in the
-// loop would put its variables into memory.
+// Every index is masked to the size of an array, so that the compiler omits
+// bounds checks, which TestBounds verifies. It is one function because a call in
+// the loop would move its variables to memory.
 func (d *decoder) fast() (ended bool, err error) {
 	in, buf := d.in.buf, d.buf
 	literals, distances := &d.coded.literals, &d.coded.distances
@@ -93,7 +94,7 @@ func (d *decoder) fast() (ended bool, err error) {
 			}
 		}
 		length := int(e>>valueShift) + int(before&(1<<(e&takesMask)-1)>>(e>>codeShift&codeMask))
-		// The distance takes 28 bits at most, and the next lookup 11.
+		// A distance takes at most 28 bits, the next lookup 11.
 		if count&63 < 28+literalBits {
 			word |= load(in, pos) << (count & 63)
 			pos += uint(^count&63) >> 3
@@ -120,7 +121,7 @@ func (d *decoder) fast() (ended bool, err error) {
 		word |= load(in, pos) << (count & 63)
 		pos += uint(^count&63) >> 3
 		count |= 56
-		// Up to overrun bytes behind the match are overwritten.
+		// The copies may write up to overrun bytes past the match.
 		from, end := out-distance, out+length
 		switch {
 		case distance >= 16:
@@ -138,7 +139,7 @@ func (d *decoder) fast() (ended bool, err error) {
 			for ; out < end; out += 8 {
 				buf.set8(out, v)
 			}
-		default: // each step repeats what is there already, a distance more
+		default: // each step extends the repeated pattern by one distance
 			for ; out < end; out += distance {
 				buf.copy8(out, out-distance)
 			}

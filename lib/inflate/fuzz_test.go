@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// most is how many bytes of a stream a fuzz target decodes.
-const most = 4 << 20
+// limit is the number of bytes of a stream that a fuzz target decodes.
+const limit = 4 << 20
 
-// FuzzDeflate decodes anything, and compress/flate does: the same bytes and the
-// same verdict. The input comes in pieces, so that each of the loops meets its
-// end everywhere.
+// FuzzDeflate decodes any input. The bytes and the verdict must be those of
+// compress/flate. The input comes in pieces, so that it ends anywhere in each of
+// the loops.
 func FuzzDeflate(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(deflated(seed), uint16(seed*7))
@@ -29,27 +29,27 @@ func FuzzDeflate(f *testing.F) {
 		f.Add(raw, uint16(0))
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, piece uint16) {
-		want, wantErr := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(stream)), most))
+		want, wantErr := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(stream)), limit))
 		got, gotErr := decodeAll(&pieces{stream, int(piece)})
-		if len(want) == most || len(got) >= most {
+		if len(want) == limit || len(got) >= limit {
 			want, got = want[:min(len(want), len(got))], got[:min(len(want), len(got))]
 		} else if (wantErr == nil) != (gotErr == nil) {
-			t.Fatalf("compress/flate: %v, ours: %v", wantErr, gotErr)
+			t.Fatalf("compress/flate: %v, inflate: %v", wantErr, gotErr)
 		}
 		if common := min(len(want), len(got)); !bytes.Equal(want[:common], got[:common]) || wantErr == nil && len(want) != len(got) {
-			t.Fatalf("%d bytes, of which compress/flate has %d, are others", len(got), len(want))
+			t.Fatalf("%d bytes differ from %d bytes of compress/flate", len(got), len(want))
 		}
 	})
 }
 
-// awkward are streams at the edges of the format.
+// awkward returns streams at the limits of the format.
 var awkward = []string{
 	"", "00", "03", "0300", "010000ffff", "010100feff", "010100ffff", "06", "07", "4b04", "630000", "6300",
 	"05c0010d00", "05c081000000000090ff6b04", "05e08100", "ed01", "edfd", "04c0", "0180ff7f",
 	"1de8", "73040000", "4bcb06", "ffffffff", "000000ffff0300", "000000ffff000000ffff010000ffff",
 }
 
-// pieces is a reader that returns so many bytes at a time, all of them for 0.
+// pieces is a reader that returns size bytes at a time, or all if size is 0.
 type pieces struct {
 	rest []byte
 	size int
@@ -67,7 +67,7 @@ func (p *pieces) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// decodeAll decodes one deflate stream, in two buffers by turns.
+// decodeAll decodes one deflate stream into two alternating buffers.
 func decodeAll(src io.Reader) (all []byte, err error) {
 	d := newDecoder(src)
 	buffers := [2]*Buffer{new(Buffer), new(Buffer)}
@@ -76,14 +76,14 @@ func decodeAll(src io.Reader) (all []byte, err error) {
 	for turn := 1; ; turn++ {
 		err = d.decode()
 		all = append(all, d.buf.b[window:d.out]...)
-		if err != nil || d.state == atEnd || len(all) >= most {
+		if err != nil || d.state == atEnd || len(all) >= limit {
 			return all, err
 		}
 		d.turn(buffers[turn%2])
 	}
 }
 
-// deflated is a stream of compress/flate's that a seed decides.
+// deflated returns a stream of compress/flate for a seed.
 func deflated(seed uint64) []byte {
 	r := rand.New(rand.NewPCG(seed, 1))
 	content := material(r, r.IntN(1<<(4+r.IntN(14))))
@@ -104,8 +104,8 @@ func deflated(seed uint64) []byte {
 	return b.Bytes()
 }
 
-// material is content with literals of few and many kinds, and matches of every
-// length and of distances near and far.
+// material returns content with few and many distinct literals, and with matches of
+// all lengths and of short and long distances.
 func material(r *rand.Rand, size int) []byte {
 	content := make([]byte, 0, size+300)
 	kinds := 1 + r.IntN(256)

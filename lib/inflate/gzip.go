@@ -9,40 +9,39 @@ import (
 	"io"
 )
 
-// Errors of the gzip format (RFC 1952, 2.3). Damaged deflate data is a
-// *CorruptError; data that ends too early is io.ErrUnexpectedEOF.
+// Errors of the gzip format (RFC 1952, 2.3). Invalid deflate data is a
+// *CorruptError, truncated data is io.ErrUnexpectedEOF.
 var (
 	ErrHeader   = errors.New("invalid gzip header")
 	ErrChecksum = errors.New("invalid gzip checksum")
 )
 
-// A Reader reads what gzip members hold, one after the other. It reads ahead of
-// what it returns. Bytes are returned before the checksum of their member is
-// known: only io.EOF says that all of them were right.
+// A Reader decodes consecutive gzip members. It reads ahead. Data is returned
+// before its checksum is verified: only io.EOF means that all of it is valid.
 type Reader struct {
-	d      decoder
-	within bool   // a member
-	from   int    // where in the buffer the bytes start that are not in the sums
-	crc    uint32 // of the member so far
-	size   uint32 // modulo 2^32
-	raw    []byte // its header
-	err    error
+	d        decoder
+	inMember bool
+	from     int    // start of the data in the buffer that is not in crc and size
+	crc      uint32 // of the member so far
+	size     uint32 // of the member so far, modulo 2^32
+	raw      []byte // header of the member
+	err      error
 
-	own  *Buffer // of Read
-	rest []byte  // what Read has still to return
+	buf  *Buffer // used by Read
+	rest []byte  // data that Read has not yet returned
 }
 
-// NewReader returns a reader of the members in src.
+// NewReader returns a Reader of the members in src.
 func NewReader(src io.Reader) *Reader {
 	return &Reader{d: newDecoder(src)}
 }
 
-// Next decodes into a buffer and returns the part of it that is new, which is
-// empty only beside an error. At the end, the error is io.EOF. Once something was
-// decoded, only the rest of a header or a trailer that has begun is waited for.
+// Next decodes into buf and returns the decoded part of it, which is empty only
+// with an error. At the end, the error is io.EOF. Once it has decoded data, Next
+// waits for input only to complete a header or trailer.
 //
-// It may be another buffer each time: the one before is read until Next returns,
-// and not written to.
+// Each call may use another buffer. Next reads the previous one, but does not
+// write to it.
 func (r *Reader) Next(buf *Buffer) ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -58,15 +57,15 @@ func (r *Reader) Next(buf *Buffer) ([]byte, error) {
 	return nil, r.err
 }
 
-// step reads the header of a member, or decodes what is in it; and its trailer if
-// that is all. It reports whether to go on with the same buffer.
+// step reads the header of a member if it is at one, decodes data, and reads the
+// trailer at the end. It reports whether to continue with the same buffer.
 func (r *Reader) step() (more bool, err error) {
-	if !r.within {
+	if !r.inMember {
 		if err := r.header(); err != nil {
 			return false, err
 		}
 		r.d.begin()
-		r.within, r.crc, r.size = true, 0, 0
+		r.inMember, r.crc, r.size = true, 0, 0
 	}
 	err = r.d.decode()
 	plain := r.d.buf.b[r.from:r.d.out]
@@ -75,14 +74,14 @@ func (r *Reader) step() (more bool, err error) {
 	if r.from = r.d.out; err != nil || r.d.state != atEnd {
 		return false, err
 	}
-	r.within = false
+	r.inMember = false
 	if err := r.trailer(); err != nil {
 		return false, err
 	}
 	return r.d.out == window || r.d.out <= lastStart && r.d.in.waiting(), nil
 }
 
-// trailer reads the end of a member, and holds what it says against what came.
+// trailer reads the trailer of a member and checks the checksum and size.
 func (r *Reader) trailer() error {
 	r.d.in.align()
 	crc, err := r.d.in.bits(32)
@@ -94,24 +93,24 @@ func (r *Reader) trailer() error {
 		return err
 	}
 	if uint32(crc) != r.crc || uint32(size) != r.size {
-		return r.errorf(ErrChecksum)
+		return r.wrap(ErrChecksum)
 	}
 	return nil
 }
 
-// errorf says how far the input was read.
-func (r *Reader) errorf(err error) error {
+// wrap adds the input offset to err.
+func (r *Reader) wrap(err error) error {
 	return fmt.Errorf("%w near byte %d", err, r.d.in.offset())
 }
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(r.rest) == 0 && len(p) > 0 {
-		if r.own == nil {
-			r.own = new(Buffer)
+		if r.buf == nil {
+			r.buf = new(Buffer)
 		}
 		var err error
-		if r.rest, err = r.Next(r.own); err != nil {
+		if r.rest, err = r.Next(r.buf); err != nil {
 			return 0, err
 		}
 	}

@@ -51,8 +51,7 @@ var long = func(h *gzip.Header) {
 	h.Name, h.Comment, h.Extra = string(bytes.Repeat([]byte("name"), 100)), "a comment", make([]byte, 60000)
 }
 
-// TestMembers reads members one after the other, with every field that a header
-// may have.
+// TestMembers reads consecutive members with every header field.
 func TestMembers(t *testing.T) {
 	a := material(rand.New(rand.NewPCG(1, 1)), 700_000)
 	b := []byte("and more")
@@ -87,7 +86,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestDamaged: what is not gzip is an error that says so.
+// TestDamaged: invalid gzip is the right error.
 func TestDamaged(t *testing.T) {
 	a := material(rand.New(rand.NewPCG(2, 1)), 300_000)
 	whole := member(a, nil)
@@ -103,8 +102,8 @@ func TestDamaged(t *testing.T) {
 		{"a wrong CRC of the header", withHeaderCRC(whole, 10, 1), ErrHeader},
 		{"a wrong CRC", with(whole, -5, 1), ErrChecksum},
 		{"a wrong length", with(whole, -1, 0x80), ErrChecksum},
-		{"garbage behind it", append(append([]byte(nil), whole...), "garbage, garbage"...), ErrHeader},
-		{"a byte behind it", append(append([]byte(nil), whole...), 0x1f), io.ErrUnexpectedEOF},
+		{"garbage after it", append(append([]byte(nil), whole...), "garbage, garbage"...), ErrHeader},
+		{"a byte after it", append(append([]byte(nil), whole...), 0x1f), io.ErrUnexpectedEOF},
 		{"cut in the header", whole[:9], io.ErrUnexpectedEOF},
 		{"cut in the name", member(a, long)[:60020], io.ErrUnexpectedEOF},
 		{"cut in the trailer", whole[:len(whole)-1], io.ErrUnexpectedEOF},
@@ -122,8 +121,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestTruncated: a stream that ends before its end never looks whole, at any of
-// its bytes.
+// TestTruncated: a stream truncated at any byte is an error.
 func TestTruncated(t *testing.T) {
 	content := contentsOf(3)["text"][:120_000]
 	whole := member(content, nil)
@@ -131,7 +129,7 @@ func TestTruncated(t *testing.T) {
 		t.Fatalf("only %d bytes", len(whole))
 	}
 	step := 1
-	if testing.Short() { // beside the race detector, which takes ten times as long
+	if testing.Short() { // with the race detector, which takes ten times as long
 		step = 100
 	}
 	for cut := 0; cut < len(whole); cut += step {
@@ -142,7 +140,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestFlipped: a stream with a bit flipped is refused, or holds the same.
+// TestFlipped: a stream with a flipped bit is an error or has the same content.
 func TestFlipped(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -162,8 +160,8 @@ func TestFlipped(t *testing.T) {
 	}
 }
 
-// TestErrors: an error of the source is returned behind what came before it, and
-// again after that. A source without bytes and without an error has an end.
+// TestErrors: an error of the source is returned after the data before it, and
+// again after that. A source without data and without an error is an error.
 func TestErrors(t *testing.T) {
 	content := material(rand.New(rand.NewPCG(4, 1)), 200_000)
 	whole := member(content, nil)
@@ -179,7 +177,7 @@ func TestErrors(t *testing.T) {
 	if _, err := io.ReadAll(NewReader(silent{})); err != io.ErrNoProgress {
 		t.Errorf("a silent source: %v", err)
 	}
-	// Behind a whole member, too: it is no end.
+	// Also after a whole member, where io.EOF would be the end.
 	for _, cut := range []error{io.ErrUnexpectedEOF, fmt.Errorf("connection cut: %w", io.ErrUnexpectedEOF)} {
 		got, err := io.ReadAll(NewReader(io.MultiReader(bytes.NewReader(whole), iotest.ErrReader(cut))))
 		if err != cut || !bytes.Equal(got, content) {
@@ -192,7 +190,7 @@ type silent struct{}
 
 func (silent) Read([]byte) (int, error) { return 0, nil }
 
-// TestFlushed: what has been flushed is returned while more input is waited for.
+// TestFlushed: flushed data is returned before more input arrives.
 func TestFlushed(t *testing.T) {
 	from, to := io.Pipe()
 	read := make(chan struct{})
@@ -203,7 +201,7 @@ func TestFlushed(t *testing.T) {
 		w.Flush()
 		<-read
 		fmt.Fprint(w, "second")
-		w.Close() // a member has ended, and another may follow
+		w.Close() // ends a member, and another may follow
 	}()
 	r := NewReader(from)
 	for _, want := range []string{"first", "second"} {
@@ -217,8 +215,8 @@ func TestFlushed(t *testing.T) {
 	}
 }
 
-// TestMemberInBuffer: a member that begins behind another in a buffer and goes on
-// over many reaches back to its own start, and no further.
+// TestMemberInBuffer: a member that begins after another in a buffer and continues
+// over many can refer back to its own start, but no further.
 func TestMemberInBuffer(t *testing.T) {
 	first, second := material(rand.New(rand.NewPCG(7, 1)), 300_000), material(rand.New(rand.NewPCG(8, 1)), 3<<20)
 	got, err := io.ReadAll(NewReader(bytes.NewReader(append(member(first, nil), member(second, nil)...))))
@@ -234,7 +232,7 @@ func TestMemberInBuffer(t *testing.T) {
 	}
 }
 
-// TestBuffers: the same comes of one buffer and of several in any order.
+// TestBuffers: one buffer and several in any order give the same data.
 func TestBuffers(t *testing.T) {
 	content := bytes.Repeat(material(rand.New(rand.NewPCG(5, 1)), 400_000), 12)
 	whole := member(content, nil)
@@ -251,7 +249,7 @@ func TestBuffers(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(got, content) {
-			t.Errorf("%d buffers: %d bytes of %d, or others", count, len(got), len(content))
+			t.Errorf("%d buffers: %d bytes of %d, or wrong ones", count, len(got), len(content))
 		}
 	}
 }

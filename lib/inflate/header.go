@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// The flags of a member's header (RFC 1952, 2.3.1), and its method.
+// Flags and method of a member header (RFC 1952, 2.3.1).
 const (
 	flagHeaderCRC = 1 << 1
 	flagExtra     = 1 << 2
@@ -18,12 +18,12 @@ const (
 	methodDeflate = 8
 )
 
-// maxText is how long a name or a comment may be, in bytes. RFC 1952 has no
-// limit; nothing comes of them, so nobody else would end them.
+// maxText limits the length of a name or comment, in bytes. RFC 1952 has no
+// limit, and a caller cannot limit them, as they produce no output.
 const maxText = 64 << 10
 
-// header reads the header of a member. What it says of the file is passed over.
-// The error is io.EOF if the input ends before it.
+// header reads the header of a member and ignores the file information in it. It
+// returns io.EOF if the input ends before the header.
 func (r *Reader) header() error {
 	if err := r.d.in.need(8); err != nil {
 		if r.d.in.err == io.EOF && r.d.in.count == 0 {
@@ -36,7 +36,7 @@ func (r *Reader) header() error {
 	if h.err == nil && (magic != 0x8b1f || method != methodDeflate || flags&flagsReserved != 0) {
 		h.err = ErrHeader
 	}
-	h.bytes(6) // the time, and two bytes on how it was compressed and where
+	h.bytes(6) // MTIME, XFL and OS
 	if flags&flagExtra != 0 {
 		h.skip(int(h.bytes(2)))
 	}
@@ -54,19 +54,19 @@ func (r *Reader) header() error {
 	}
 	r.raw = h.raw
 	if h.err == ErrHeader {
-		return r.errorf(ErrHeader)
+		return r.wrap(ErrHeader)
 	}
 	return h.err
 }
 
-// A headerReader reads the bytes of a header, up to an error.
+// A headerReader reads the bytes of a header. It keeps the first error.
 type headerReader struct {
 	in  *input
 	raw []byte // all bytes so far
 	err error
 }
 
-// bytes returns up to 7 bytes, the lowest first; zero after an error.
+// bytes returns a little-endian number of up to 7 bytes, 0 after an error.
 func (h *headerReader) bytes(count int) (v uint64) {
 	h.skip(count)
 	if h.err != nil {
@@ -78,14 +78,14 @@ func (h *headerReader) bytes(count int) (v uint64) {
 	return v
 }
 
-// skip passes over some bytes.
+// skip skips count bytes.
 func (h *headerReader) skip(count int) {
 	for range count {
 		h.next()
 	}
 }
 
-// text passes over text that ends with a NUL.
+// text skips a NUL-terminated string.
 func (h *headerReader) text() {
 	for start := len(h.raw); h.next() != 0; {
 		if len(h.raw)-start > maxText {
@@ -94,7 +94,7 @@ func (h *headerReader) text() {
 	}
 }
 
-// next returns the next byte, zero after an error.
+// next returns the next byte, 0 after an error.
 func (h *headerReader) next() byte {
 	if h.err != nil {
 		return 0

@@ -4,19 +4,19 @@ package inflate
 
 import "math/bits"
 
-// A Huffman code is decoded by a table that is indexed by the next bits of the
-// input. An entry says what they begin with. A code that is longer than the
-// index has an entry that leads to a subtable, which follows the table proper
-// and is indexed by the bits after those.
+// An entry is an entry of the decoding table of a Huffman code. The next bits of
+// the input index the main table. For a code longer than this index, the entry
+// points to a subtable, which follows the main table and is indexed by the bits
+// after those.
 //
-// An entry is, from the lowest bit:
+// The bits of an entry, from the lowest:
 //
-//	 6 bits  how many bits of input it takes, the extra bits included
+//	 6 bits  number of input bits it takes, extra bits included
 //	 2 bits  unused
-//	 4 bits  how many of them are the code's; of a pointer, the subtable's index
+//	 4 bits  length of the code; of a pointer, index width of the subtable
 //	 1 bit   unused
 //	 3 flags
-//	15 bits  a literal, a length, a distance, or where the subtable starts
+//	15 bits  literal, length, distance, or offset of the subtable
 //	 1 flag  literal
 type entry uint32
 
@@ -29,14 +29,14 @@ const (
 
 	flagPointer entry = 1 << 13 // to a subtable
 	flagEnd     entry = 1 << 14 // end of block
-	flagSpecial entry = 1 << 15 // a pointer, the end of the block, or no code at all
+	flagSpecial entry = 1 << 15 // pointer, end of block, or invalid code
 	flagLiteral entry = 1 << 31
 
 	noCode = flagSpecial
 )
 
-// The limits of the format (RFC 1951, 3.2.5 to 3.2.7). The fixed codes have two
-// more symbols each, which are never valid.
+// Limits of the format (RFC 1951, 3.2.5 to 3.2.7). The fixed codes have two more
+// symbols each, which are never valid.
 const (
 	maxCode      = 15 // bits
 	maxLiterals  = 286
@@ -44,32 +44,32 @@ const (
 	maxSymbols   = 288 + 32
 )
 
-// Index widths, and sizes that hold the largest table that any set of lengths
-// makes: 2342 and 402 entries are needed, as zlib's examples/enough.c counts.
-// They are powers of two, so that a masked index is in range.
+// Index widths and sizes of the tables. The largest tables need 2342 and 402
+// entries, as computed by examples/enough.c of zlib. The sizes are powers of two,
+// so that a masked index is in range.
 const (
 	literalBits  = 11
 	distanceBits = 8
-	lengthsBits  = 7 // the longest code of code lengths: no subtables
+	lengthsBits  = 7 // longest code length code, so that it needs no subtables
 
 	literalSize  = 1 << 12
 	distanceSize = 1 << 9
 	lengthsSize  = 1 << lengthsBits
 )
 
-// takes is how many bits of input an entry takes.
+// takes returns the number of input bits of an entry.
 func (e entry) takes() uint64 { return uint64(e & takesMask) }
 
-// value is the literal, or the length or distance but for its extra bits.
+// value returns the literal, or the length or distance without its extra bits.
 func (e entry) value() int { return int(e >> valueShift & valueMask) }
 
-// extra returns the extra bits of an entry, which follow its code in b.
+// extra returns the extra bits of an entry. They follow its code in b.
 func (e entry) extra(b uint64) int {
 	return int(b & (1<<(e&takesMask) - 1) >> (e >> codeShift & codeMask))
 }
 
-// The meaning of symbols (RFC 1951, 3.2.5), each an entry that still takes its
-// extra bits only. Codes that mean nothing are part of the fixed code.
+// The meaning of each symbol (RFC 1951, 3.2.5), as an entry that takes only its
+// extra bits. The invalid symbols of the fixed codes are included.
 var (
 	literalMeaning  [288]entry
 	distanceMeaning [32]entry
@@ -103,10 +103,9 @@ func init() {
 	}
 }
 
-// build makes the table of the code whose lengths are given, a symbol each; 0
-// is a symbol without a code. It reports whether they are the lengths of a code:
-// a complete one, or one of a single symbol, or none. The table has an index of
-// width bits.
+// build fills the table of a code with an index of width bits. lengths holds the
+// code length of each symbol, 0 for a symbol without a code. It reports whether
+// the code is valid: complete, of a single symbol of one bit, or empty.
 func build(table []entry, width int, lengths []uint8, meaning []entry) bool {
 	var count [maxCode + 1]int
 	for _, n := range lengths {
@@ -116,8 +115,8 @@ func build(table []entry, width int, lengths []uint8, meaning []entry) bool {
 	for longest > 0 && count[longest] == 0 {
 		longest--
 	}
-	// Kraft's sum, before anything is written: the codes of each length take
-	// so many of the longest there could be.
+	// Compute the Kraft sum, in units of the longest code, before anything is
+	// written.
 	space := 0
 	for n := 1; n <= longest; n++ {
 		space = space<<1 + count[n]
@@ -128,14 +127,15 @@ func build(table []entry, width int, lengths []uint8, meaning []entry) bool {
 	if complete := space == 1<<longest; longest > 0 && !complete && (longest != 1 || space != 1) {
 		return false
 	}
-	var sorted [maxSymbols]uint16 // the symbols by their codes
+	var sorted [maxSymbols]uint16
 	b := builder{table: table, width: width, longest: longest, lengths: lengths, meaning: meaning}
-	b.fill(sort(&sorted, &count, lengths))
+	b.fill(sortSymbols(&sorted, &count, lengths))
 	return true
 }
 
-// sort orders the symbols that have a code by it: by length, then by symbol.
-func sort(into *[maxSymbols]uint16, count *[maxCode + 1]int, lengths []uint8) []uint16 {
+// sortSymbols sorts the symbols that have a code by length, then by symbol, which
+// is the order of their codes.
+func sortSymbols(into *[maxSymbols]uint16, count *[maxCode + 1]int, lengths []uint8) []uint16 {
 	var next [maxCode + 2]int
 	for n := 1; n <= maxCode; n++ {
 		next[n+1] = next[n] + count[n]
@@ -152,41 +152,41 @@ func sort(into *[maxSymbols]uint16, count *[maxCode + 1]int, lengths []uint8) []
 // A builder fills a table.
 type builder struct {
 	table   []entry
-	width   int // of the index of the table proper, bits
+	width   int // index width of the main table, in bits
 	longest int
 	lengths []uint8
 	meaning []entry
 
-	used      int // of the table
-	sub       int // where the present subtable starts
+	used      int // entries used of the table
+	sub       int // offset of the current subtable
 	subWidth  int
-	subPrefix int // the reversed start of its codes
+	subPrefix int // reversed prefix of its codes
 }
 
-// fill enters the symbols, which are sorted by their codes.
+// fill adds the symbols, which are sorted by their codes.
 func (b *builder) fill(sorted []uint16) {
 	b.used, b.subPrefix = 1<<b.width, -1
 	b.table[0] = noCode
-	have := 0 // bits of the index so far: a longer one repeats the entries
+	have := 0 // index width so far; widening repeats the entries
 	code, length := 0, 0
 	for i, symbol := range sorted {
 		n := int(b.lengths[symbol])
 		have = b.widen(have, min(n, b.width))
 		code <<= n - length
 		length = n
-		// The first bit of a code is the lowest of the input's.
+		// The first bit of a code is the lowest bit of the input.
 		reversed := int(bits.Reverse16(uint16(code)) >> (16 - n))
 		if n <= b.width {
 			b.table[reversed] = b.meaningOf(symbol, n)
 		} else {
-			b.enterSub(reversed, n, sorted[i:])
+			b.addSub(reversed, n, sorted[i:])
 		}
 		code++
 	}
 	b.widen(have, b.width)
 }
 
-// widen repeats the entries of an index of so many bits for one of more.
+// widen widens an index of have bits to want bits by repeating its entries.
 func (b *builder) widen(have, want int) int {
 	for ; have < want; have++ {
 		copy(b.table[1<<have:2<<have], b.table[:1<<have])
@@ -194,21 +194,21 @@ func (b *builder) widen(have, want int) int {
 	return have
 }
 
-// meaningOf is the entry of a symbol whose code takes n bits at its place in the
-// table or subtable.
+// meaningOf returns the entry of a symbol whose code takes n bits in the table or
+// subtable.
 func (b *builder) meaningOf(symbol uint16, n int) entry {
 	return b.meaning[symbol] + entry(n) + entry(n)<<codeShift
 }
 
-// enterSub writes an entry into the subtable of its code's first bits, which is
-// begun if the code is the first of it.
-func (b *builder) enterSub(reversed, n int, rest []uint16) {
+// addSub adds an entry to the subtable of the first bits of its code. It starts
+// the subtable if the code is the first in it.
+func (b *builder) addSub(reversed, n int, rest []uint16) {
 	if prefix := reversed & (1<<b.width - 1); prefix != b.subPrefix {
 		b.subPrefix, b.sub, b.subWidth = prefix, b.used, b.widthOfSub(n, rest)
 		b.used += 1 << b.subWidth
 		b.table[prefix] = flagSpecial | flagPointer | entry(b.sub)<<valueShift | entry(b.subWidth)<<codeShift | entry(b.width)
 	}
-	// Wherever the index of the subtable ends with the rest of the code.
+	// Set every entry whose index ends with the rest of the code.
 	n -= b.width
 	e := b.meaningOf(rest[0], n)
 	for i := b.sub + reversed>>b.width; i < b.used; i += 1 << n {
@@ -216,9 +216,9 @@ func (b *builder) enterSub(reversed, n int, rest []uint16) {
 	}
 }
 
-// widthOfSub is the index width of a subtable: what its longest code has behind
-// the prefix. As the code is complete, the codes from the first on that have the
-// prefix are those that fill the subtable.
+// widthOfSub returns the index width of a subtable: the length of its longest
+// code without the prefix. As the code is complete, the codes with the prefix,
+// from the first on, fill the subtable.
 func (b *builder) widthOfSub(n int, rest []uint16) int {
 	width := n - b.width
 	space := 1 << width

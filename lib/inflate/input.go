@@ -4,32 +4,34 @@ package inflate
 
 import "io"
 
-// inputSize is how many bytes are read at a time at most; a power of two.
+// inputSize is the maximum number of bytes read at a time. It must be a power of
+// two.
 const inputSize = 1 << 17
 
-// An input is a source of bits, the lowest bit of a byte first. The next ones
-// are in a word, which is filled up with whole bytes.
+// An input is a bit reader, lowest bit of a byte first. The next bits are in
+// word, which is filled with whole bytes.
 type input struct {
 	src  io.Reader
-	err  error // what src has returned, io.EOF too
-	read int64 // bytes read of src
+	err  error // last error of src, also io.EOF
+	read int64 // bytes read from src
 
 	buf      *inputBuffer
-	pos, end uint // of the bytes that are in the buffer and not yet in the word
+	pos, end uint // range of buf that is not yet in word
 
 	word  uint64
-	count uint64 // of bits in the word, 63 at most; those above are zeros
+	count uint64 // bits in word, at most 63; the others are zero
 }
 
-// An inputBuffer has room for a load at every index.
+// An inputBuffer has room for an 8-byte load at every index.
 type inputBuffer [inputSize + 8]byte
 
 func newInput(src io.Reader) input { return input{src: src, buf: new(inputBuffer)} }
 
-// offset is how many bytes of src have been used, one that was begun included.
+// offset returns the number of bytes of src used, including a partial byte.
 func (in *input) offset() int64 { return in.read - int64(in.end-in.pos) - int64(in.count/8) }
 
-// fill fills the word up with what is in the buffer, to 56 bits or more.
+// fill fills the word from the buffer, up to at least 56 bits if there are as
+// many.
 func (in *input) fill() {
 	for in.count < 56 && in.pos < in.end {
 		in.word |= uint64(in.buf[in.pos]) << in.count
@@ -38,12 +40,12 @@ func (in *input) fill() {
 	}
 }
 
-// maxEmptyReads is how often src may return neither bytes nor an error.
+// maxEmptyReads limits consecutive reads of src that return neither data nor an
+// error.
 const maxEmptyReads = 100
 
-// more reads src into the buffer, which is empty: all of it is in the word. If
-// there is nothing more, it returns the error of src. The end of src, io.EOF, is
-// io.ErrUnexpectedEOF.
+// more reads from src into the buffer, which must be empty. If there is no more
+// data, it returns the error of src, io.ErrUnexpectedEOF for io.EOF.
 func (in *input) more() error {
 	in.pos, in.end = 0, 0
 	for range maxEmptyReads {
@@ -67,7 +69,7 @@ func (in *input) more() error {
 	return in.err
 }
 
-// need sees to it that there are some bits in the word, 56 at most.
+// need fills the word with at least the given number of bits, 56 at most.
 func (in *input) need(bits uint64) error {
 	for in.fill(); in.count < bits; in.fill() {
 		if err := in.more(); err != nil {
@@ -77,7 +79,7 @@ func (in *input) need(bits uint64) error {
 	return nil
 }
 
-// take returns and removes the lowest bits of the word, which are there.
+// take removes and returns the lowest bits of the word. It must have them.
 func (in *input) take(bits uint64) uint64 {
 	v := in.word & (1<<bits - 1)
 	in.word >>= bits
@@ -85,7 +87,7 @@ func (in *input) take(bits uint64) uint64 {
 	return v
 }
 
-// bits returns the next bits.
+// bits returns the next n bits.
 func (in *input) bits(n uint64) (uint64, error) {
 	if err := in.need(n); err != nil {
 		return 0, err
@@ -93,8 +95,8 @@ func (in *input) bits(n uint64) (uint64, error) {
 	return in.take(n), nil
 }
 
-// align drops what is left of a byte that was begun.
+// align skips to the next byte boundary.
 func (in *input) align() { in.take(in.count % 8) }
 
-// waiting reports whether there is input that was read and not yet used.
+// waiting reports whether there is unused input in memory.
 func (in *input) waiting() bool { return in.count > 0 || in.pos < in.end }

@@ -2,8 +2,8 @@
 
 package inflate
 
-// symbols decodes the symbols of a block: fast while there is input and room for
-// whatever comes, then with care. It reports whether more input is needed.
+// symbols decodes the symbols of a block. It uses the fast loop while there is
+// enough input and room. It reports whether more input is needed.
 func (d *decoder) symbols() (wait bool, err error) {
 	for d.out <= lastStart {
 		if d.in.pos+fastInput <= d.in.end && d.out <= lastFast {
@@ -12,19 +12,19 @@ func (d *decoder) symbols() (wait bool, err error) {
 			}
 			continue
 		}
-		switch did, err := d.symbol(); {
+		switch ok, err := d.symbol(); {
 		case err != nil || d.state != inCoded:
 			return false, err
-		case !did:
+		case !ok:
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// symbol decodes one symbol with care: nothing is used up unless all of it is
-// there, and whatever it takes has been compared with how much there is.
-func (d *decoder) symbol() (did bool, err error) {
+// symbol decodes one symbol, a length with its distance. It returns false and
+// takes no input if there is not enough of it.
+func (d *decoder) symbol() (ok bool, err error) {
 	d.in.fill()
 	word, count := d.in.word, d.in.count
 	e := d.coded.literals[word&(1<<literalBits-1)]
@@ -51,14 +51,14 @@ func (d *decoder) symbol() (did bool, err error) {
 	return d.matchAfter(word>>e.takes(), count-e.takes(), length)
 }
 
-// subIndex is where the entry of a code is whose first bits have led to a
-// subtable; the next ones are in word.
+// subIndex returns the index of an entry in the subtable that e points to, for
+// the next bits in word.
 func subIndex(e entry, word uint64) uint64 {
 	return uint64(e.value()) + word&(1<<(e>>codeShift&codeMask)-1)
 }
 
 // matchAfter decodes the distance that follows a length, and copies the match.
-func (d *decoder) matchAfter(word, count uint64, length int) (did bool, err error) {
+func (d *decoder) matchAfter(word, count uint64, length int) (ok bool, err error) {
 	e := d.coded.distances[word&(1<<distanceBits-1)]
 	if e&flagPointer != 0 && count >= distanceBits {
 		word, count = word>>distanceBits, count-distanceBits
@@ -74,7 +74,7 @@ func (d *decoder) matchAfter(word, count uint64, length int) (did bool, err erro
 	if distance > d.out-d.floor {
 		return false, d.corrupt("distance too far back")
 	}
-	// Byte by byte: there may be no room behind it.
+	// Copy byte by byte: there may be no room for overrun.
 	for range length {
 		d.buf.b[d.out] = d.buf.b[d.out-distance]
 		d.out++

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package input opens and reads what somebody else may have put there. A
-// document is a regular file of a limited length. Opening never waits: a FIFO
-// or a device in the place of a document is an error.
+// Package input opens and reads untrusted files. A document must be a regular
+// file of limited size. Opening one never blocks: a FIFO or device is an error.
 package input
 
 import (
@@ -18,27 +17,27 @@ import (
 	"banger/lib/status"
 )
 
-// MaxDocument is how long a JSON document may be, in bytes: what registries
-// accept as a manifest or a config. What banger writes about an image is
-// shorter than the image's own documents.
+// MaxDocument limits the size of a JSON document, in bytes. It is what registries
+// accept for a manifest or config. The documents that banger writes for an image
+// are smaller than those of the image.
 const MaxDocument = 4 << 20
 
-// MaxValues is how many values a document may hold. Some take two bytes of text
-// and a hundred of memory.
+// MaxValues limits the number of values in a document. A value of two bytes of
+// text can take a hundred bytes of memory.
 const MaxValues = 1 << 17
 
-// Open opens a regular file for reading. A symlink is followed.
+// Open opens a regular file for reading. It follows a symlink.
 func Open(path string) (*os.File, error) { return open(path, 0) }
 
-// OpenNoFollow opens a regular file for reading, and refuses a symlink.
+// OpenNoFollow opens a regular file for reading. It rejects a symlink.
 func OpenNoFollow(path string) (*os.File, error) { return open(path, unix.O_NOFOLLOW) }
 
 func open(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|flag, 0)
 	switch {
 	case errors.Is(err, unix.ELOOP) && flag&unix.O_NOFOLLOW != 0:
-		return nil, status.Errorf(status.Bad, "%s: a symlink, not a regular file", path)
-	case errors.Is(err, unix.ENXIO): // a socket, or a device that is not there
+		return nil, status.Errorf(status.Bad, "%s: symlink, not a regular file", path)
+	case errors.Is(err, unix.ENXIO): // a socket, or a device that does not exist
 		return nil, notRegular(path)
 	case err != nil:
 		return nil, err
@@ -58,15 +57,15 @@ func notRegular(path string) error {
 	return status.Errorf(status.Bad, "%s: not a regular file", path)
 }
 
-// ReadAll reads a regular file of at most so many bytes. One that is longer is
-// not read at all.
-func ReadAll(f *os.File, most int64) ([]byte, error) {
-	if err := CheckSize(f, most); err != nil {
+// ReadAll reads a regular file of at most limit bytes. It rejects a larger file
+// without reading it.
+func ReadAll(f *os.File, limit int64) ([]byte, error) {
+	if err := CheckSize(f, limit); err != nil {
 		return nil, err
 	}
-	raw, err := io.ReadAll(io.LimitReader(f, most+1)) // it may grow
-	if err == nil && int64(len(raw)) > most {
-		err = tooLong(f, most)
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1)) // the file may grow
+	if err == nil && int64(len(raw)) > limit {
+		err = tooLarge(f, limit)
 	}
 	if err != nil {
 		return nil, err
@@ -74,24 +73,24 @@ func ReadAll(f *os.File, most int64) ([]byte, error) {
 	return raw, nil
 }
 
-// CheckSize refuses a file of more than so many bytes.
-func CheckSize(f *os.File, most int64) error {
+// CheckSize rejects a file of more than limit bytes.
+func CheckSize(f *os.File, limit int64) error {
 	info, err := f.Stat()
-	if err == nil && info.Size() > most {
-		err = tooLong(f, most)
+	if err == nil && info.Size() > limit {
+		err = tooLarge(f, limit)
 	}
 	return err
 }
 
-func tooLong(f *os.File, most int64) error {
-	return status.Errorf(status.Bad, "%s: more than %d bytes", f.Name(), most)
+func tooLarge(f *os.File, limit int64) error {
+	return status.Errorf(status.Bad, "%s: too large (limit %d bytes)", f.Name(), limit)
 }
 
-// Unmarshal decodes a JSON document of at most so many values. Each value has a
-// comma before it, or is the first of a list or an object.
-func Unmarshal(raw []byte, into any, most int) error {
-	if commas := bytes.Count(raw, []byte(",")); commas > most {
-		return fmt.Errorf("a document of more than %d values", most)
+// Unmarshal decodes a JSON document of at most limit values. It counts commas:
+// every value but the first of an array or object follows one.
+func Unmarshal(raw []byte, into any, limit int) error {
+	if commas := bytes.Count(raw, []byte(",")); commas > limit {
+		return fmt.Errorf("too many values (limit %d)", limit)
 	}
 	return json.Unmarshal(raw, into)
 }

@@ -15,8 +15,8 @@ import (
 	"banger/lib/status"
 )
 
-// place makes a directory with a file, a symlink to it, and what is no regular
-// file.
+// place creates a directory with a file, a symlink to it, and files that are not
+// regular.
 func place(t *testing.T) string {
 	dir := t.TempDir()
 	for _, err := range []error{
@@ -34,7 +34,7 @@ func place(t *testing.T) string {
 	return dir
 }
 
-// Only a regular file is opened, and nothing is waited for.
+// Only a regular file is opened, and opening does not block.
 func TestOpen(t *testing.T) {
 	dir := place(t)
 	for name, want := range map[string][2]status.Code{ // of Open, of OpenNoFollow
@@ -59,26 +59,26 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// A file of the limit is read, and one that is longer by a byte is not.
+// A file as large as the limit is read; a byte more is an error.
 func TestReadAll(t *testing.T) {
 	dir := place(t)
-	for most, want := range map[int64]string{5: "12345", 6: "12345", 4: ""} {
+	for limit, want := range map[int64]string{5: "12345", 6: "12345", 4: ""} {
 		f, err := Open(filepath.Join(dir, "file"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := ReadAll(f, most)
+		raw, err := ReadAll(f, limit)
 		if string(raw) != want || (err == nil) != (want != "") || err != nil && status.Of(err) != status.Bad {
-			t.Errorf("%d: %q, %v", most, raw, err)
+			t.Errorf("%d: %q, %v", limit, raw, err)
 		}
 		if at, err := f.Seek(0, io.SeekCurrent); want == "" && at != 0 || err != nil {
-			t.Errorf("%d: read up to byte %d, %v", most, at, err)
+			t.Errorf("%d: read up to byte %d, %v", limit, at, err)
 		}
 		f.Close()
 	}
 }
 
-// A file whose size says nothing is read up to the limit, as one that grows.
+// A file that is larger than its size is read up to the limit.
 func TestReadAllGrowing(t *testing.T) {
 	f, err := Open("/proc/self/status")
 	if err != nil {
@@ -90,14 +90,14 @@ func TestReadAllGrowing(t *testing.T) {
 	}
 }
 
-// Lines come without their newlines, and each is within the limit.
+// Lines are returned without newlines, up to the limit.
 func TestLines(t *testing.T) {
 	long := strings.Repeat("x", 200<<10)
 	for _, c := range []struct {
-		text string
-		most int
-		want []string
-		fail bool
+		text  string
+		limit int
+		want  []string
+		fail  bool
 	}{
 		{"", 3, nil, false},
 		{"\n", 3, []string{""}, false},
@@ -109,22 +109,22 @@ func TestLines(t *testing.T) {
 		{long + "\n", len(long) - 1, nil, true},
 		{long, len(long) - 1, nil, true},
 	} {
-		lines := NewLines(strings.NewReader(c.text), c.most)
+		lines := NewLines(strings.NewReader(c.text), c.limit)
 		var got []string
 		line, err := lines.Next()
 		for ; err == nil; line, err = lines.Next() {
 			got = append(got, line)
 		}
 		if !slices.Equal(got, c.want) || (err != io.EOF) != c.fail || lines.Number != len(c.want)+1 {
-			t.Errorf("%.10q, %d: %d lines, %v", c.text, c.most, len(got), err)
+			t.Errorf("%.10q, %d: %d lines, %v", c.text, c.limit, len(got), err)
 		}
 		if c.fail && status.Of(err) != status.Bad {
-			t.Errorf("%.10q, %d: %v", c.text, c.most, err)
+			t.Errorf("%.10q, %d: %v", c.text, c.limit, err)
 		}
 	}
 }
 
-// endless is a line without an end. It counts what was read of it.
+// endless is a line without an end. It counts the bytes read.
 type endless int
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -132,13 +132,13 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A line without an end costs no more than the limit and a buffer.
+// Of a line without an end, no more than the limit and a buffer is read.
 func TestLinesEndless(t *testing.T) {
 	var in endless
 	if _, err := NewLines(&in, 1<<20).Next(); status.Of(err) != status.Bad {
 		t.Error(err)
 	}
 	if in > 1<<20+128<<10 {
-		t.Errorf("%d bytes were read", in)
+		t.Errorf("read %d bytes", in)
 	}
 }

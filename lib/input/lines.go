@@ -9,24 +9,24 @@ import (
 	"banger/lib/status"
 )
 
-// Lines reads lines of a limited length.
+// Lines reads lines of limited length.
 type Lines struct {
-	Number int // of the line that was read last, from 1
+	Number int // number of the last line read, from 1
 
-	in   *bufio.Reader
-	most int
+	in    *bufio.Reader
+	limit int
 }
 
-// NewLines returns a reader of lines of at most so many bytes each.
-func NewLines(r io.Reader, most int) *Lines {
-	return &Lines{in: bufio.NewReaderSize(r, 64<<10), most: most}
+// NewLines returns a reader of lines of at most limit bytes.
+func NewLines(r io.Reader, limit int) *Lines {
+	return &Lines{in: bufio.NewReaderSize(r, 64<<10), limit: limit}
 }
 
-// Next returns the next line without its newline, io.EOF after the last one.
-// The last line needs no newline.
+// Next returns the next line without its newline, or io.EOF. The last line needs
+// no newline.
 func (l *Lines) Next() (string, error) {
 	l.Number++
-	var long []byte // what is longer than the buffer
+	var long []byte // start of a line longer than the buffer
 	for {
 		piece, err := l.in.ReadSlice('\n')
 		ended := err == nil
@@ -38,8 +38,8 @@ func (l *Lines) Next() (string, error) {
 			return "", io.EOF
 		case !ended && err != io.EOF && err != bufio.ErrBufferFull:
 			return "", err
-		case len(long)+len(piece) > l.most:
-			return "", status.Errorf(status.Bad, "line %d: more than %d bytes", l.Number, l.most)
+		case len(long)+len(piece) > l.limit:
+			return "", status.Errorf(status.Bad, "line %d: too long (limit %d bytes)", l.Number, l.limit)
 		case err != bufio.ErrBufferFull && long == nil:
 			return string(piece), nil
 		}

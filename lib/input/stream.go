@@ -11,16 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Stream is what a user names to be read once, from its start to its end: a
-// file, or a FIFO, as /dev/stdin and a shell's <(command) are.
+// A Stream is a file that is read once from start to end. It may be a FIFO, as
+// for /dev/stdin and <(command) of the shell.
 type Stream struct {
 	*os.File
 	stop func() bool
 }
 
-// OpenStream opens a stream. Neither opening it nor reading from it outlasts the
-// context: a FIFO that nobody writes to is waited for, as open(2) would, until
-// the context ends.
+// OpenStream opens a stream. Like open(2), it waits for a writer of a FIFO. The
+// end of the context ends opening and reading.
 func OpenStream(ctx context.Context, path string) (*Stream, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -38,8 +37,8 @@ func OpenStream(ctx context.Context, path string) (*Stream, error) {
 	return s, nil
 }
 
-// wait waits for the first writer of a FIFO. Without one, reading from a FIFO
-// that was opened by O_NONBLOCK is its end (fifo(7)); poll(2) tells the two apart.
+// wait waits for the first writer of a FIFO. Until then a read after O_NONBLOCK
+// returns end of file (fifo(7)); poll(2) tells the two apart.
 func (s *Stream) wait() error {
 	info, err := s.Stat()
 	if err != nil || info.Mode().Type() != os.ModeNamedPipe {
@@ -49,16 +48,16 @@ func (s *Stream) wait() error {
 	if err != nil {
 		return err
 	}
-	var failed error
+	var pollErr error
 	err = raw.Read(func(fd uintptr) bool {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 		if err != nil && !errors.Is(err, unix.EINTR) {
-			failed = os.NewSyscallError("poll", err)
+			pollErr = os.NewSyscallError("poll", err)
 			return true
 		}
 		return n > 0
 	})
-	return errors.Join(err, failed)
+	return errors.Join(err, pollErr)
 }
 
 // Close closes the stream.

@@ -27,7 +27,7 @@ func readStream(ctx context.Context, path string) (string, error) {
 	return string(raw), errors.Join(err, s.Close())
 }
 
-// A file is read, as is what /dev/stdin leads to; what is not there is missed.
+// A file and /dev/stdin are read; a missing file is an error.
 func TestStream(t *testing.T) {
 	dir := place(t)
 	for _, name := range []string{"file", "link"} {
@@ -43,7 +43,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// A pipe is read by its path to its end, whether its writer is there or gone.
+// A pipe opened by its path is read to its end, with or without a writer.
 func TestStreamPipe(t *testing.T) {
 	for _, gone := range []bool{true, false} {
 		r, w, err := os.Pipe()
@@ -63,7 +63,7 @@ func TestStreamPipe(t *testing.T) {
 	}
 }
 
-// A FIFO is waited for until there is a writer, and read to its end.
+// OpenStream waits for a writer of a FIFO, which is then read to its end.
 func TestStreamFIFO(t *testing.T) {
 	fifo := filepath.Join(place(t), "fifo")
 	for _, text := range []string{"", "text", strings.Repeat("x", 1<<20)} {
@@ -80,7 +80,7 @@ func TestStreamFIFO(t *testing.T) {
 	}
 }
 
-// The end of the context ends the wait for a writer, and for what it writes.
+// The end of the context ends the wait for a writer and for data.
 func TestStreamEnds(t *testing.T) {
 	fifo := filepath.Join(place(t), "fifo")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -102,7 +102,7 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// Nor is one waited for whose context has ended.
+// With an ended context, OpenStream does not wait.
 func TestStreamEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

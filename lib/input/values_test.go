@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// Values are counted before anything is made of them.
+// Values are counted before they are decoded.
 func TestUnmarshalLimit(t *testing.T) {
-	for most, wrong := range map[int]bool{3: false, 2: true} {
+	for limit, wrong := range map[int]bool{3: false, 2: true} {
 		var list []int
-		err := Unmarshal([]byte("[1,2,3,4]"), &list, most)
+		err := Unmarshal([]byte("[1,2,3,4]"), &list, limit)
 		if (err != nil) != wrong || wrong && (list != nil || !strings.Contains(err.Error(), "values")) {
-			t.Errorf("at most %d commas: %v, %v", most, list, err)
+			t.Errorf("limit %d: %v, %v", limit, list, err)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the archivers themselves write comes to the same tree, in each of their
-// formats: as much of it as the format can hold.
+// Archives written by tar and other programs give the same tree, as far as each
+// format can represent it.
 func TestArchivers(t *testing.T) {
 	for _, c := range []struct {
 		holds   int
@@ -47,7 +47,7 @@ func TestArchivers(t *testing.T) {
 				t.Fatalf("sparse: %+v", s)
 			}
 			if got := image.content(s); got[1<<20:1<<20+5] != "first" || got[8<<20-4:] != "last" || strings.Count(got, "\x00") != 8<<20-9 {
-				t.Error("sparse: another content")
+				t.Error("sparse: wrong content")
 			}
 			image.tree.Root.Remove("sparse", nil)
 			if got := image.show(); got != want {
@@ -57,14 +57,14 @@ func TestArchivers(t *testing.T) {
 	}
 }
 
-// How much a format holds, each more than the one before.
+// Levels of formats, each able to represent more than the one before.
 const (
 	v7    = iota
-	ustar // fifos, and names over 100 bytes if a slash is at the right place
+	ustar // fifos, and names over 100 bytes that can be split at a slash
 	more  // names and targets of any length
 )
 
-// sources makes the files that are archived, and tells what they come to.
+// sources creates the files to archive and returns the expected trees.
 func sources(t *testing.T, dir string, holds int) (want string) {
 	t.Helper()
 	var err error
@@ -108,7 +108,7 @@ func sources(t *testing.T, dir string, holds int) (want string) {
 	return want
 }
 
-// sparseFile makes 8 MiB of a hole, a block in it and a block at its end.
+// sparseFile creates a file of 8 MiB with a block in the hole and one at its end.
 func sparseFile(path string) error {
 	f, err := os.Create(path)
 	if err != nil {
@@ -122,8 +122,8 @@ func sparseFile(path string) error {
 	return err
 }
 
-// archived is what a program makes of a directory, which is skipped if the
-// program is not there. The owner is root's, whoever runs the test.
+// archived returns the archive that a program writes of a directory, with root as
+// owner. It skips the test if there is no such program.
 func archived(t *testing.T, dir string, command []string) []byte {
 	t.Helper()
 	owner := []string{"--owner=root:0", "--group=root:0", "--sort=name"}

@@ -16,7 +16,7 @@ import (
 	"banger/lib/decompress"
 )
 
-// BenchmarkRead inflates and reads a layer of small files, as most are.
+// BenchmarkRead decompresses and reads a layer of small files.
 func BenchmarkRead(b *testing.B) {
 	const files, size = 500, 16 << 10
 	blob := gzipOf(b, files, size)
@@ -45,7 +45,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// gzipOf returns a compressed archive of files whose content gzip can halve.
+// gzipOf returns a compressed archive of files that gzip compresses by half.
 func gzipOf(b *testing.B, files int, size int64) []byte {
 	var blob bytes.Buffer
 	z := gzip.NewWriter(&blob)

@@ -14,46 +14,47 @@ import (
 	"banger/lib/sparse"
 )
 
-// small is the size of a content, in bytes, up to which it is dealt with while
-// the archive is read on. Most contents are; what they cost is the file.
-const small = 256 << 10
+// maxBuffered is the largest content, in bytes, that is copied and processed
+// while the archive is read on. Most contents are smaller: creating the file
+// costs more than the copy.
+const maxBuffered = 256 << 10
 
-// beside deals with contents on all processors, beside the reading of archives.
-type beside struct {
+// A pool processes file contents on all processors while archives are read.
+type pool struct {
 	workers *errgroup.Group
 	ctx     context.Context
 	buffers sync.Pool
 }
 
-func newBeside(ctx context.Context) *beside {
-	b := &beside{buffers: sync.Pool{New: func() any { return new([small]byte) }}}
-	b.workers, b.ctx = errgroup.WithContext(ctx)
-	b.workers.SetLimit(runtime.GOMAXPROCS(0))
-	return b
+func newPool(ctx context.Context) *pool {
+	p := &pool{buffers: sync.Pool{New: func() any { return new([maxBuffered]byte) }}}
+	p.workers, p.ctx = errgroup.WithContext(ctx)
+	p.workers.SetLimit(runtime.GOMAXPROCS(0))
+	return p
 }
 
-// Wait waits until all contents are dealt with. Until then, the inodes that
-// have them are not complete.
-func (b *beside) Wait() error { return b.workers.Wait() }
+// Wait waits until all contents are processed. Their inodes are incomplete
+// until then.
+func (p *pool) Wait() error { return p.workers.Wait() }
 
-// do deals with a content: at once if it is large, else with a copy of it.
-func (b *beside) do(src *sparse.Source, work func(*sparse.Source) error) error {
+// do calls work on src at once if it is large, else on a copy in a worker.
+func (p *pool) do(src *sparse.Source, work func(*sparse.Source) error) error {
 	stored := src.Stored()
-	if stored > small {
+	if stored > maxBuffered {
 		return work(src)
 	}
-	if b.ctx.Err() != nil {
-		return context.Cause(b.ctx)
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
 	}
-	buf := b.buffers.Get().(*[small]byte)
+	buf := p.buffers.Get().(*[maxBuffered]byte)
 	if _, err := io.ReadFull(src, buf[:stored]); err != nil {
 		return err
 	}
-	kept := *src
-	kept.Reader, kept.Bytes = bytes.NewReader(buf[:stored]), buf[:stored]
-	b.workers.Go(func() error {
-		defer b.buffers.Put(buf)
-		return work(&kept)
+	buffered := *src
+	buffered.Reader, buffered.Bytes = bytes.NewReader(buf[:stored]), buf[:stored]
+	p.workers.Go(func() error {
+		defer p.buffers.Put(buf)
+		return work(&buffered)
 	})
 	return nil
 }

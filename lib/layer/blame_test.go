@@ -39,13 +39,13 @@ func TestBlame(t *testing.T) {
 			t.Errorf("%s: status %d: %v", what, status.Of(err), err)
 			continue
 		}
-		said := err.Error()
-		if !strings.HasPrefix(said, "layer 2: ") || strings.Contains(said, "\n") {
-			t.Errorf("%s: does not name the layer, on one line: %q", what, said)
+		msg := err.Error()
+		if !strings.HasPrefix(msg, "layer 2: ") || strings.Contains(msg, "\n") {
+			t.Errorf("%s: does not name the layer, on one line: %q", what, msg)
 		}
 		names := []string{`./d//x\n"`, `"d/.wh.."`, `"r/.wh.x"`, `"a/.."`, `"./lost+found"`}
-		if !containsAny(said, names) {
-			t.Errorf("%s: does not name the entry: %q", what, said)
+		if !containsAny(msg, names) {
+			t.Errorf("%s: does not name the entry: %q", what, msg)
 		}
 	}
 }

@@ -4,7 +4,7 @@ package layer
 
 import "fmt"
 
-// signed gives an entry the checksum of archivers to which bytes have a sign.
+// signed sets the checksum of an entry to the sum of signed bytes.
 func signed(entry []byte) []byte {
 	sum := 0
 	for i, c := range entry[:512] {
@@ -17,7 +17,7 @@ func signed(entry []byte) []byte {
 	return entry
 }
 
-// rewritten has an entry's checksum as six digits behind something else.
+// rewritten sets the checksum of an entry to six digits after a prefix.
 func rewritten(entry []byte, before string) []byte {
 	digits := string(entry[148:154])
 	copy(entry[148:], before+digits)

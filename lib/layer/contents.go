@@ -16,22 +16,22 @@ import (
 
 const createFlags = unix.O_CREAT | unix.O_EXCL | unix.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 
-// Contents keeps the contents of files in a private directory, under numbers.
+// Contents stores file contents in a private directory, under numbers.
 type Contents struct {
 	dir *os.File
-	*beside
+	*pool
 
 	mu   sync.Mutex
 	last int64
 }
 
-// NewContents returns the contents kept in an empty directory, which must stay
-// open as long as they are used.
+// NewContents returns Contents that stores into dir, an empty directory that
+// must stay open while it is used.
 func NewContents(ctx context.Context, dir *os.File) *Contents {
-	return &Contents{dir: dir, beside: newBeside(ctx)}
+	return &Contents{dir: dir, pool: newPool(ctx)}
 }
 
-// Keep keeps the content of a file under a number of its own, and notes it in n.
+// Keep stores the content of a file under a new number and sets n.Content.
 func (c *Contents) Keep(n *tree.Inode, src *sparse.Source) (err error) {
 	if n.Content, err = c.number(); err != nil {
 		return err
@@ -39,11 +39,11 @@ func (c *Contents) Keep(n *tree.Inode, src *sparse.Source) (err error) {
 	return c.do(src, func(src *sparse.Source) error { return c.write(n, src) })
 }
 
-// shard is how many contents are in one directory: in a large one, making a
-// name and taking it away again cost more than the file.
+// shard is the number of files in one directory. In a large directory, creating
+// and renaming a name costs more than writing the file.
 const shard = 100
 
-// number returns a number that is not in use, and whose directory is there.
+// number returns an unused number and creates its directory.
 func (c *Contents) number() (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,12 +55,12 @@ func (c *Contents) number() (int64, error) {
 	return c.last, os.NewSyscallError("mkdirat", err)
 }
 
-// path is where the content with a number is, in the private directory.
+// path returns the path of a number in the private directory.
 func path(number int64) string {
 	return strconv.FormatInt(number/shard, 10) + "/" + strconv.FormatInt(number%shard, 10)
 }
 
-// write makes the file of a number.
+// write creates the file that holds the content of n.
 func (c *Contents) write(n *tree.Inode, src *sparse.Source) error {
 	name := path(n.Content)
 	fd, err := unix.Openat(int(c.dir.Fd()), name, createFlags, 0o600)
@@ -76,8 +76,8 @@ func (c *Contents) write(n *tree.Inode, src *sparse.Source) error {
 	return err
 }
 
-// Place gives the content of n a name in a directory. While more names are to
-// come, the number stays one of them.
+// Place names the content of n in dir. It links the file if more names follow,
+// and renames it otherwise.
 func (c *Contents) Place(n *tree.Inode, more bool, dir *os.File, name string) error {
 	from, to := int(c.dir.Fd()), int(dir.Fd())
 	number := path(n.Content)
@@ -87,8 +87,7 @@ func (c *Contents) Place(n *tree.Inode, more bool, dir *os.File, name string) er
 	return os.NewSyscallError("renameat", unix.Renameat(from, number, to, name))
 }
 
-// Ensure gives a file that has no content a number too, so that several names
-// can be given to it.
+// Ensure gives a file without content a number too, so that it can be linked.
 func (c *Contents) Ensure(n *tree.Inode) (err error) {
 	if n.Content != 0 {
 		return nil
@@ -99,8 +98,8 @@ func (c *Contents) Ensure(n *tree.Inode) (err error) {
 	return Make(n, c.dir, path(n.Content))
 }
 
-// Make makes what stands for a file without content on the host: a symlink is
-// itself, everything else an empty file.
+// Make creates the stand-in on the host for a file without content: a symlink
+// for a symlink, an empty file for everything else.
 func Make(n *tree.Inode, dir *os.File, name string) error {
 	if n.Type == tree.Symlink {
 		return os.NewSyscallError("symlinkat", unix.Symlinkat(n.Target, int(dir.Fd()), name))

@@ -52,27 +52,27 @@ func TestEnds(t *testing.T) {
 	a := file("a", "12345")
 	cut := append([]byte(nil), a...)
 	check(t, []rule{{
-		name: "Contents: an archive may end without its zero blocks", layers: layers(a), want: "a:12345",
+		name: "Contents: no zero blocks at the end", layers: layers(a), want: "a:12345",
 	}, {
-		name: "Contents: or with one", layers: layers(append(cut[:len(a):len(a)], make([]byte, 512)...)), want: "a:12345",
+		name: "Contents: one zero block at the end", layers: layers(append(cut[:len(a):len(a)], make([]byte, 512)...)), want: "a:12345",
 	}, {
 		name: "Contents: an empty archive", layers: layers(nil, pack()), want: "",
 	}, {
-		name: "Contents: not inside a header", layers: layers(a[:300]), err: "unexpected EOF",
+		name: "Contents: truncated inside a header", layers: layers(a[:300]), err: "unexpected EOF",
 	}, {
-		name: "Contents: not between a header and its file", layers: layers(a[:512]), err: "unexpected EOF",
+		name: "Contents: truncated between a header and its file", layers: layers(a[:512]), err: "unexpected EOF",
 	}, {
-		name: "Contents: not inside a file", layers: layers(a[:514]), err: "unexpected EOF",
+		name: "Contents: truncated inside a file", layers: layers(a[:514]), err: "unexpected EOF",
 	}, {
-		name: "Contents: not inside a big file", err: "unexpected EOF",
+		name: "Contents: truncated inside a large file", err: "unexpected EOF",
 		layers: layers(file("a", strings.Repeat("1", 1<<20))[:700<<10]),
 	}, {
-		name: "Contents: not inside a file that is skipped", layers: layers(file(".wh.a", "12345")[:514]), err: "unexpected EOF",
+		name: "Contents: truncated inside a skipped file", layers: layers(file(".wh.a", "12345")[:514]), err: "unexpected EOF",
 	}, {
-		name: "Contents: not inside an extended header", err: "EOF",
+		name: "Contents: truncated inside an extended header", err: "EOF",
 		layers: layers(tartest.Pax("path", strings.Repeat("x", 3000))[:1500]),
 	}, {
-		name: "Contents: not after an extended header", err: "EOF", layers: layers(tartest.Pax("path", "x")),
+		name: "Contents: truncated after an extended header", err: "EOF", layers: layers(tartest.Pax("path", "x")),
 	}, {
 		name:   "Contents: a damaged header checksum is an error, not the end (apple/containerization#927)",
 		layers: layers(pack(a, tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes())),
@@ -94,7 +94,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Contents are kept under numbers, and nothing else is ever made.
+// Contents are stored under numbers; no other file is created.
 func TestNumbersOnly(t *testing.T) {
 	image := newImage(t)
 	err := image.apply(pack(file("../../etc/passwd", "1"), dir("d"), symlink("l", "/etc"), file("l/x", "2"),

@@ -10,12 +10,12 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// long is an entry that holds the name, L, or the target, K, of the next one.
+// long returns a GNU entry with the name (L) or target (K) of the next entry.
 func long(flag byte, data string) []byte {
 	return tartest.Entry{Name: "././@LongLink", Type: flag, Data: data}.Bytes()
 }
 
-// Archives of before POSIX, of star's, and of GNU tar's.
+// Archives in V7, star and GNU formats.
 func TestDialects(t *testing.T) {
 	v7 := func(h []byte) { clear(h[257:]) }
 	star := func(h []byte) {
@@ -30,19 +30,19 @@ func TestDialects(t *testing.T) {
 			tartest.Entry{Name: "d/b", Type: '1', Link: "d/a", Poke: v7}.Bytes(), tartest.Entry{Name: "l", Type: '2', Link: "t", Poke: v7}.Bytes())),
 		want: "d/{0644} d/a:1 d/b=d/a l->t",
 	}, {
-		name:   "Names: V7: a name that fills its field",
+		name:   "Names: V7: a name that fills the field",
 		layers: layers(pack(tartest.Entry{Name: strings.Repeat("n", 100), Type: 0, Data: "1", Poke: v7}.Bytes())),
 		want:   strings.Repeat("n", 100) + ":1",
 	}, {
-		name:   "Names: ustar: a prefix that fills its field, and so does the name",
+		name:   "Names: ustar: a prefix and a name that fill their fields",
 		layers: layers(pack(tartest.Entry{Name: strings.Repeat("n", 100), Type: '0', Data: "1", Poke: put(prefixField, strings.Repeat("p", 155))}.Bytes())),
 		want:   strings.Repeat("p", 155) + "/ " + strings.Repeat("p", 155) + "/" + strings.Repeat("n", 100) + ":1",
 	}, {
-		name:   "Names: star: a prefix of 131 bytes, two times behind it",
+		name:   "Names: star: a prefix of 131 bytes, followed by atime and ctime",
 		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', Data: "1", Poke: star}.Bytes())),
 		want:   "pre/ pre/fix/ pre/fix/x:1",
 	}, {
-		name: "Names: GNU: times where ustar has its prefix are no name",
+		name: "Names: GNU: times in place of the ustar prefix are not a name",
 		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', Data: "1", Poke: func(h []byte) {
 			gnu(h)
 			copy(h[345:], "00000000007\x0000000000010\x00")
@@ -66,7 +66,7 @@ func TestDialects(t *testing.T) {
 		layers: layers(pack(long('L', "long\x00er"), tartest.Entry{Name: "x", Type: '0', Data: "1"}.Bytes(), long('L', "bare"), tartest.Entry{Name: "x", Type: '0', Data: "2"}.Bytes())),
 		want:   "bare:2 long:1",
 	}, {
-		name:   "Names: GNU: two long names, the later is meant (libarchive gtar_redundant_L)",
+		name:   "Names: GNU: the last of two long names wins (libarchive gtar_redundant_L)",
 		layers: layers(pack(long('L', "first\x00"), long('L', "second\x00"), tartest.Entry{Name: "x", Type: '0', Data: "1"}.Bytes())),
 		want:   "second:1",
 	}, {
@@ -84,28 +84,28 @@ func TestDialects(t *testing.T) {
 		name: "Names: GNU: a long name over 64 KiB", err: "bytes",
 		layers: layers(pack(long('L', strings.Repeat("./", 32<<10)+"x\x00"), tartest.Entry{Name: "x", Type: '0'}.Bytes())),
 	}, {
-		name: "Contents: GNU: not after a long name", err: "layer 1", layers: layers(pack(long('L', "long\x00"))),
+		name: "Contents: GNU: truncated after a long name", err: "layer 1", layers: layers(pack(long('L', "long\x00"))),
 	}, {
-		name: "Contents: GNU: not after a long link, without zero blocks either", err: "layer 1", layers: layers(long('K', "long\x00")),
+		name: "Contents: GNU: truncated after a long link, without zero blocks", err: "layer 1", layers: layers(long('K', "long\x00")),
 	}, {
-		name:   "Contents: a header's checksum of bytes taken as signed (POSIX pax, chksum; SunOS)",
+		name:   "Contents: a header checksum of signed bytes (POSIX pax, chksum; SunOS)",
 		layers: layers(pack(signed(tartest.Entry{Name: "\xff\xfe", Type: '0', Data: "1"}.Bytes()), file("x", "2"))),
 		want:   `x:2 \377\376:1`,
 	}, {
-		name:   "Contents: a header's checksum with spaces in front, and without an end",
+		name:   "Contents: a header checksum with leading spaces and no terminator",
 		layers: layers(pack(rewritten(file("x", "1"), "  "), rewritten(file("y", "2"), "00"))),
 		want:   "x:1 y:2",
 	}, {
-		name: "Contents: a header whose checksum is no number", err: "layer 1",
+		name: "Contents: a header checksum that is not a number", err: "layer 1",
 		layers: layers(pack(append(bytes.Clone(file("x", "1")[:148]), append([]byte("checksum"), file("x", "1")[156:]...)...))),
 	}, {
-		name: "Contents: what is no archive at all", err: "layer 1", layers: layers([]byte(strings.Repeat("What is no archive at all. ", 100))),
+		name: "Contents: not an archive", err: "layer 1", layers: layers([]byte(strings.Repeat("This is not an archive at all. ", 100))),
 	}, {
-		name: "Contents: what is no archive, and short", err: "layer 1", layers: layers([]byte("short")),
+		name: "Contents: not an archive, and short", err: "layer 1", layers: layers([]byte("short")),
 	}})
 }
 
-// deepDirs is n directories called d, each in the other, as show has them.
+// deepDirs returns n nested directories called d, as printed by show.
 func deepDirs(n int) string {
 	var all []string
 	for i := 1; i <= n; i++ {

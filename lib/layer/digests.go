@@ -10,18 +10,18 @@ import (
 	"banger/lib/tree"
 )
 
-// Digests keep of the contents of files their digests alone, under numbers: to
-// hold other files against.
+// Digests stores only digests of file contents, under numbers, to compare other
+// files with.
 type Digests struct {
 	mu  sync.Mutex
 	all []sparse.Sum
-	*beside
+	*pool
 }
 
-// NewDigests returns the digests of no content yet.
-func NewDigests(ctx context.Context) *Digests { return &Digests{beside: newBeside(ctx)} }
+// NewDigests returns an empty Digests.
+func NewDigests(ctx context.Context) *Digests { return &Digests{pool: newPool(ctx)} }
 
-// Keep digests the content of a file, and notes in n the number of the digest.
+// Keep digests the content of a file and sets n.Content.
 func (d *Digests) Keep(n *tree.Inode, src *sparse.Source) error {
 	d.mu.Lock()
 	d.all = append(d.all, sparse.Sum{})
@@ -40,7 +40,7 @@ func (d *Digests) Keep(n *tree.Inode, src *sparse.Source) error {
 // Sum returns the digest of a file's content.
 func (d *Digests) Sum(n *tree.Inode) sparse.Sum {
 	if n.Content == 0 {
-		return sparse.Sum{} // of nothing
+		return sparse.Sum{} // an empty file
 	}
 	return d.all[n.Content-1]
 }

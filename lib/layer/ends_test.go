@@ -11,59 +11,59 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// Where an archive may end, and where not.
+// Where an archive may end and where it may not.
 func TestLastBytes(t *testing.T) {
 	a, zero := file("a", "12345"), make([]byte, 512)
 	join := func(parts ...[]byte) [][]byte { return layers(bytes.Join(parts, nil)) }
 	linked := append(append(file("a", "1"), tartest.Pax("comment", "")...), tartest.Entry{Name: "b", Link: "a", Type: '1', Data: strings.Repeat("d", 600)}.Bytes()...)
 	check(t, []rule{{
-		name: "Contents: an archive may end without the padding of its last file", layers: join(a[:512+5]), want: "a:12345",
+		name: "Contents: no padding after the last file", layers: join(a[:512+5]), want: "a:12345",
 	}, {
-		name: "Contents: or inside of it", layers: join(a[:512+300]), want: "a:12345",
+		name: "Contents: partial padding after the last file", layers: join(a[:512+300]), want: "a:12345",
 	}, {
-		name: "Contents: or inside of that of a big file", layers: join(file("a", strings.Repeat("1", 300<<10+1))[:512+300<<10+1]),
+		name: "Contents: partial padding after a large file", layers: join(file("a", strings.Repeat("1", 300<<10+1))[:512+300<<10+1]),
 		want: "a:" + strings.Repeat("1", 300<<10+1),
 	}, {
-		name: "Contents: or behind a file that has none", layers: join(file("a", strings.Repeat("1", 512))), want: "a:" + strings.Repeat("1", 512),
+		name: "Contents: the end after a file that needs no padding", layers: join(file("a", strings.Repeat("1", 512))), want: "a:" + strings.Repeat("1", 512),
 	}, {
-		name: "Contents: or with the zeros of a whole record (GNU tar manual, Blocking)", layers: join(a, make([]byte, 10240-len(a))), want: "a:12345",
+		name: "Contents: zeros up to a whole record (GNU tar manual, Blocking)", layers: join(a, make([]byte, 10240-len(a))), want: "a:12345",
 	}, {
-		name: "Contents: or with more zeros than that, no whole blocks", layers: join(a, make([]byte, 100<<10+7)), want: "a:12345",
+		name: "Contents: more zeros than that, with a partial block", layers: join(a, make([]byte, 100<<10+7)), want: "a:12345",
 	}, {
 		name: "Contents: a lone zero block and then an entry", layers: join(a, zero, pack(file("b", "1"))), err: "layer 1",
 	}, {
 		name: "Contents: a lone zero block and then anything else", layers: join(a, zero, []byte(strings.Repeat("garbage ", 64))), err: "layer 1",
 	}, {
-		name: "Contents: what follows the end is no part of it", layers: join(a, zero, zero, pack(file("b", "1"))), want: "a:12345",
+		name: "Contents: data after the end is ignored", layers: join(a, zero, zero, pack(file("b", "1"))), want: "a:12345",
 	}, {
-		name: "Contents: not a byte before the end of a file", layers: join(a[:512+4]), err: "unexpected EOF",
+		name: "Contents: truncated a byte before the end of a file", layers: join(a[:512+4]), err: "unexpected EOF",
 	}, {
-		name: "Contents: not a byte before the end of a big file", layers: join(file("a", strings.Repeat("1", 1<<20))[:512+1<<20-1]), err: "unexpected EOF",
+		name: "Contents: truncated a byte before the end of a large file", layers: join(file("a", strings.Repeat("1", 1<<20))[:512+1<<20-1]), err: "unexpected EOF",
 	}, {
-		name: "Contents: not behind the header of an extended header", layers: join(tartest.Pax("path", "x")[:512]), err: "EOF",
+		name: "Contents: truncated after the header of an extended header", layers: join(tartest.Pax("path", "x")[:512]), err: "EOF",
 	}, {
-		name: "Contents: not in front of the padding of an extended header", layers: join(tartest.Pax("path", "x")[:512+10]), err: "EOF",
+		name: "Contents: truncated before the padding of an extended header", layers: join(tartest.Pax("path", "x")[:512+10]), err: "EOF",
 	}, {
-		name: "Contents: not inside a global header", layers: join(a, tartest.Global("comment", "x")[:512+10]), err: "EOF",
+		name: "Contents: truncated inside a global header", layers: join(a, tartest.Global("comment", "x")[:512+10]), err: "EOF",
 	}, {
-		name: "Contents: not inside a hard link's data", layers: join(linked[:len(linked)-600]), err: "layer 1",
+		name: "Contents: truncated inside the data of a hard link", layers: join(linked[:len(linked)-600]), err: "layer 1",
 	}, {
-		name: "Contents: not inside the header behind an entry", layers: join(a, a[:511]), err: "unexpected EOF",
+		name: "Contents: truncated inside the header after an entry", layers: join(a, a[:511]), err: "unexpected EOF",
 	}, {
-		name: "Contents: one byte behind an entry", layers: join(a, a[:1]), err: "unexpected EOF",
+		name: "Contents: one byte after an entry", layers: join(a, a[:1]), err: "unexpected EOF",
 	}, {
-		name: "Contents: a damaged checksum behind a file that is skipped", err: "layer 1",
+		name: "Contents: a wrong checksum after a skipped file", err: "layer 1",
 		layers: join(file(".wh.a", "12345"), tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes()),
 	}, {
-		name: "Contents: a size that is a block short: what follows is no header", err: "layer 1",
+		name: "Contents: a size that is a block too small: no header follows", err: "layer 1",
 		layers: join(pack(tartest.Entry{Name: "a", Type: '0', Size: "00000000001\x00", Data: strings.Repeat("1", 600)}.Bytes())),
 	}, {
-		name: "Contents: a size that is a block long: the end is inside the file", err: "unexpected EOF",
+		name: "Contents: a size that is a block too large: the end is inside the file", err: "unexpected EOF",
 		layers: join(tartest.Entry{Name: "a", Type: '0', Size: "00000002000\x00", Data: "1"}.Bytes()),
 	}})
 }
 
-// What an archive claims costs memory only as far as there are bytes for it.
+// A size in an archive costs memory only for the bytes that follow.
 func TestLiesCostNothing(t *testing.T) {
 	for name, archive := range map[string][]byte{
 		"a header that claims 8 EiB":    pack(tartest.Entry{Name: "a", Type: '0', Size: tartest.Base256(12, 1<<63-1)}.Bytes()),

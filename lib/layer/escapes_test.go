@@ -9,12 +9,12 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// Names and links that elsewhere have led out of the root, or to the wrong
-// place in it. Here they can lead nowhere but to a name in the tree.
+// Names and links that led out of the root in other programs, or to a wrong path
+// in it. They must resolve to a name in the tree.
 func TestEscapes(t *testing.T) {
 	passwd := pack(file("etc/passwd", "inside"))
 	check(t, []rule{{
-		name:   "Names: .. goes lexically, behind a name that is not there (containerd tar_test)",
+		name:   "Names: .. is removed lexically, after a missing name (containerd tar_test)",
 		layers: layers(passwd, pack(file("dne/../etc/passwd", "new"))),
 		want:   "etc/ etc/passwd:new",
 	}, {
@@ -42,7 +42,7 @@ func TestEscapes(t *testing.T) {
 		layers: layers(passwd, pack(dir("down"), symlink("b/d", "../down/../../etc"), file("b/d/x", "1"))),
 		want:   "b/ b/d->../down/../../etc down/ etc/ etc/passwd:inside etc/x:1",
 	}, {
-		name:   "Names: .. of a symlink's target, behind what is not there, is made",
+		name:   "Names: a missing directory before .. in a symlink target is created",
 		layers: layers(pack(dir("etc"), symlink("l", "none/../etc"), file("l/x", "1"))),
 		want:   "etc/ etc/x:1 l->none/../etc none/",
 	}, {
@@ -50,15 +50,15 @@ func TestEscapes(t *testing.T) {
 		layers: layers(pack(symlink("l", "/etc/"), file("l/x", "1"))),
 		want:   "etc/ etc/x:1 l->/etc/",
 	}, {
-		name:   "Names: a symlink called .. is the root, and no directory (containerd tar_test)",
+		name:   "Names: a symlink called .. is the root, not a directory (containerd tar_test)",
 		layers: layers(pack(symlink("..", "/etc"))),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}, {
-		name:   "Names: a symlink called nothing (containerd tar_test)",
+		name:   "Names: a symlink with an empty name (containerd tar_test)",
 		layers: layers(pack(tartest.Entry{Name: "", Link: "/etc", Type: '2'}.Bytes())),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}, {
-		name:   "Names: .. goes lexically from a symlink's own name (containerd tar_test)",
+		name:   "Names: .. after the name of a symlink is removed lexically (containerd tar_test)",
 		layers: layers(passwd, pack(symlink("l/sub/..", "/etc/"), hard("l/x", "/etc/passwd"))),
 		want:   "etc/ etc/passwd:inside etc/x=etc/passwd l->/etc/",
 	}, {
@@ -70,19 +70,19 @@ func TestEscapes(t *testing.T) {
 		layers: layers(passwd, pack(symlink("a", "/etc"), hard("x", "/a/passwd"), symlink("b", "../../../etc"), hard("y", "b/passwd"))),
 		want:   "a->/etc b->../../../etc etc/ etc/passwd:inside x=etc/passwd y=etc/passwd",
 	}, {
-		name:   "Links: a target out of the root is nothing in it (moby go-archive)",
+		name:   "Links: a target outside of the root is not found in it (moby go-archive)",
 		layers: layers(pack(hard("x", "../victim/hello"))),
-		err:    "no such file",
+		err:    "not found",
 	}, {
 		name:   "Links: a target through a ring",
 		layers: layers(pack(symlink("r", "r"), hard("x", "r/y"))),
 		err:    "symlinks",
 	}, {
-		name:   "Links: a target through what is no directory",
+		name:   "Links: a target through a file",
 		layers: layers(passwd, pack(hard("x", "etc/passwd/y"))),
 		err:    "not a directory",
 	}, {
-		name:   "Whiteouts: .. goes lexically (containerd tar_test)",
+		name:   "Whiteouts: .. is removed lexically (containerd tar_test)",
 		layers: layers(passwd, pack(file("dne/../.wh.etc", ""))),
 		want:   "",
 	}, {
@@ -94,7 +94,7 @@ func TestEscapes(t *testing.T) {
 		layers: layers(passwd, pack(symlink("l", "../../etc")), pack(file("l/.wh.passwd", ""))),
 		want:   "etc/ l->../../etc",
 	}, {
-		name:   "Whiteouts: a symlink to nowhere gets nothing made (containerd tar_test)",
+		name:   "Whiteouts: the target of a dangling symlink is not created (containerd tar_test)",
 		layers: layers(passwd, pack(symlink("l", "/dne")), pack(file("l/.wh.etc", ""), file("l/.wh..wh..opq", ""))),
 		want:   "etc/ etc/passwd:inside l->/dne",
 	}, {
@@ -104,7 +104,7 @@ func TestEscapes(t *testing.T) {
 	}})
 }
 
-// The limits of a name, to the byte (limits.h, NAME_MAX).
+// The limits of a name (limits.h, NAME_MAX).
 func TestNameLimits(t *testing.T) {
 	longest, longer := strings.Repeat("n", 255), strings.Repeat("n", 256)
 	check(t, []rule{{
@@ -112,7 +112,7 @@ func TestNameLimits(t *testing.T) {
 		layers: layers(pack(file(strings.Repeat("./", 32<<10-1)+"xy", "1"))),
 		want:   "xy:1",
 	}, {
-		name:   "Names: a whole name over 64 KiB, all but a byte of it spelling",
+		name:   "Names: a whole name over 64 KiB that cleans to one byte",
 		layers: layers(pack(file(strings.Repeat("./", 32<<10)+"x", "1"))),
 		err:    "65537 bytes",
 	}, {
@@ -124,19 +124,19 @@ func TestNameLimits(t *testing.T) {
 		layers: layers(pack(hard("y", longer))),
 		err:    "256 bytes",
 	}, {
-		name:   "Names: a component over 255 bytes that .. takes back",
+		name:   "Names: a component over 255 bytes that .. removes",
 		layers: layers(pack(file(longer+"/../x", "1"))),
 		want:   "x:1",
 	}, {
-		name:   "Names: a component over 255 bytes in a symlink's target, which would be made",
+		name:   "Names: a component over 255 bytes in a symlink target that would be created",
 		layers: layers(pack(symlink("l", longer), file("l/x", ""))),
 		err:    "256 bytes",
 	}, {
-		name:   "Names: the same that nothing follows is a symlink as any other",
+		name:   "Names: the same symlink is valid if it is not followed",
 		layers: layers(pack(symlink("l", longer))),
 		want:   "l->" + longer,
 	}, {
-		name:   "Whiteouts: of a name of 255 bytes, though the marker's own is longer",
+		name:   "Whiteouts: of a name of 255 bytes, with a longer marker",
 		layers: layers(pack(file(longest, "")), pack(file(".wh."+longest, ""))),
 		want:   "",
 	}, {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What -v prints answers "who removed this?".
+// The events tell which entry removed a path.
 func TestEvents(t *testing.T) {
 	image := newImage(t)
 	err := image.apply(
@@ -48,5 +48,5 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// trimSlash forgives a slash at the end of a directory's name.
+// trimSlash removes a slash at the end of the name of a directory.
 func trimSlash(s string) string { return strings.ReplaceAll(s, "/\"", "\"") }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What an archive says between an extended header and its entry, or in more
-// than a megabyte, is not lost.
+// Extended headers separated from their entry, or larger than a megabyte, are
+// applied.
 func TestExtendedHeaders(t *testing.T) {
 	x := tartest.Entry{Name: "x", Type: '0', Data: "1"}.Bytes()
 	value := strings.Repeat("v", 64<<10)
@@ -28,18 +28,18 @@ func TestExtendedHeaders(t *testing.T) {
 			long('K', "long\x00"), tartest.Pax("linkpath", "t"), tartest.Entry{Name: "l", Link: "u", Type: '2'}.Bytes())),
 		want: "a:1 b:1 l->t",
 	}, {
-		name:   "Metadata: a global header between a header and its entry takes nothing from it (GNU tar, bsdtar)",
+		name:   "Metadata: a global header between an extended header and its entry is ignored (GNU tar, bsdtar)",
 		layers: layers(pack(tartest.Pax("path", "a", "uid", "7"), tartest.Global("comment", "c"), x, long('L', "long\x00"), tartest.Global("comment", "c"), x)),
 		want:   "a:1{7:0} long:1",
 	}, {
-		name: "Contents: not after an extended header, a global one in between", err: "layer 1",
+		name: "Contents: truncated after an extended header and a global one", err: "layer 1",
 		layers: layers(pack(tartest.Pax("path", "a"), tartest.Global("comment", "c"))),
 	}, {
 		name:   "Metadata: seventeen xattrs of 64 KiB on one file",
 		layers: layers(pack(tartest.Pax(large...), x)),
 		want:   "x:1{" + showXattrs(17, value) + "}",
 	}, {
-		name:   "Metadata: pax: an xattr's name with a NUL, which no kernel could set (Go pax-nul-xattrs.tar)",
+		name:   "Metadata: pax: an xattr name with a NUL is skipped (Go pax-nul-xattrs.tar)",
 		layers: layers(pack(tartest.Pax("SCHILY.xattr.user.a\x00b", "v"), x)),
 		want:   "x:1",
 	}, {
@@ -47,7 +47,7 @@ func TestExtendedHeaders(t *testing.T) {
 		layers: layers(pack(file("a", "1"), tartest.Entry{Name: "b", Link: "a", Type: '1', Size: "00000000001\x00"}.Bytes(), signed(tartest.Entry{Name: "\xff", Type: '0', Data: "2"}.Bytes()))),
 		want:   `a:1 b=a \377:2`,
 	}, {
-		name: "Contents: sparse: a version of pax's that nobody knows (libarchive refuses it)", err: "layer 1",
+		name: "Contents: sparse: an unknown pax version (libarchive rejects it)", err: "layer 1",
 		layers: layers(pack(tartest.Pax("GNU.sparse.major", "2", "GNU.sparse.minor", "0", "GNU.sparse.name", "s", "GNU.sparse.realsize", "3"),
 			tartest.Entry{Name: "GNUSparseFile.0/s", Type: '0', Data: "1\n0\n3\n"}.Bytes())),
 	}})
@@ -61,8 +61,7 @@ func showXattrs(n int, value string) string {
 	return strings.Join(all, ",")
 }
 
-// A pax time outside of 64 bits is outside of what ext4 can hold, and clamped
-// like any other.
+// A pax time that does not fit into 64 bits is clamped to the range of ext4.
 func TestTimesBeyond64Bits(t *testing.T) {
 	for _, c := range []struct{ mtime, want string }{
 		{"99999999999999999999", "x:1{@15032385535.000000000}"},
@@ -85,8 +84,8 @@ func TestTimesBeyond64Bits(t *testing.T) {
 	}
 }
 
-// What follows the end of an archive is passed over, with a word if it is more
-// than zeros (libarchive tar_concatenated).
+// Data after the end of an archive is ignored, with a warning if it is not zeros
+// (libarchive tar_concatenated).
 func TestBehindTheEnd(t *testing.T) {
 	a, b := pack(file("a", "1")), pack(file("b", "2"))
 	for _, c := range []struct {
@@ -97,7 +96,7 @@ func TestBehindTheEnd(t *testing.T) {
 	}{
 		{"another archive", slices.Concat(a, b), "a:1", true},
 		{"another archive, a record later", slices.Concat(a, make([]byte, 9000), b), "a:1", true},
-		{"an archive behind an empty one", slices.Concat(pack(), b), "", true},
+		{"an archive after an empty one", slices.Concat(pack(), b), "", true},
 		{"garbage", slices.Concat(a, []byte("garbage")), "a:1", true},
 		{"one byte, a megabyte later", slices.Concat(a, make([]byte, 1<<20), []byte{1}), "a:1", true},
 		{"zeros", slices.Concat(a, make([]byte, 1<<20+7)), "a:1", false},
@@ -105,20 +104,20 @@ func TestBehindTheEnd(t *testing.T) {
 	} {
 		image := newImage(t)
 		if err := image.apply(c.archive); err != nil {
-			t.Errorf("Contents: behind the end, %s: %v", c.name, err)
+			t.Errorf("Contents: after the end, %s: %v", c.name, err)
 			continue
 		}
 		if got := image.show(); got != c.want {
-			t.Errorf("Contents: behind the end, %s: got %s, want %s", c.name, got, c.want)
+			t.Errorf("Contents: after the end, %s: got %s, want %s", c.name, got, c.want)
 		}
 		if (len(image.warned) > 0) != c.warned {
-			t.Errorf("Contents: behind the end, %s: warnings %q", c.name, image.warned)
+			t.Errorf("Contents: after the end, %s: warnings %q", c.name, image.warned)
 		}
 	}
 }
 
-// Sparse files cost what they hold, not what they say (moby#5419): a TiB with a
-// block in it, and a map of a hundred thousand stretches.
+// Sparse files take time for their data, not their size (moby#5419): a TiB with
+// one block, and a map of a hundred thousand stretches.
 func TestSparseExtremes(t *testing.T) {
 	giant := tartest.Entry{Name: "s", Type: 'S', Data: "x", Poke: func(h []byte) {
 		tartest.OldSparse(0)(h)

@@ -9,18 +9,18 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// put writes a field of a header.
+// put writes a header field.
 func put(off int, value string) func([]byte) {
 	return func(h []byte) { copy(h[off:], value) }
 }
 
-// Where the numbers of a header are (POSIX ustar).
+// Offsets of the numeric header fields (POSIX ustar).
 const (
 	modeField, uidField, gidField, sizeField, timeField = 100, 108, 116, 124, 136
 	majorField, minorField, prefixField                 = 329, 337, 345
 )
 
-// fields is an entry called x of one byte, some fields of it written over.
+// fields returns an entry x of one byte with some header fields overwritten.
 func fields(flag byte, pokes ...func([]byte)) []byte {
 	data := "1"
 	if strings.IndexByte("07\x00", flag) < 0 {
@@ -33,18 +33,18 @@ func fields(flag byte, pokes ...func([]byte)) []byte {
 	}}.Bytes()
 }
 
-// Numbers stand in a header in as many ways as there have been archivers.
+// Encodings of numbers by different archivers.
 func TestNumberFields(t *testing.T) {
 	check(t, []rule{{
-		name:   "Metadata: numbers that fill their fields, without an end (libarchive, GNU tar)",
+		name:   "Metadata: numbers that fill their fields, without a terminator (libarchive, GNU tar)",
 		layers: layers(pack(fields('0', put(modeField, "00000755"), put(uidField, "07777777"), put(gidField, "77777777"), put(sizeField, "000000000001"), put(timeField, "000000000001")))),
 		want:   "x:1{0755,2097151:16777215}",
 	}, {
-		name:   "Metadata: numbers with spaces before and behind (V7)",
+		name:   "Metadata: numbers between spaces (V7)",
 		layers: layers(pack(fields('0', put(modeField, "   755 \x00"), put(uidField, "    12 \x00"), put(gidField, "     7  "), put(sizeField, "          1 "), put(timeField, "          1 ")))),
 		want:   "x:1{0755,10:7}",
 	}, {
-		name:   "Metadata: numbers with NULs before and behind",
+		name:   "Metadata: numbers between NULs",
 		layers: layers(pack(fields('0', put(uidField, "\x00\x0012\x00\x00\x00\x00"), put(gidField, "7\x00\x00\x00\x00\x00\x00\x00")))),
 		want:   "x:1{10:7}",
 	}, {
@@ -72,7 +72,7 @@ func TestNumberFields(t *testing.T) {
 		name: "Metadata: a base-256 gid out of range", err: "gid 4294967295",
 		layers: layers(pack(fields('5', put(gidField, tartest.Base256(8, 1<<32-1))))),
 	}, {
-		name: "Metadata: uid and gid in range, on all kinds", err: "uid -1",
+		name: "Metadata: uid and gid in range, on all file types", err: "uid -1",
 		layers: layers(pack(fields('2', put(157, "t"), put(uidField, strings.Repeat("\xff", 8))))),
 	}, {
 		name:   "Metadata: the largest octal time",
@@ -100,14 +100,14 @@ func TestNumberFields(t *testing.T) {
 	}})
 }
 
-// What a mode may say, and on what.
+// Mode bits by file type.
 func TestModes(t *testing.T) {
 	check(t, []rule{{
-		name:   "Metadata: mode 0000, as shadow and sudo have it (boxlite#697)",
+		name:   "Metadata: mode 0000, as of shadow and sudo (boxlite#697)",
 		layers: layers(pack(file("etc/gshadow", "1", mode(0)), dir("d", mode(0)), file("d/x", "2", mode(0o4111)))),
 		want:   "d/{0000} d/x:2{4111} etc/ etc/gshadow:1{0000}",
 	}, {
-		name:   "Metadata: the low 12 bits, whatever type the others say (Go writer.tar)",
+		name:   "Metadata: the low 12 bits, whatever the type bits (Go writer.tar)",
 		layers: layers(pack(fields('0', put(modeField, "0040755\x00")), dir("d", mode(0o100644)), symlink("l", "t", mode(0o107777)))),
 		want:   "d/{0644} l->t x:1{0755}",
 	}, {
@@ -115,7 +115,7 @@ func TestModes(t *testing.T) {
 		layers: layers(pack(node("c", '3', 1, 3, mode(0o7777)), node("p", '6', 0, 0, mode(0o2620), own(1, 5)))),
 		want:   "c<char 1,3>{7777} p<fifo>{2620,1:5}",
 	}, {
-		name:   "Metadata: setuid stays with an owner who is not root",
+		name:   "Metadata: setuid with an owner other than root",
 		layers: layers(pack(file("x", "1", mode(0o6755), own(1000, 1000)))),
 		want:   "x:1{6755,1000:1000}",
 	}, {
@@ -131,11 +131,11 @@ func TestTypeflags(t *testing.T) {
 		layers: layers(pack(tartest.Pax("path", "a/"), tartest.Entry{Name: "x", Type: '0'}.Bytes(), tartest.Entry{Name: "L", Type: 'L', Data: "b/\x00"}.Bytes(), tartest.Entry{Name: "x", Type: 0}.Bytes())),
 		want:   "a/{0644} b/{0644}",
 	}, {
-		name:   "Contents: 0 with a trailing / that pax takes away (Go pax-path-hdr.tar)",
+		name:   "Contents: 0 with a trailing / that pax removes (Go pax-path-hdr.tar)",
 		layers: layers(pack(tartest.Pax("path", "a"), tartest.Entry{Name: "x/", Type: '0', Data: "1"}.Bytes())),
 		want:   "a:1",
 	}, {
-		name:   "Contents: directories, devices and fifos of a size have no data (POSIX ustar)",
+		name:   "Contents: directories, devices and fifos have no data, whatever their size (POSIX ustar)",
 		layers: layers(pack(fields('5', put(sizeField, "00000010000\x00")), tartest.Entry{Name: "p", Type: '6', Size: "00000000777\x00"}.Bytes(), tartest.Entry{Name: "c", Type: '3', Size: "00000000777\x00"}.Bytes(), file("y", "1"))),
 		want:   "c<char 0,0> p<fifo> x/{0644} y:1",
 	}, {
@@ -161,8 +161,7 @@ func TestTypeflags(t *testing.T) {
 		layers: layers(pack(file("stargz.index.json", "1"), file(".prefetch.landmark", "\xf0"), file("d/.no.prefetch.landmark", "\xf0"))),
 		want:   `.prefetch.landmark:\360 d/ d/.no.prefetch.landmark:\360 stargz.index.json:1`,
 	}}
-	// A to Z but those that are known are anybody's (POSIX ustar); a to z and
-	// the rest are nobody's.
+	// A to Z are for custom extensions (POSIX ustar); the rest are reserved.
 	for _, flag := range "8ABCDEFGHIJMNOPQRTUVWXYZacs" {
 		name := map[rune]string{'D': " (GNU tar: dumpdir)", 'M': " (GNU tar: multi-volume)", 'N': " (GNU tar: long names of old)",
 			'V': " (GNU tar: volume label)", 'X': " (Solaris: extended header)", 'A': " (Solaris: ACL)", 'E': " (Solaris: extended attributes)"}[flag]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package layer replays the layers of a container image into a tree. A layer
-// is hostile until proven otherwise: its names are resolved in memory only,
-// and the contents of its files are kept under numbers.
+// Package layer applies the layers of a container image to a tree. Layers are
+// untrusted: names are resolved in memory only, and file contents are stored
+// under numbers.
 //
 // The format is the OCI image-spec's layer.md over POSIX pax and GNU tar.
 package layer
@@ -17,34 +17,33 @@ import (
 	"banger/lib/tree"
 )
 
-// A Layer is what one archive says, in the order it says it.
+// A Layer holds the whiteouts and entries of one archive, in archive order.
 type Layer struct {
-	ID        string   // how messages call it
-	whiteouts []string // the names of their markers, as the archive spells them
+	ID        string   // identifies the layer in messages
+	whiteouts []string // marker names, as spelled in the archive
 	entries   []entry
-	count     func() error // counts a directory that no entry names as one
+	count     func() error // counts an implied directory as an entry
 }
 
-// An entry is a name and what it shall be: an inode, or a hard link's target.
-// Names are kept as the archive spells them: taken apart, a hostile one takes
-// eight times the memory.
+// An entry is a name and its inode or hard link target. Names are stored
+// unsplit: a hostile one takes eight times the memory when split.
 type entry struct {
 	name  string
-	inode *tree.Inode // of a link, its time alone
-	link  string      // empty if it is none
+	inode *tree.Inode // holds only the mtime of a hard link
+	link  string      // hard link target, or ""
 }
 
 // An Event is one change that a layer makes to the tree.
 type Event struct {
 	Layer string
-	Op    byte   // '+' for a path that is placed, '-' for one that goes
-	Path  string // from the root, without a slash in front
-	By    string // the entry that did it
+	Op    byte   // '+' if the path is added, '-' if it is removed
+	Path  string // relative to the root
+	By    string // the entry that caused the change
 }
 
-// Apply changes t as the layer says: its whiteouts act first, on what the
-// layers below have left, then its entries are placed in their order. explain
-// hears of each change; it may be nil.
+// Apply applies the layer to t: first the whiteouts, which act on the lower
+// layers only, then the entries in archive order. explain, if not nil, is
+// called for each change.
 func (l *Layer) Apply(ctx context.Context, t *tree.Tree, explain func(Event)) error {
 	if err := l.applyWhiteouts(t, explain); err != nil {
 		return err
@@ -60,12 +59,12 @@ func (l *Layer) Apply(ctx context.Context, t *tree.Tree, explain func(Event)) er
 	return nil
 }
 
-// errorf names the layer and the entry that are at fault.
+// errorf returns an error that names the layer and the entry.
 func (l *Layer) errorf(name, format string, args ...any) error {
 	return status.Errorf(status.Bad, "layer %s: %q: %w", l.ID, name, fmt.Errorf(format, args...))
 }
 
-// place puts one entry where its name resolves to.
+// place adds one entry to the tree.
 func (l *Layer) place(t *tree.Tree, e *entry, explain func(Event)) error {
 	name, err := tree.Split(e.name)
 	if err != nil {
@@ -80,7 +79,7 @@ func (l *Layer) place(t *tree.Tree, e *entry, explain func(Event)) error {
 		return err
 	}
 	if parent == t.Root && last == "lost+found" && (e.link != "" || e.inode.Type != tree.Dir) {
-		return errors.New("is reserved for a directory")
+		return errors.New("reserved for a directory")
 	}
 	if e.link != "" {
 		err = l.hardLink(t, parent, last, e, explain)
@@ -93,10 +92,10 @@ func (l *Layer) place(t *tree.Tree, e *entry, explain func(Event)) error {
 	return err
 }
 
-// placeRoot gives the root its metadata.
+// placeRoot sets the metadata of the root.
 func (l *Layer) placeRoot(t *tree.Tree, e *entry, explain func(Event)) error {
 	if e.link != "" || e.inode.Type != tree.Dir {
-		return errors.New("the root must be a directory")
+		return errors.New("root is not a directory")
 	}
 	t.Root.SetMeta(e.inode)
 	if explain != nil {
@@ -105,13 +104,13 @@ func (l *Layer) placeRoot(t *tree.Tree, e *entry, explain func(Event)) error {
 	return nil
 }
 
-// implied is a parent that no layer names.
+// implied returns a parent directory of e that has no entry of its own.
 func implied(e *entry) *tree.Inode {
 	return &tree.Inode{Type: tree.Dir, Mode: 0o755, Sec: e.inode.Sec, Nsec: e.inode.Nsec}
 }
 
-// hardLink gives a file another name. The target is resolved like any name,
-// its last component not followed; the file may be a lower layer's.
+// hardLink adds a hard link. Symlinks in the target are followed, except in
+// the last component. The file may come from a lower layer.
 func (l *Layer) hardLink(t *tree.Tree, parent *tree.Inode, name string, e *entry, explain func(Event)) error {
 	path, err := linkTarget(e.link)
 	if err != nil {
@@ -127,12 +126,11 @@ func (l *Layer) hardLink(t *tree.Tree, parent *tree.Inode, name string, e *entry
 	return nil
 }
 
-// linkTarget takes the name of the file apart that a hard link is to be a name
-// of.
+// linkTarget splits the target of a hard link.
 func linkTarget(link string) ([]string, error) {
 	target, err := tree.Split(link)
 	if err == nil && len(target) == 0 {
-		err = errors.New("is the root")
+		err = errors.New("target is the root")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("hard link to %q: %w", link, err)
@@ -140,7 +138,7 @@ func linkTarget(link string) ([]string, error) {
 	return target, nil
 }
 
-// removed reports paths that go because of an entry.
+// removed returns a function that reports each path the entry removes.
 func (l *Layer) removed(by string, explain func(Event)) func(string) {
 	if explain == nil {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whiteouts over several layers, and the examples of those who define them.
+// Whiteouts over several layers, and the examples of the specifications.
 func TestWhiteoutsOfLayers(t *testing.T) {
 	bar := pack(dir("a/"), dir("a/b/"), dir("a/b/c/"), file("a/b/c/bar", "1"))
 	check(t, []rule{{
@@ -24,31 +24,31 @@ func TestWhiteoutsOfLayers(t *testing.T) {
 			pack(file("bin/.wh.my-app-binary", ""), file("bin/.wh.my-app-tools", ""), file("bin/.wh.tools", ""))),
 		want: "bin/ etc/ etc/cfg:1",
 	}, {
-		name:   "Whiteouts: a directory goes in one layer, comes again in the next (go-containerregistry#2191, buildkit#2614)",
+		name:   "Whiteouts: a directory removed in one layer, recreated in the next (go-containerregistry#2191, buildkit#2614)",
 		layers: layers(pack(file("a/foo", "1"), file("b/bar", "2")), pack(file(".wh.a", "")), pack(file("a/baz", "3"))),
 		want:   "a/ a/baz:3 b/ b/bar:2",
 	}, {
-		name:   "Whiteouts: a directory recreated beside its whiteout, not named itself (stacker#627)",
+		name:   "Whiteouts: a directory recreated in the layer of its whiteout, without an entry (stacker#627)",
 		layers: layers(pack(dir("a1", mode(0o700)), file("a1/file", "1")), pack(file("a1/newfile", "2", at(6, 0)), file(".wh.a1", ""))),
 		want:   "a1/{@6.000000000} a1/newfile:2{@6.000000000}",
 	}, {
-		name:   "Whiteouts: a directory recreated empty beside its whiteout (stacker#627)",
+		name:   "Whiteouts: a directory recreated empty in the layer of its whiteout (stacker#627)",
 		layers: layers(pack(file("a1/file", "1")), pack(dir("a1"), file(".wh.a1", ""))),
 		want:   "a1/",
 	}, {
-		name:   "Whiteouts: a file recreated beside its whiteout has its own metadata",
+		name:   "Whiteouts: a file recreated in the layer of its whiteout has its own metadata",
 		layers: layers(pack(file("x", "1", mode(0o4755), own(1, 1), pax("SCHILY.xattr.user.a", "1"))), pack(file(".wh.x", ""), file("x", "2"))),
 		want:   "x:2",
 	}, {
-		name:   "Whiteouts: what goes in one layer and comes in the next, for all of it",
+		name:   "Whiteouts: paths removed in one layer and recreated in the next",
 		layers: layers(pack(file("x", "1")), pack(file(".wh.x", "")), pack(file("x", "2")), pack(file(".wh.x", "")), pack(file("y", "3"))),
 		want:   "y:3",
 	}, {
-		name:   "Whiteouts: of all layers below, not of the one below alone",
+		name:   "Whiteouts: of all lower layers, not only the next",
 		layers: layers(pack(file("d/1", "")), pack(file("d/2", "")), pack(file("d/3", "")), pack(file("d/.wh..wh..opq", ""), file("d/4", ""))),
 		want:   "d/ d/4:",
 	}, {
-		name:   "Whiteouts: of layers above none",
+		name:   "Whiteouts: not of layers above",
 		layers: layers(pack(file(".wh.x", ""), file("d/.wh..wh..opq", "")), pack(file("x", "1"), file("d/y", "2"))),
 		want:   "d/ d/y:2 x:1",
 	}, {
@@ -65,7 +65,7 @@ func TestWhiteoutsOfLayers(t *testing.T) {
 		layers: layers(pack(file(".baz", ""), file("baz", ""), file("foobar", ""), file("foo/.abc", ""), file("foo/cde/efg", "")), pack(file(".wh..baz", ""), file(".wh.foobar", ""), file("foo/.abc", "new"), file("foo/.wh.cde", ""))),
 		want:   "baz: foo/ foo/.abc:new",
 	}, {
-		name:   "Whiteouts: one below another that takes its directory (umoci)",
+		name:   "Whiteouts: one below another that removes its directory (umoci)",
 		layers: layers(pack(file("o/foo/bar/x", ""), file("o/a/b/y", ""), file("o/z", "")), pack(file("o/foo/bar/.wh.x", ""), file("o/new", ""), file("o/.wh..wh..opq", ""), file("o/a/b/.wh.y", ""), file("o/a/b/new", ""))),
 		want:   "o/ o/a/ o/a/b/ o/a/b/new: o/new:",
 	}, {
@@ -73,19 +73,19 @@ func TestWhiteoutsOfLayers(t *testing.T) {
 		layers: layers(pack(file("n/a/b/c/x", ""), file("n/y", "")), pack(file("n/a/b/.wh..wh..opq", ""), file("n/a/.wh..wh..opq", ""), file("n/.wh..wh..opq", ""))),
 		want:   "n/",
 	}, {
-		name:   "Whiteouts: opaque in a directory whited out beside it (umoci)",
+		name:   "Whiteouts: opaque in a directory that the same layer whites out (umoci)",
 		layers: layers(pack(file("d/x", "")), pack(file(".wh.d", ""), file("d/.wh..wh..opq", ""))),
 		want:   "",
 	}, {
-		name:   "Whiteouts: opaque in what is a file below, which the layer makes a directory (umoci)",
+		name:   "Whiteouts: opaque in a directory that is a file in the lower layer (umoci)",
 		layers: layers(pack(file("d", "1"), file("e", "2")), pack(dir("d"), file("d/.wh..wh..opq", ""), file("d/x", "3"), file("e/.wh..wh..opq", ""))),
 		want:   "d/ d/x:3 e:2",
 	}, {
-		name:   "Whiteouts: the directory keeps its metadata, as of a plain whiteout (umoci)",
+		name:   "Whiteouts: the directory of a whiteout keeps its metadata (umoci)",
 		layers: layers(pack(dir("d", mode(0o1777), own(3, 4), at(123, 456)), file("d/x", ""), dir("d/.y"), file("d/.y/z", "")), pack(file("d/.wh.x", "", at(9, 0)), file("d/.wh..y", "", at(9, 0)))),
 		want:   "d/{1777,3:4,@123.000000456}",
 	}, {
-		name:   "Whiteouts: of a directory through a name that is a symlink below and a directory here",
+		name:   "Whiteouts: through a symlink of a lower layer that is a directory in this one",
 		layers: layers(pack(file("real/x", "1"), symlink("d", "real")), pack(dir("d"), file("d/x", "2"), file("d/.wh..wh..opq", ""))),
 		want:   "d/ d/x:2 real/",
 	}, {
@@ -95,8 +95,7 @@ func TestWhiteoutsOfLayers(t *testing.T) {
 	}})
 }
 
-// A layer says what it says in whatever order it says it, as far as its
-// entries do not depend on each other.
+// The order of entries that do not depend on each other does not matter.
 func TestWhiteoutsInAnyOrder(t *testing.T) {
 	lower := pack(file("d/a", "1"), file("d/b", "2"), file("e/c", "3"), file("f", "4"))
 	entries := [][]byte{file("d/.wh.a", ""), file("d/a", "new"), file("e/.wh..wh..opq", ""), file("e/d", "5"), file(".wh.f", "")}
@@ -111,7 +110,7 @@ func TestWhiteoutsInAnyOrder(t *testing.T) {
 	})
 }
 
-// each calls f with all in every order.
+// each calls f with every permutation of all.
 func each(all [][]byte, f func(order [][]byte)) {
 	var from func(done, rest [][]byte)
 	from = func(done, rest [][]byte) {
@@ -138,11 +137,11 @@ func TestMarkers(t *testing.T) {
 		layers: layers(pack(file("....", ""), file("x", "")), pack(file(".wh.....", ""))),
 		want:   "x:",
 	}, {
-		name:   "Whiteouts: .wh..wh. and all that starts so is aufs's, .wh..wh..opqx too",
+		name:   "Whiteouts: .wh..wh. and names that start with it are of aufs, .wh..wh..opqx too",
 		layers: layers(pack(file(".wh.x", ""), file("d/x", "2"), file(".opqx", "")), pack(file(".wh..wh.", ""), file(".wh..wh.x", ""), file(".wh..wh..opqx", ""), file("d/.wh..wh..opq.", ""))),
 		want:   ".opqx: d/ d/x:2",
 	}, {
-		name:   "Whiteouts: other .wh..wh.* names leave nothing, nor does what is below them",
+		name:   "Whiteouts: other .wh..wh.* names and paths below them leave nothing",
 		layers: layers(lower, pack(dir(".wh..wh.plnk"), file(".wh..wh.plnk/173.2", "linked"), file(".wh..wh.aufs", ""), file(".wh..wh..opq/d/x", ""))),
 		want:   "d/ d/x:2 x:1",
 	}, {
@@ -154,15 +153,15 @@ func TestMarkers(t *testing.T) {
 		layers: layers(lower, pack(file("d/.wh..wh..opq", strings.Repeat("x", 5000)), file("y", "3"))),
 		want:   "d/ x:1 y:3",
 	}, {
-		name:   "Whiteouts: the marker's metadata is not looked at",
+		name:   "Whiteouts: the metadata of the marker is ignored",
 		layers: layers(lower, pack(file("d/.wh.x", "", own(1<<32, -5), pax("LIBARCHIVE.xattr.user.a", "!")))),
 		want:   "d/ x:1",
 	}, {
-		name:   "Whiteouts: the same twice, by two spellings",
+		name:   "Whiteouts: the same path in two spellings",
 		layers: layers(lower, pack(file("d/.wh.x", ""), file("./d//.wh.x/.", ""))),
 		want:   "d/ x:1",
 	}, {
-		name:   "Whiteouts: a prefix in other letters, or not in front, is none",
+		name:   "Whiteouts: not with the prefix in upper case or inside the name",
 		layers: layers(lower, pack(file(".WH.x", "3"), file("wh.x", "4"), file("x.wh.", "5"), file("..wh.x", "6"), file(" .wh.x", "7"))),
 		want:   `\040.wh.x:7 ..wh.x:6 .WH.x:3 d/ d/x:2 wh.x:4 x:1 x.wh.:5`,
 	}, {
@@ -174,7 +173,7 @@ func TestMarkers(t *testing.T) {
 		layers: layers(lower, pack(dir("d", pax("SCHILY.xattr.user.overlay.opaque", "y"), pax("SCHILY.xattr.trusted.overlay.redirect", "/e")), file("x", "", pax("SCHILY.xattr.trusted.overlay.whiteout", "")))),
 		want:   "d/{trusted.overlay.redirect=/e,user.overlay.opaque=y} d/x:2 x:{trusted.overlay.whiteout=}",
 	}, {
-		name:   "Whiteouts: of lost+found, which a layer has as a directory",
+		name:   "Whiteouts: of lost+found",
 		layers: layers(pack(file("lost+found/x", "")), pack(file(".wh.lost+found", ""))),
 		want:   "",
 	}})

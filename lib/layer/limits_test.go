@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A directory that no entry names counts as one.
+// An implied directory counts as an entry.
 func TestImpliedEntries(t *testing.T) {
 	for parents, wrong := range map[int]bool{9: false, 10: true} {
 		image := newImage(t)
@@ -20,7 +20,7 @@ func TestImpliedEntries(t *testing.T) {
 	}
 }
 
-// There is an end to what an image has said of it.
+// The number of warnings is limited.
 func TestManyWarnings(t *testing.T) {
 	image := newImage(t)
 	var records []option
@@ -30,7 +30,7 @@ func TestManyWarnings(t *testing.T) {
 	if err := image.apply(pack(file("f", "", records...))); err != nil {
 		t.Fatal(err)
 	}
-	if len(image.warned) != maxWarnings+1 || !strings.Contains(image.warned[maxWarnings], "left out") {
+	if len(image.warned) != maxWarnings+1 || !strings.Contains(image.warned[maxWarnings], "suppressed") {
 		t.Errorf("%d warnings, the last %q", len(image.warned), image.warned[len(image.warned)-1])
 	}
 }

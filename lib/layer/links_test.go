@@ -31,7 +31,7 @@ func TestLinks(t *testing.T) {
 		layers: layers(lower, pack(hard("b", "s/a"))),
 		want:   "b:1{0600,2:3} d/ d/a=b s->d",
 	}, {
-		name:   "Links: to a symlink is a second name of the symlink",
+		name:   "Links: to a symlink link the symlink",
 		layers: layers(lower, pack(hard("b", "s"))),
 		want:   "b->d d/ d/a:1{0600,2:3} s=b",
 	}, {
@@ -47,15 +47,15 @@ func TestLinks(t *testing.T) {
 	}, {
 		name: "Links: to the root", layers: layers(pack(hard("b", "/"))), err: "root",
 	}, {
-		name: "Links: to nothing", layers: layers(lower, pack(hard("b", "d/none"))), err: "no such file",
+		name: "Links: to a missing file", layers: layers(lower, pack(hard("b", "d/none"))), err: "not found",
 	}, {
-		name: "Links: to what comes later in the layer", layers: layers(pack(hard("b", "a"), file("a", ""))), err: "no such file",
+		name: "Links: to a later entry of the layer", layers: layers(pack(hard("b", "a"), file("a", ""))), err: "not found",
 	}, {
 		name:   "Links: to itself, no change",
 		layers: layers(lower, pack(hard("d/a", "d/a"), hard("d/a", "s/a"))),
 		want:   "d/ d/a:1{0600,2:3} s->d",
 	}, {
-		name:   "Links: the entry's own metadata is skipped",
+		name:   "Links: the metadata of the entry is ignored",
 		layers: layers(lower, pack(hard("b", "d/a", mode(0o4777), own(9, 9), at(9, 9), pax("SCHILY.xattr.user.x", "1")))),
 		want:   "b:1{0600,2:3} d/ d/a=b s->d",
 	}, {
@@ -66,13 +66,13 @@ func TestLinks(t *testing.T) {
 	}, {
 		name:   "Links: to a lower file that the layer whites out",
 		layers: layers(lower, pack(hard("b", "d/a"), file("d/.wh.a", ""))),
-		err:    "no such file",
+		err:    "not found",
 	}, {
-		name:   "Links: to a file whited out and brought anew",
+		name:   "Links: to a file whited out and recreated",
 		layers: layers(lower, pack(file("d/.wh.a", ""), file("d/a", "2"), hard("b", "d/a"))),
 		want:   "b:2 d/ d/a=b s->d",
 	}, {
-		name:   "Links: a parent that no layer names is made for a link",
+		name:   "Links: an implied parent of a link",
 		layers: layers(pack(file("a", "1"), hard("n/b", "a", at(4, 0)))),
 		want:   "a:1 n/{@4.000000000} n/b=a",
 	}})

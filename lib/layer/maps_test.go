@@ -10,8 +10,8 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// oldMore is a header that goes on with the map of GNU tar's own sparse header:
-// up to 21 pairs of offset and length, and whether one more follows.
+// oldMore returns an extension block of an old GNU sparse header: up to 21 pairs
+// of offset and length, and whether another block follows.
 func oldMore(again byte, pairs ...int64) []byte {
 	block := make([]byte, 512)
 	for i, v := range pairs {
@@ -21,7 +21,7 @@ func oldMore(again byte, pairs ...int64) []byte {
 	return block
 }
 
-// before puts blocks between an entry's header and its data.
+// before inserts blocks between the header and the data of an entry.
 func before(entry []byte, blocks ...[]byte) []byte {
 	all := append([]byte(nil), entry[:512]...)
 	for _, b := range blocks {
@@ -30,7 +30,7 @@ func before(entry []byte, blocks ...[]byte) []byte {
 	return append(all, entry[512:]...)
 }
 
-// oldGNU is a file s in GNU tar's own sparse format.
+// oldGNU returns a file s in the old GNU sparse format.
 func oldGNU(data string, again byte, size int64, pairs ...int64) []byte {
 	return tartest.Entry{Name: "s", Type: 'S', Data: data, Poke: func(h []byte) {
 		tartest.OldSparse(size, pairs...)(h)
@@ -38,7 +38,8 @@ func oldGNU(data string, again byte, size int64, pairs ...int64) []byte {
 	}}.Bytes()
 }
 
-// pairs is a map of stretches of one byte, a hole of one byte behind each.
+// pairs returns a map of stretches of one byte, each followed by a hole of one
+// byte.
 func pairs(from, to int64) (all []int64) {
 	for i := from; i < to; i++ {
 		all = append(all, 2*i, 1)
@@ -51,7 +52,7 @@ func showDots(n int) string { return "s:" + strings.Repeat(`.\000`, n) }
 func TestOldSparseMaps(t *testing.T) {
 	all := func(n int) string { return strings.Repeat(".", n) }
 	check(t, []rule{{
-		name:   "Contents: old GNU: a hole at the end, one in front (GNU tar manual, Old GNU Format)",
+		name:   "Contents: old GNU: a hole at the start and the end (GNU tar manual, Old GNU Format)",
 		layers: layers(pack(oldGNU("ab", 0, 6, 1, 1, 3, 1))),
 		want:   `s:\000a\000b\000\000`,
 	}, {
@@ -59,7 +60,7 @@ func TestOldSparseMaps(t *testing.T) {
 		layers: layers(pack(oldGNU("a", 0, 5, 1, 1, 5, 0), file("t", "1"))),
 		want:   `s:\000a\000\000\000 t:1`,
 	}, {
-		name:   "Contents: old GNU: nothing but a hole (Go gnu-nil-sparse-hole.tar)",
+		name:   "Contents: old GNU: only a hole (Go gnu-nil-sparse-hole.tar)",
 		layers: layers(pack(oldGNU("", 0, 3, 3, 0), file("t", "1"))),
 		want:   `s:\000\000\000 t:1`,
 	}, {
@@ -71,15 +72,15 @@ func TestOldSparseMaps(t *testing.T) {
 		layers: layers(pack(oldGNU("abc", 0, 3, 0, 3), file("t", "1"))),
 		want:   `s:abc t:1`,
 	}, {
-		name:   "Contents: old GNU: of no bytes",
+		name:   "Contents: old GNU: an empty file",
 		layers: layers(pack(oldGNU("", 0, 0), file("t", "1"))),
 		want:   `s: t:1`,
 	}, {
-		name:   "Contents: old GNU: five stretches, a header more",
+		name:   "Contents: old GNU: five stretches, one extension block",
 		layers: layers(pack(before(oldGNU(all(5), 1, 10, pairs(0, 4)...), oldMore(0, pairs(4, 5)...)), file("t", "1"))),
 		want:   showDots(5) + " t:1",
 	}, {
-		name:   "Contents: old GNU: thirty stretches, two headers more",
+		name:   "Contents: old GNU: thirty stretches, two extension blocks",
 		layers: layers(pack(before(oldGNU(all(30), 1, 60, pairs(0, 4)...), oldMore(1, pairs(4, 25)...), oldMore(0, pairs(25, 30)...)), file("t", "1"))),
 		want:   showDots(30) + " t:1",
 	}, {
@@ -87,20 +88,20 @@ func TestOldSparseMaps(t *testing.T) {
 		layers: layers(pack(long('L', "long\x00"), oldGNU("a", 0, 2, 1, 1))),
 		want:   `long:\000a`,
 	}, {
-		name:   "Contents: old GNU: a whiteout is none the less",
+		name:   "Contents: old GNU: a sparse whiteout",
 		layers: layers(pack(file("x", "")), pack(tartest.Entry{Name: ".wh.x", Type: 'S', Data: "a", Poke: tartest.OldSparse(2, 1, 1)}.Bytes(), file("t", "1"))),
 		want:   "t:1",
 	}, {
-		name: "Contents: old GNU: not inside a header more", err: "layer 1",
+		name: "Contents: old GNU: truncated inside an extension block", err: "layer 1",
 		layers: layers(before(oldGNU("", 1, 8, pairs(0, 4)...), oldMore(0)[:100])),
 	}, {
-		name: "Contents: old GNU: not before a header more", err: "layer 1",
+		name: "Contents: old GNU: truncated before an extension block", err: "layer 1",
 		layers: layers(oldGNU("", 1, 8, pairs(0, 4)...)),
 	}, {
-		name: "Contents: old GNU: not inside the data", err: "layer 1",
+		name: "Contents: old GNU: truncated inside the data", err: "layer 1",
 		layers: layers(oldGNU(strings.Repeat("a", 600), 0, 800, 100, 600)[:900]),
 	}, {
-		name: "Contents: old GNU: stretches one over the other", err: "layer 1",
+		name: "Contents: old GNU: overlapping stretches", err: "layer 1",
 		layers: layers(pack(oldGNU("aabb", 0, 8, 0, 2, 1, 2))),
 	}, {
 		name: "Contents: old GNU: stretches out of order", err: "layer 1",
@@ -115,16 +116,16 @@ func TestOldSparseMaps(t *testing.T) {
 			copy(h[386:], tartest.Base256(12, 1<<63-1)+tartest.Base256(12, 1<<63-1))
 		}}.Bytes())),
 	}, {
-		name: "Contents: old GNU: less data than the map says", err: "layer 1",
+		name: "Contents: old GNU: less data than in the map", err: "layer 1",
 		layers: layers(pack(oldGNU("a", 0, 10, 0, 3), file("t", "1"))),
 	}, {
-		name: "Contents: old GNU: more data than the map says", err: "layer 1",
+		name: "Contents: old GNU: more data than in the map", err: "layer 1",
 		layers: layers(pack(oldGNU("abc", 0, 10, 0, 1), file("t", "1"))),
 	}, {
-		name: "Contents: old GNU: a map that is no number", err: "layer 1",
+		name: "Contents: old GNU: a map that is not a number", err: "layer 1",
 		layers: layers(pack(tartest.Entry{Name: "s", Type: 'S', Poke: func(h []byte) { tartest.OldSparse(10)(h); copy(h[386:], "begin") }}.Bytes())),
 	}, {
-		name: "Contents: --max-size bounds what sparse files unpack to, holes and all", err: "--max-size",
+		name: "Contents: --max-size limits sparse files, holes included", err: "--max-size",
 		layers: layers(pack(tartest.Entry{Name: "s", Type: 'S', Data: "a", Poke: func(h []byte) {
 			tartest.OldSparse(0, 0, 1)(h)
 			copy(h[483:], tartest.Base256(12, 1<<40+1))
@@ -132,14 +133,15 @@ func TestOldSparseMaps(t *testing.T) {
 	}})
 }
 
-// sparse1 is a file in pax format 1.0, whose map stands before its data.
+// sparse1 returns a file in pax sparse format 1.0, with the map before the data.
 func sparse1(size, sparseMap, data string) []byte {
 	sparseMap += strings.Repeat("\x00", -len(sparseMap)&511)
 	return append(tartest.Pax("GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", "s", "GNU.sparse.realsize", size),
 		tartest.Entry{Name: "./GNUSparseFile.7/s", Type: '0', Data: sparseMap + data}.Bytes()...)
 }
 
-// mapOf is a map of format 1.0: how many pairs, and the pairs, a number a line.
+// mapOf returns a map of format 1.0: the number of pairs and the pairs, one number
+// per line.
 func mapOf(pairs []int64) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d\n", len(pairs)/2)
@@ -158,7 +160,7 @@ func TestPaxSparseMaps(t *testing.T) {
 		layers: layers(pack(sparse1("600", mapOf(pairs(0, 300)), strings.Repeat(".", 300)), file("t", "1"))),
 		want:   showDots(300) + " t:1",
 	}, {
-		name:   "Contents: pax 1.0: nothing but a hole (Go pax-nil-sparse-hole.tar)",
+		name:   "Contents: pax 1.0: only a hole (Go pax-nil-sparse-hole.tar)",
 		layers: layers(pack(sparse1("3", "1\n3\n0\n", ""), sparse1("3", "0\n", ""), file("t", "1"))),
 		want:   `s:\000\000\000 t:1`,
 	}, {
@@ -172,7 +174,7 @@ func TestPaxSparseMaps(t *testing.T) {
 		name: "Contents: pax 1.0: a map without a newline", err: "layer 1",
 		layers: layers(pack(sparse1("3", "1", ""))),
 	}, {
-		name: "Contents: pax 1.0: a map of a number below 0", err: "layer 1",
+		name: "Contents: pax 1.0: a negative offset", err: "layer 1",
 		layers: layers(pack(sparse1("3", "1\n-1\n1\n", "a"))),
 	}, {
 		name: "Contents: pax 1.0: a map of -1 pairs", err: "layer 1",
@@ -185,10 +187,10 @@ func TestPaxSparseMaps(t *testing.T) {
 	}, {
 		name: "Contents: pax 1.0: a size that is no number", err: "layer 1", layers: layers(pack(sparse1("three", "0\n", ""))),
 	}, {
-		name: "Contents: pax 1.0: more data than the map says", err: "layer 1",
+		name: "Contents: pax 1.0: more data than in the map", err: "layer 1",
 		layers: layers(pack(sparse1("9", "1\n0\n1\n", "abc"))),
 	}, {
-		name: "Contents: pax 1.0: less data than the map says", err: "layer 1",
+		name: "Contents: pax 1.0: less data than in the map", err: "layer 1",
 		layers: layers(pack(sparse1("9", "1\n0\n5\n", "abc"))),
 	}, {
 		name:   "Contents: pax 0.1: a hole in front and one at the end (GNU tar manual, PAX Format, Versions 0.0 and 0.1)",
@@ -198,7 +200,7 @@ func TestPaxSparseMaps(t *testing.T) {
 		name: "Contents: pax 0.1: half a pair", err: "layer 1",
 		layers: layers(pack(zero1("a", "GNU.sparse.size", "4", "GNU.sparse.numblocks", "1", "GNU.sparse.map", "1"))),
 	}, {
-		name: "Contents: pax 0.1: a map that is no numbers", err: "layer 1",
+		name: "Contents: pax 0.1: a map that is not numbers", err: "layer 1",
 		layers: layers(pack(zero1("a", "GNU.sparse.size", "4", "GNU.sparse.numblocks", "1", "GNU.sparse.map", "a,b"))),
 	}, {
 		name: "Contents: pax 0.0: two offsets, one length", err: "layer 1",

@@ -16,30 +16,30 @@ import (
 	"banger/lib/tree"
 )
 
-// setTime takes over the mtime, clamped to what ext4 can hold.
+// setTime sets the mtime, clamped to the range of ext4.
 func (r *Reader) setTime(n *tree.Inode, h *tar.Header) {
 	if !n.SetTime(h.Sec, h.Nsec) {
-		r.warn("time", "%q: time %d is out of ext4's range: clamped", h.Name, h.Sec)
+		r.warn("time", "%q: mtime %d out of range of ext4: clamped", h.Name, h.Sec)
 	}
 }
 
-// Where pax records carry extended attributes: star's and GNU tar's raw, and
-// bsdtar's encoded.
+// Key prefixes of pax records that hold extended attributes. star and GNU tar
+// write raw values, bsdtar encoded ones.
 const (
 	schily     = "SCHILY.xattr."
 	libarchive = "LIBARCHIVE.xattr."
 )
 
-// setXattrs takes over the extended attributes that a kernel could set.
+// setXattrs sets the extended attributes that the kernel accepts.
 func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
 	if len(h.Records) == 0 {
 		return nil
 	}
 	values := make(map[string]string)
 	for _, record := range h.Records {
-		r.warnUnkept(h.Name, record.Key)
-		name, is := strings.CutPrefix(record.Key, libarchive)
-		if !is {
+		r.warnUnsupported(h.Name, record.Key)
+		name, ok := strings.CutPrefix(record.Key, libarchive)
+		if !ok {
 			continue
 		}
 		name, err := url.PathUnescape(name)
@@ -53,16 +53,16 @@ func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
 		values[name] = string(raw)
 	}
 	for _, record := range h.Records {
-		if name, is := strings.CutPrefix(record.Key, schily); is {
-			values[name] = strings.Clone(record.Value) // not with all its header
+		if name, ok := strings.CutPrefix(record.Key, schily); ok {
+			values[name] = strings.Clone(record.Value) // do not retain the header
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if len(values[name]) > tree.MaxXattr {
-			return fmt.Errorf("xattr %s of %d bytes", name, len(values[name]))
+			return fmt.Errorf("xattr %s too large: %d bytes (limit %d)", name, len(values[name]), tree.MaxXattr)
 		}
 		if !tree.Settable(n.Type, name) {
-			r.warn("xattr "+name, "%q: xattr %q: no kernel sets it on a %v: skipped", h.Name, name, n.Type)
+			r.warn("xattr "+name, "%q: xattr %q: not allowed on a %v: skipped", h.Name, name, n.Type)
 			continue
 		}
 		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: strings.Clone(name), Value: values[name]})
@@ -70,41 +70,41 @@ func (r *Reader) setXattrs(n *tree.Inode, h *tar.Header) error {
 	return r.countMeta(int64(len(n.Xattrs)) * xattrCost)
 }
 
-// xattrCost is what an attribute takes in memory beside its name and value, in
-// bytes: there may be many, and next to nothing in them.
+// xattrCost is the memory an attribute takes besides its name and value, in
+// bytes. Many empty attributes must count too.
 const xattrCost = 64
 
-// warnUnkept names pax records that carry metadata in a form that is not kept.
-func (r *Reader) warnUnkept(name, key string) {
+// warnUnsupported warns about pax records with metadata that is not supported.
+func (r *Reader) warnUnsupported(name, key string) {
 	for _, prefix := range []string{"SCHILY.acl.", "SCHILY.fflags", "RHT."} {
 		if strings.HasPrefix(key, prefix) {
-			r.warn("pax "+prefix, "%q: pax record %s: not kept, here and wherever it follows", name, key)
+			r.warn("pax "+prefix, "%q: pax record %s: unsupported: skipped, also in later entries", name, key)
 		}
 	}
 }
 
-// onceEach remembers what has been said.
-type onceEach struct {
-	said  sync.Map
+// warnings holds the kinds of warnings already given.
+type warnings struct {
+	given sync.Map
 	kinds atomic.Int64
 }
 
-// maxWarnings is how many kinds of warnings an image may bring about: names of
-// attributes are kinds, and there is no end to them.
+// maxWarnings limits the kinds of warnings for one image: every attribute name
+// is a kind.
 const maxWarnings = 100
 
-// warn says something once for each kind.
+// warn gives a warning once for each kind.
 func (r *Reader) warn(kind, format string, args ...any) {
-	if _, again := r.warned.said.Load(kind); again || r.Warn == nil || r.warned.kinds.Load() > maxWarnings {
+	if _, again := r.warned.given.Load(kind); again || r.Warn == nil || r.warned.kinds.Load() > maxWarnings {
 		return
 	}
-	if _, again := r.warned.said.LoadOrStore(kind, true); again {
+	if _, again := r.warned.given.LoadOrStore(kind, true); again {
 		return
 	}
 	switch n := r.warned.kinds.Add(1); {
 	case n <= maxWarnings:
 		r.Warn(fmt.Sprintf(format, args...))
 	case n == maxWarnings+1:
-		r.Warn("more warnings than can be read: the others are left out")
+		r.Warn("too many warnings: further ones are suppressed")
 	}
 }

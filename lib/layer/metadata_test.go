@@ -33,7 +33,7 @@ func TestOwnersAndModes(t *testing.T) {
 	}, {
 		name:   "Metadata: a uid that is no number",
 		layers: layers(pack(tartest.Entry{Name: "x", Type: '0', UID: "root"}.Bytes())),
-		err:    "no octal number",
+		err:    "invalid octal number",
 	}, {
 		name:   "Metadata: numeric ids win, names are ignored",
 		layers: layers(pack(file("x", "", own(5, 6), pax("uname", "nobody"), pax("gname", "nogroup")))),
@@ -43,7 +43,7 @@ func TestOwnersAndModes(t *testing.T) {
 		layers: layers(pack(file("x", "", mode(0o107777)), dir("d", mode(0o1777)), file("s", "", mode(0o4755)), file("z", "", mode(0)))),
 		want:   "d/{1777} s:{4755} x:{7777} z:{0000}",
 	}, {
-		name:   "Metadata: symlinks are 0777 and have an owner",
+		name:   "Metadata: symlinks have mode 0777 and an owner",
 		layers: layers(pack(symlink("l", "t", mode(0o640), own(3, 4)))),
 		want:   "l->t{3:4}",
 	}, {
@@ -63,7 +63,7 @@ func TestTimes(t *testing.T) {
 		layers: layers(pack(file("x", "", at(1700000000, 123456789)), file("y", "", at(-2, 500000001)), dir("d", at(0, 0)))),
 		want:   "d/{@0.000000000} x:{@1700000000.123456789} y:{@-2.500000001}",
 	}, {
-		name:   "Metadata: the first and the last time that ext4 holds",
+		name:   "Metadata: the first and the last time of ext4",
 		layers: layers(pack(file("a", "", at(-1<<31, 0)), file("z", "", at(1<<34-1<<31-1, 999999999)))),
 		want:   "a:{@-2147483648.000000000} z:{@15032385535.999999999}",
 	}})
@@ -82,7 +82,7 @@ func TestTimes(t *testing.T) {
 
 func TestPax(t *testing.T) {
 	check(t, []rule{{
-		name: "Metadata: path linkpath size uid gid mtime win over the header",
+		name: "Metadata: path, linkpath, size, uid, gid and mtime override the header",
 		layers: layers(pack(
 			tartest.Pax("path", "x", "size", "3", "uid", "7", "gid", "8", "mtime", "9.5"),
 			tartest.Entry{Name: "wrong", Type: '0', Size: "00000000000\x00", Data: "abc"}.Bytes(),
@@ -104,7 +104,7 @@ func TestPax(t *testing.T) {
 	}, {
 		name:   "Metadata: a path record with a NUL",
 		layers: layers(pack(tartest.Pax("path", "a\x00b"), file("x", ""))),
-		err:    "with a NUL",
+		err:    "contains a NUL",
 	}, {
 		name: "Metadata: a global header leaves no file, its values are ignored",
 		layers: layers(pack(tartest.Global("uid", "5", "path", "other", "comment", "of git archive"),

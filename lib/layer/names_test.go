@@ -26,11 +26,11 @@ func TestNames(t *testing.T) {
 		layers: layers(pack(dir("a/x//"), file("a/./x/.//y", ""))),
 		want:   "a/ a/x/ a/x/y:",
 	}, {
-		name:   "Names: .. goes lexically, before symlinks are resolved",
+		name:   "Names: .. is removed lexically, before symlinks are resolved",
 		layers: layers(pack(dir("far/away"), symlink("a", "far/away"), file("a/../b", ""))),
 		want:   "a->far/away b: far/ far/away/",
 	}, {
-		name:   "Names: .. of a hard link's target goes lexically too",
+		name:   "Names: .. of a hard link target is removed lexically",
 		layers: layers(pack(dir("far/away"), symlink("a", "far/away"), file("b", "x"), hard("c", "a/../b"))),
 		want:   "a->far/away b:x c=b far/ far/away/",
 	}, {
@@ -62,7 +62,7 @@ func TestNames(t *testing.T) {
 
 func TestRoot(t *testing.T) {
 	check(t, []rule{{
-		name:   "Names: what resolves to the root sets the root's metadata",
+		name:   "Names: an entry that resolves to the root sets its metadata",
 		layers: layers(pack(file("x", ""), dir("./", mode(0o700), own(7, 8), at(5, 0)))),
 		want:   "./{0700,7:8,@5.000000000} x:",
 	}, {
@@ -72,11 +72,11 @@ func TestRoot(t *testing.T) {
 	}, {
 		name:   "Names: the root as a file",
 		layers: layers(pack(file(".", ""))),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}, {
 		name:   "Names: the root as a symlink",
 		layers: layers(pack(symlink("a/..", "b"))),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}})
 }
 
@@ -86,7 +86,7 @@ func TestParents(t *testing.T) {
 		layers: layers(pack(dir("usr/lib"), symlink("lib", "usr/lib")), pack(file("lib/x", "1"))),
 		want:   "lib->usr/lib usr/ usr/lib/ usr/lib/x:1",
 	}, {
-		name:   "Names: an explicit directory over the link replaces it",
+		name:   "Names: a directory entry over the symlink replaces it",
 		layers: layers(pack(file("usr/lib/x", ""), symlink("lib", "usr/lib")), pack(dir("lib/"), file("lib/y", ""))),
 		want:   "lib/ lib/y: usr/ usr/lib/ usr/lib/x:",
 	}, {
@@ -102,7 +102,7 @@ func TestParents(t *testing.T) {
 		layers: layers(pack(dir("deep/down"), symlink("s", "deep/down"), symlink("l", "s/../here"), file("l/x", ""))),
 		want:   "deep/ deep/down/ deep/here/ deep/here/x: l->s/../here s->deep/down",
 	}, {
-		name:   "Names: a symlink to where nothing is gets its directory made",
+		name:   "Names: the target of a dangling symlink is created",
 		layers: layers(pack(symlink("l", "usr/lib"), file("l/x", ""))),
 		want:   "l->usr/lib usr/ usr/lib/ usr/lib/x:",
 	}, {
@@ -118,25 +118,25 @@ func TestParents(t *testing.T) {
 		layers: layers(pack(append(chain(41), file("l0/x", ""))...)),
 		err:    "symlinks",
 	}, {
-		name:   "Names: symlinks in a ring",
+		name:   "Names: a symlink loop",
 		layers: layers(pack(symlink("a", "b"), symlink("b", "a"), file("a/x", ""))),
 		err:    "symlinks",
 	}, {
-		name:   "Names: a parent that no layer names is 0755 0:0 with the time of the entry",
+		name:   "Names: an implied parent is 0755 0:0 with the time of the entry",
 		layers: layers(pack(file("a/b/x", "", mode(0o600), own(5, 6), at(7, 0)))),
 		want:   "a/{@7.000000000} a/b/{@7.000000000} a/b/x:{0600,5:6,@7.000000000}",
 	}, {
-		name:   "Names: a parent that is no directory",
+		name:   "Names: a parent that is not a directory",
 		layers: layers(pack(file("a", "")), pack(file("a/x", ""))),
 		err:    "not a directory",
 	}, {
-		name:   "Names: a symlink to what is no directory as a parent",
+		name:   "Names: a parent that is a symlink to a file",
 		layers: layers(pack(node("p", '6', 0, 0), symlink("l", "p"), file("l/x", ""))),
 		err:    "not a directory",
 	}})
 }
 
-// chain is n symlinks, each to the next, the last to the directory t.
+// chain returns n symlinks, each to the next, the last to the directory t.
 func chain(n int) (all [][]byte) {
 	for i := range n {
 		all = append(all, symlink(fmt.Sprintf("l%d", i), next(i, n)))
@@ -151,7 +151,7 @@ func next(i, n int) string {
 	return fmt.Sprintf("l%d", i+1)
 }
 
-// showChain is chain as show has it, in bytewise order.
+// showChain returns chain as printed by show.
 func showChain(n int) string {
 	var all []string
 	for i := range n {

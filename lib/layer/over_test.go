@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// sorted orders what show prints as show does: by the name alone.
+// sorted sorts the fields of show by name.
 func sorted(all []string) []string {
 	name := func(s string) string { return s[:strings.IndexAny(s, "-:/=")] }
 	slices.SortFunc(all, func(a, b string) int { return strings.Compare(name(a), name(b)) })
@@ -17,16 +17,16 @@ func sorted(all []string) []string {
 
 func TestOverWhatIsThere(t *testing.T) {
 	check(t, []rule{{
-		name: "Over: directory over directory takes the metadata, the children stay",
+		name: "Over: directory over directory sets the metadata and keeps the children",
 		layers: layers(pack(dir("d", mode(0o700), own(1, 1), pax("SCHILY.xattr.user.old", "1")), file("d/x", "")),
 			pack(dir("d", mode(0o711), own(2, 3), at(9, 0), pax("SCHILY.xattr.user.new", "2")))),
 		want: "d/{0711,2:3,@9.000000000,user.new=2} d/x:",
 	}, {
-		name:   "Over: directory over directory without xattrs: the old ones go",
+		name:   "Over: directory over directory without xattrs removes the old ones",
 		layers: layers(pack(dir("d", pax("SCHILY.xattr.user.old", "1"))), pack(dir("d"))),
 		want:   "d/",
 	}, {
-		name:   "Over: file over directory takes its subtree away",
+		name:   "Over: file over directory removes its subtree",
 		layers: layers(pack(file("d/a/b", "")), pack(file("d", "x"))),
 		want:   "d:x",
 	}, {
@@ -47,11 +47,11 @@ func TestOverWhatIsThere(t *testing.T) {
 		layers: layers(pack(file("null", "x")), pack(node("null", '3', 1, 3))),
 		want:   "null<char 1,3>",
 	}, {
-		name:   "Over: other names of a hard-linked file keep it",
+		name:   "Over: other hard links keep the file",
 		layers: layers(pack(file("a", "old"), hard("b", "a")), pack(file("a", "new"))),
 		want:   "a:new b:old",
 	}, {
-		name:   "Over: a directory's replacement leaves a file its names elsewhere",
+		name:   "Over: replacing a directory keeps hard links elsewhere",
 		layers: layers(pack(file("d/a", "x"), hard("b", "d/a"), hard("c", "b")), pack(symlink("d", "t"))),
 		want:   "b:x c=b d->t",
 	}, {

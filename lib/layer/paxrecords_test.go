@@ -10,7 +10,7 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// extended is an extended header whose data is as given, records or not.
+// extended returns an extended header with the given data.
 func extended(data string) []byte {
 	return tartest.Entry{Name: "PaxHeader", Type: 'x', Data: data}.Bytes()
 }
@@ -18,7 +18,7 @@ func extended(data string) []byte {
 func TestPaxRecords(t *testing.T) {
 	x := tartest.Entry{Name: "x", Type: '0', Data: "1"}.Bytes()
 	check(t, []rule{{
-		name:   "Metadata: pax: a header holds for the next entry alone (POSIX pax, Extended Header)",
+		name:   "Metadata: pax: a header applies only to the next entry (POSIX pax, Extended Header)",
 		layers: layers(pack(tartest.Pax("path", "a", "uid", "7", "mtime", "9"), x, x)),
 		want:   "a:1{7:0,@9.000000000} x:1",
 	}, {
@@ -34,7 +34,7 @@ func TestPaxRecords(t *testing.T) {
 		layers: layers(pack(tartest.Pax("mtime", "9", "path", "a=b\nc=d", "comment", "\n5 a=\n"), x)),
 		want:   `a\075b\012c\075d:1{@9.000000000}`,
 	}, {
-		name:   "Metadata: pax: a name that the record is long for",
+		name:   "Metadata: pax: a long name",
 		layers: layers(pack(tartest.Pax("path", strings.Repeat("./", 5000)+"a"), x)),
 		want:   "a:1",
 	}, {
@@ -46,15 +46,15 @@ func TestPaxRecords(t *testing.T) {
 		layers: layers(pack(file("a", "1"), file("b", "2")), pack(tartest.Pax("path", ".wh.a"), x, tartest.Pax("path", "c", "linkpath", "b"), tartest.Entry{Name: "x", Link: "y", Type: '1'}.Bytes())),
 		want:   "b:2 c=b",
 	}, {
-		name:   "Metadata: pax: size wins, when the header's is smaller (Go pax-pos-size-file.tar)",
+		name:   "Metadata: pax: size overrides a smaller header field (Go pax-pos-size-file.tar)",
 		layers: layers(pack(tartest.Pax("size", "600"), tartest.Entry{Name: "a", Type: '0', Size: "00000000001\x00", Data: strings.Repeat("s", 600)}.Bytes(), x)),
 		want:   "a:" + strings.Repeat("s", 600) + " x:1",
 	}, {
-		name:   "Metadata: pax: size wins, when the header's field says nothing it can hold",
+		name:   "Metadata: pax: size overrides an invalid header field",
 		layers: layers(pack(tartest.Pax("size", "3"), tartest.Entry{Name: "a", Type: '0', Size: "77777777777\x00", Data: "abc"}.Bytes(), x)),
 		want:   "a:abc x:1",
 	}, {
-		name: "Metadata: pax: records that are called as fields, and are none of pax, take the place of no field",
+		name: "Metadata: pax: records named like header fields but not defined by pax are ignored",
 		layers: layers(pack(tartest.Pax("mode", "0000755", "devmajor", "7", "devminor", "8"), file("a", "1"),
 			tartest.Pax("mode", "x", "devmajor", "7", "devminor", "8", "typeflag", "5"), node("d", '3', 3, 4))),
 		want: "a:1 d<char 3,4>",
@@ -69,7 +69,7 @@ func TestPaxRecords(t *testing.T) {
 		name: "Contents: a pax size of 8 EiB", err: "layer 1",
 		layers: layers(pack(tartest.Pax("size", "9223372036854775807"), x)),
 	}, {
-		name: "Metadata: pax: size beyond 64 bits", err: "layer 1",
+		name: "Metadata: pax: size over 64 bits", err: "layer 1",
 		layers: layers(pack(tartest.Pax("size", "18446744073709551617"), x)),
 	}, {
 		name: "Metadata: pax: size that is no number", err: "layer 1", layers: layers(pack(tartest.Pax("size", "1.5"), x)),
@@ -94,11 +94,11 @@ func TestPaxRecords(t *testing.T) {
 		layers: layers(pack(tartest.Pax("path", "a", "mtime", "-1.25"), x, tartest.Pax("path", "b", "mtime", "-0.5"), x, tartest.Pax("path", "c", "mtime", "-2146608000"), x)),
 		want:   "a:1{@-2.750000000} b:1{@-1.500000000} c:1{@-2146608000.000000000}",
 	}, {
-		name:   "Metadata: pax: atime, ctime and crtime are the mtime",
+		name:   "Metadata: pax: atime, ctime and crtime are ignored",
 		layers: layers(pack(tartest.Pax("atime", "5", "ctime", "6.5", "LIBARCHIVE.creationtime", "7"), x)),
 		want:   "x:1",
 	}, {
-		name:   "Metadata: pax: GNU.sparse.name alone names nothing that is not sparse",
+		name:   "Metadata: pax: GNU.sparse.name without a map is ignored",
 		layers: layers(pack(tartest.Pax("VENDOR.GNU.sparse.name", "a", "hdrcharset", "BINARY", "SCHILY.dev", "5", "SCHILY.ino", "6", "SCHILY.nlink", "7"), x)),
 		want:   "x:1",
 	}, {
@@ -124,9 +124,9 @@ func TestMalformedRecords(t *testing.T) {
 	for name, data := range map[string]string{
 		"no length": "path=a\n", "no space": "7path=a\n", "no =": "7 path\n", "no key": "5 =a\n",
 		"no newline": "9 path=ab", "a length that is short": "8 path=abc\n", "a length that is long": "13 path=abc\n",
-		"a length of 0": "0 path=a\n", "a length below 0": "-9 path=a\n", "a length of itself alone": "2 path=a\n",
+		"a length of 0": "0 path=a\n", "a length below 0": "-9 path=a\n", "a length of only itself": "2 path=a\n",
 		"a length beyond 64 bits": "18446744073709551625 path=a\n", "a length in hex": "0xa path=a\n",
-		"NULs behind the last": tartest.Record("path", "a") + "\x00\x00", "half a second one": tartest.Record("path", "a") + "9 uid",
+		"NULs after the last": tartest.Record("path", "a") + "\x00\x00", "half a second one": tartest.Record("path", "a") + "9 uid",
 	} {
 		rules = append(rules, rule{name: "Metadata: a malformed record: " + name, err: "layer 1",
 			layers: layers(pack(extended(data), file("x", "")))})
@@ -136,18 +136,18 @@ func TestMalformedRecords(t *testing.T) {
 
 func TestGlobalHeaders(t *testing.T) {
 	check(t, []rule{{
-		name:   "Metadata: a global header alone, as git archives nothing (libarchive tar_empty_pax)",
+		name:   "Metadata: only a global header, as of an empty git archive (libarchive tar_empty_pax)",
 		layers: layers(pack(tartest.Global("comment", "da39a3ee5e6b4b0d3255bfef95601890afd80709"))), want: "",
 	}, {
-		name:   "Metadata: a global header between two entries, none of its values for the second",
+		name:   "Metadata: a global header between two entries is ignored",
 		layers: layers(pack(file("a", "1"), tartest.Global("mtime", "9", "gid", "7", "SCHILY.xattr.user.a", "v", "size", "3", "linkpath", "t"), file("b", "2"), symlink("l", "u"))),
 		want:   "a:1 b:2 l->u",
 	}, {
-		name:   "Metadata: a global header whose values would be errors",
+		name:   "Metadata: invalid values of a global header are ignored",
 		layers: layers(pack(tartest.Global("uid", "4294967296", "LIBARCHIVE.xattr.user.a", "!", "path", ".wh."), file("a", "1"))),
 		want:   "a:1",
 	}, {
-		name:   "Metadata: a global header before a header of the entry's own",
+		name:   "Metadata: a global header before an extended header",
 		layers: layers(pack(tartest.Global("path", "no"), tartest.Pax("path", "yes"), tartest.Entry{Name: "x", Type: '0', Data: "1"}.Bytes())),
 		want:   "yes:1",
 	}, {
@@ -156,21 +156,21 @@ func TestGlobalHeaders(t *testing.T) {
 	}})
 }
 
-// What carries no xattr, and what only some kinds of file have.
+// Pax records that are not xattrs, and xattrs that only some file types have.
 func TestXattrsOnEachKind(t *testing.T) {
 	all := func(h *tar.Header) {
 		h.PAXRecords = map[string]string{"SCHILY.xattr.security.s": "1", "SCHILY.xattr.trusted.t": "2", "SCHILY.xattr.user.u": "3",
 			"SCHILY.xattr.system.posix_acl_access": "4", "SCHILY.xattr.system.posix_acl_default": "5"}
 	}
 	check(t, []rule{{
-		name:   "Metadata: what a kernel could set, on each kind (xattr(7))",
+		name:   "Metadata: xattrs that the kernel accepts, on each file type (xattr(7))",
 		layers: layers(pack(dir("d", all), file("f", "", all), symlink("l", "t", all), node("c", '3', 1, 3, all), node("p", '6', 0, 0, all))),
 		want: "c<char 1,3>{security.s=1,system.posix_acl_access=4,trusted.t=2} " +
 			"d/{security.s=1,system.posix_acl_access=4,system.posix_acl_default=5,trusted.t=2,user.u=3} " +
 			"f:{security.s=1,system.posix_acl_access=4,trusted.t=2,user.u=3} " +
 			"l->t{security.s=1,trusted.t=2} p<fifo>{security.s=1,system.posix_acl_access=4,trusted.t=2}",
 	}, {
-		name:   "Metadata: SCHILY's raw: percent signs and base64 are themselves",
+		name:   "Metadata: SCHILY values are not decoded",
 		layers: layers(pack(file("x", "", pax("SCHILY.xattr.user.a%20b", "djE=")))),
 		want:   `x:{user.a%20b=djE\075}`,
 	}, {

@@ -17,24 +17,24 @@ import (
 	"banger/lib/tree"
 )
 
-// A Keeper takes the contents of files in. It may complete an inode later.
+// A Keeper stores file contents. It may fill in the inode after Keep returns.
 type Keeper interface {
 	Keep(n *tree.Inode, src *sparse.Source) error
 }
 
-// A Reader reads the layers of one image; several may be read at a time.
+// A Reader reads the layers of one image. Read may be called concurrently.
 type Reader struct {
 	Contents   Keeper
-	MaxSize    int64             // bytes that all files together may have
-	MaxEntries int64             // entries that all layers together may have
-	Terminated bool              // an archive must say itself where it ends
-	Warn       func(text string) // hears what is not kept, once for each kind
+	MaxSize    int64             // limit on the bytes of all files
+	MaxEntries int64             // limit on the entries of all layers
+	Terminated bool              // require the end-of-archive blocks
+	Warn       func(text string) // called once for each kind of skipped metadata
 
 	size, entries, meta atomic.Int64
-	warned              onceEach
+	warned              warnings
 }
 
-// Read reads a layer's uncompressed archive, and what follows the end of it.
+// Read reads the uncompressed archive of a layer and any data after its end.
 func (r *Reader) Read(ctx context.Context, id string, in io.Reader) (*Layer, error) {
 	l := &Layer{ID: id, count: r.countEntry}
 	archive := tar.NewReader(sparse.Interruptible(ctx, in))
@@ -55,20 +55,19 @@ func (r *Reader) Read(ctx context.Context, id string, in io.Reader) (*Layer, err
 	}
 }
 
-// end reads what follows the end of an archive: as a rule zeros, to fill a
-// tape's record. It counts as if it were content.
+// end reads the data after the end of an archive, usually zeros that pad a tape
+// record. It counts towards MaxSize.
 func (r *Reader) end(l *Layer, archive *tar.Reader) error {
 	if r.Terminated && !archive.Terminated {
 		return readError(l.ID, io.ErrUnexpectedEOF)
 	}
 	var buf [32 << 10]byte
-	for meant := false; ; {
+	for {
 		n, err := archive.Rest().Read(buf[:])
-		if !meant && !sparse.Zero(buf[:n]) {
-			meant = true
-			r.warn("rest", "layer %s: more than zeros follow the end of the archive: passed over", l.ID)
+		if !sparse.Zero(buf[:n]) {
+			r.warn("rest", "layer %s: data after the end of the archive: ignored", l.ID)
 		}
-		if e := r.fits(int64(n)); e != nil {
+		if e := r.countSize(int64(n)); e != nil {
 			return readError(l.ID, e)
 		}
 		if err == io.EOF {
@@ -80,13 +79,13 @@ func (r *Reader) end(l *Layer, archive *tar.Reader) error {
 	}
 }
 
-// readError says where in a layer reading stopped.
+// readError adds the layer to a read error.
 func readError(id string, err error) error {
 	return Fault(fmt.Errorf("layer %s: %w", id, err))
 }
 
-// Fault makes an error the layer's: what could not be read was bad. What the
-// host refuses, a failing disk or a full one, is not the layer's fault.
+// Fault gives err the status Bad, unless it is a system error: a failing or full
+// disk does not make the layer bad.
 func Fault(err error) error {
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return err
@@ -94,7 +93,7 @@ func Fault(err error) error {
 	return status.With(status.Bad, err)
 }
 
-// count holds an entry against the limits, before anything is kept of it.
+// count checks an entry against the limits before it is stored.
 func (r *Reader) count(h *tar.Header) error {
 	if err := r.countEntry(); err != nil {
 		return err
@@ -102,48 +101,48 @@ func (r *Reader) count(h *tar.Header) error {
 	if err := r.countMeta(int64(len(h.Name)+len(h.Link)) + h.Extended); err != nil {
 		return err
 	}
-	return r.fits(h.Size)
+	return r.countSize(h.Size)
 }
 
 // countMeta counts bytes of names and attributes.
 func (r *Reader) countMeta(n int64) error {
 	if r.meta.Add(n) > maxMeta {
-		return fmt.Errorf("more than %d bytes of names and attributes in the image", maxMeta)
+		return fmt.Errorf("names and attributes of the image too large (limit %d bytes)", maxMeta)
 	}
 	return nil
 }
 
-// countEntry counts an entry, or a directory that must be there for one: a name
-// of 2 KiB may want a thousand.
+// countEntry counts an entry or an implied directory: a name of 2 KiB may imply
+// a thousand.
 func (r *Reader) countEntry() error {
 	if r.entries.Add(1) > r.MaxEntries {
-		return fmt.Errorf("more than %d entries in the image: --max-entries allows more", r.MaxEntries)
+		return fmt.Errorf("too many entries in the image (limit %d, see --max-entries)", r.MaxEntries)
 	}
 	return nil
 }
 
-// fits counts bytes that the image unpacks to.
-func (r *Reader) fits(n int64) error {
+// countSize counts unpacked bytes.
+func (r *Reader) countSize(n int64) error {
 	if n > r.MaxSize || r.size.Add(n) > r.MaxSize {
-		return fmt.Errorf("more than %d bytes in the image: --max-size allows more", r.MaxSize)
+		return fmt.Errorf("image too large (limit %d bytes, see --max-size)", r.MaxSize)
 	}
 	return nil
 }
 
-// maxMeta is how many bytes of names, targets and extended attributes the
-// entries of an image may have: they are kept in memory.
+// maxMeta limits the bytes of names, targets and extended attributes of an
+// image, which are held in memory.
 const maxMeta = 512 << 20
 
-// read adds what one entry says to the layer.
+// read adds one entry to the layer.
 func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 	if h.Type == tar.Global {
-		return nil // leaves no file, and its values are ignored
+		return nil // not a file, and its values are ignored
 	}
 	name, err := tree.SplitLong(h.Name)
 	if err != nil {
 		return err
 	}
-	if is, err := l.addWhiteout(name, h.Name); is || err != nil {
+	if ok, err := l.addWhiteout(name, h.Name); ok || err != nil {
 		return err
 	}
 	if err := tree.CheckNames(name); err != nil {
@@ -165,7 +164,7 @@ func (r *Reader) read(l *Layer, h *tar.Header, content io.Reader) error {
 	return err
 }
 
-// inode makes the inode that a header describes, without its content.
+// inode returns the inode that a header describes, without its content.
 func (r *Reader) inode(h *tar.Header) (*tree.Inode, error) {
 	n := &tree.Inode{Mode: uint16(h.Mode & 0o7777)}
 	var err error
@@ -183,18 +182,18 @@ func (r *Reader) inode(h *tar.Header) (*tree.Inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.UID, err = id("uid", h.UID); err != nil {
+	if n.UID, err = owner("uid", h.UID); err != nil {
 		return nil, err
 	}
-	if n.GID, err = id("gid", h.GID); err != nil {
+	if n.GID, err = owner("gid", h.GID); err != nil {
 		return nil, err
 	}
 	r.setTime(n, h)
 	return n, r.setXattrs(n, h)
 }
 
-// typeOf tells the type of file from an entry's typeflag. Before there was one
-// for directories, a slash at the end of the name meant that.
+// typeOf returns the file type of an entry. V7 archives, which have no typeflag
+// for directories, mark them by a slash at the end of the name.
 func typeOf(h *tar.Header) (tree.Type, error) {
 	switch h.Type {
 	case tar.File:
@@ -202,7 +201,7 @@ func typeOf(h *tar.Header) (tree.Type, error) {
 		case !strings.HasSuffix(h.Name, "/"):
 			return tree.File, nil
 		case h.Size > 0:
-			return 0, fmt.Errorf("a directory with %d bytes of content", h.Size)
+			return 0, fmt.Errorf("directory with %d bytes of content", h.Size)
 		}
 		return tree.Dir, nil
 	case tar.Contig:
@@ -224,16 +223,16 @@ func typeOf(h *tar.Header) (tree.Type, error) {
 func checkTarget(target string) error {
 	switch {
 	case target == "":
-		return fmt.Errorf("a symlink without a target")
+		return errors.New("symlink without a target")
 	case strings.IndexByte(target, 0) >= 0:
-		return fmt.Errorf("a symlink target with a NUL")
+		return errors.New("symlink target contains a NUL")
 	case len(target) > tree.MaxTarget:
-		return fmt.Errorf("a symlink target of %d bytes", len(target))
+		return fmt.Errorf("symlink target too long: %d bytes (limit %d)", len(target), tree.MaxTarget)
 	}
 	return nil
 }
 
-// checkDevice holds a device's numbers against dev_t of linux/kdev_t.h.
+// checkDevice checks device numbers against the range of dev_t (linux/kdev_t.h).
 func checkDevice(h *tar.Header) error {
 	if h.Major < 0 || h.Major >= 1<<12 || h.Minor < 0 || h.Minor >= 1<<20 {
 		return fmt.Errorf("device %d,%d out of range", h.Major, h.Minor)
@@ -241,10 +240,10 @@ func checkDevice(h *tar.Header) error {
 	return nil
 }
 
-// id checks a numeric owner; 2^32-1 means nobody to chown(2).
-func id(what string, v int64) (uint32, error) {
+// owner checks a UID or GID. chown(2) takes 2^32-1 for "unchanged".
+func owner(field string, v int64) (uint32, error) {
 	if v < 0 || v > 1<<32-2 {
-		return 0, fmt.Errorf("%s %d out of range", what, v)
+		return 0, fmt.Errorf("%s %d out of range", field, v)
 	}
 	return uint32(v), nil
 }

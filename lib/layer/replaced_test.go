@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// A kind is a kind of file: an entry of it called x, and what show makes of it.
+// A kind is a file type: an entry x of it, and the output of show.
 type kind struct {
 	name, want string
 	entry      []byte
 }
 
-// kinds are one of each, all but the metadata.
+// kinds has one kind for each file type.
 func kinds() []kind {
 	return []kind{
 		{"file", "x:new", file("x", "new", mode(0o600), own(1, 2))},
@@ -27,9 +27,8 @@ func kinds() []kind {
 	}
 }
 
-// "Over existing files" (image-spec, layer.md): two directories become one, in
-// all other cases the old goes and the new is made, and nothing of the old is
-// in it.
+// "Over existing files" (image-spec, layer.md): two directories are merged; in all
+// other cases the old file is removed with everything in it.
 func TestOverEachKind(t *testing.T) {
 	var rules []rule
 	for _, old := range kinds() {
@@ -55,24 +54,24 @@ func TestOverEachKind(t *testing.T) {
 func TestReplaced(t *testing.T) {
 	attr := pax("SCHILY.xattr.user.a", "old")
 	check(t, []rule{{
-		name:   "Over: everything else: the new one takes its place, without the old one's metadata",
+		name:   "Over: any other file replaces the old one and its metadata",
 		layers: layers(pack(file("x", "old", mode(0o4755), own(1, 1), at(5, 0), attr)), pack(file("x", "new"))),
 		want:   "x:new",
 	}, {
-		name:   "Over: other names of a hard-linked file keep it, with its metadata",
+		name:   "Over: other hard links keep the file and its metadata",
 		layers: layers(pack(file("a", "old", mode(0o4755), own(1, 1), attr), hard("b", "a")), pack(file("a", "new", mode(0o600)))),
 		want:   "a:new{0600} b:old{4755,1:1,user.a=old}",
 	}, {
-		name:   "Over: other names keep it, a directory over one",
+		name:   "Over: other hard links keep the file, a directory over one",
 		layers: layers(pack(file("a", "1"), hard("b", "a"), hard("c", "a")), pack(dir("b"), file("b/x", "2"))),
 		want:   "a:1 b/ b/x:2 c=a",
 	}, {
-		name: "Over: other names keep it, one written anew (go-containerregistry#2002)",
+		name: "Over: other hard links keep the file, a new file over one (go-containerregistry#2002)",
 		layers: layers(pack(file("t2", "123")), pack(hard("t1", "t2"), hard("t3", "t1")),
 			pack(file("t1", "456"))),
 		want: "t1:456 t2:123 t3=t2",
 	}, {
-		name: "Over: other names keep it, one made a symlink to the other (anchore/stereoscope#670)",
+		name: "Over: other hard links keep the file, a symlink over one (anchore/stereoscope#670)",
 		layers: layers(pack(file("lib/x", "1")), pack(hard("cache/x", "lib/x")),
 			pack(symlink("lib/x", "/cache/x"))),
 		want: "cache/ cache/x:1 lib/ lib/x->/cache/x",
@@ -82,7 +81,7 @@ func TestReplaced(t *testing.T) {
 			pack(file("b", "3"))),
 		want: "a:2 b:3",
 	}, {
-		name:   "Over: a directory over a directory keeps what is below below",
+		name:   "Over: a directory over a directory keeps its subtree",
 		layers: layers(pack(file("d/e/f/x", "1")), pack(dir("d", own(1, 1)), dir("d/e/f", own(2, 2)))),
 		want:   "d/{1:1} d/e/ d/e/f/{2:2} d/e/f/x:1",
 	}, {
@@ -95,7 +94,7 @@ func TestReplaced(t *testing.T) {
 		layers: layers(pack(dir("d"), symlink("l", "d"), file("d/x", "1"), file("l/x", "2"))),
 		want:   "d/ d/x:2 l->d",
 	}, {
-		name:   "Over: the same name twice, the last wins: what came between goes with it",
+		name:   "Over: the same name twice, the last wins and removes entries in between",
 		layers: layers(pack(dir("x"), file("x/a", ""), symlink("x", "y"), file("x/b", "1"), dir("x"))),
 		want:   "x/ y/ y/b:1",
 	}, {

@@ -23,10 +23,10 @@ import (
 // A rule is a case of doc/layers.md: some layers, and the tree or the error they
 // must give. Its name starts with the section.
 type rule struct {
-	name   string // the rule, and where it is from
+	name   string // the rule and its source
 	layers [][]byte
 	want   string // as show prints it
-	err    string // part of the message, instead of want
+	err    string // expected part of the error, instead of want
 }
 
 func check(t *testing.T, rules []rule) {
@@ -50,7 +50,7 @@ func check(t *testing.T, rules []rule) {
 	}
 }
 
-// An image is some layers being replayed.
+// An image holds the layers applied so far.
 type image struct {
 	tree     *tree.Tree
 	dir      string // of the contents
@@ -74,7 +74,7 @@ func newImage(t *testing.T) *image {
 	return i
 }
 
-// apply replays layers, which are named 1, 2, 3 and so on.
+// apply applies layers, which are named 1, 2, 3 and so on.
 func (i *image) apply(archives ...[]byte) error {
 	var all []*Layer
 	for n, archive := range archives {
@@ -95,9 +95,9 @@ func (i *image) apply(archives ...[]byte) error {
 	return nil
 }
 
-// show prints a tree on one line: directories as d/, files as f:CONTENT,
-// symlinks as l->TARGET, later names of a file as g=f; and in braces what is
-// not as the archives of these tests have it by default.
+// show prints a tree on one line: directories as d/, files as f:CONTENT, symlinks
+// as l->TARGET, hard links as g=f, and in braces the metadata that differs from
+// the defaults of these tests.
 func (i *image) show() string {
 	var all []string
 	first := map[*tree.Inode]string{}
@@ -163,15 +163,15 @@ func (i *image) content(n *tree.Inode) string {
 	return string(raw)
 }
 
-// layers is what check replays.
+// layers returns its arguments, for check.
 func layers(all ...[]byte) [][]byte { return all }
 
-// pack makes a layer of entries.
+// pack returns a layer of entries.
 func pack(entries ...[]byte) []byte {
 	return append(bytes.Join(entries, nil), make([]byte, 1024)...)
 }
 
-// An option changes an entry's header.
+// An option changes the header of an entry.
 type option func(*tar.Header)
 
 func mode(m int64) option     { return func(h *tar.Header) { h.Mode = m } }
@@ -180,7 +180,7 @@ func at(sec, nsec int64) option {
 	return func(h *tar.Header) { h.ModTime, h.Format = time.Unix(sec, nsec), tar.FormatPAX }
 }
 
-// pax adds a record.
+// pax adds a pax record.
 func pax(key, value string) option {
 	return func(h *tar.Header) {
 		if h.PAXRecords == nil {

@@ -12,8 +12,7 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// A file of five blocks, the second and the last with data: what each of the
-// ways to archive it must come to.
+// A file of five blocks, the second and the last with data, in each sparse format.
 func TestSparseFiles(t *testing.T) {
 	block := strings.Repeat("x", 4096)
 	hole := strings.Repeat("\x00", 4096)
@@ -58,7 +57,7 @@ func TestSparseFiles(t *testing.T) {
 	}
 }
 
-// A sparse giant costs what it holds (moby#5419).
+// A large sparse file takes only the space of its data (moby#5419).
 func TestSparseGiant(t *testing.T) {
 	image := newImage(t)
 	giant := tartest.Entry{Name: "lastlog", Type: 'S', Data: "x", Poke: tartest.OldSparse(1<<39, 1<<39-1, 1)}.Bytes()

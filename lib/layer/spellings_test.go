@@ -10,8 +10,7 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// Every byte that a name may have stays what it is, in each of the fields that
-// a name may stand in.
+// Every byte of a name is kept, in each field that can hold a name.
 func TestEveryByte(t *testing.T) {
 	var entries [][]byte
 	var want []string
@@ -26,7 +25,7 @@ func TestEveryByte(t *testing.T) {
 	check(t, []rule{{
 		name: "Names: anything but / and NUL, in a header", layers: layers(pack(entries...)), want: strings.Join(want, " "),
 	}, {
-		name: "Names: in any encoding, in pax records, though POSIX has them as UTF-8",
+		name: "Names: in any encoding, in pax records, which POSIX defines as UTF-8",
 		layers: layers(pack(tartest.Pax("path", "d/\xff\xfe", "linkpath", "\xc3\x28"),
 			tartest.Entry{Name: "x", Type: '2'}.Bytes())),
 		want: `d/ d/\377\376->\303\050`,
@@ -55,7 +54,7 @@ func TestSpellings(t *testing.T) {
 		layers: layers(pack(dir("./a/./b/../c/."), file("a/../././d/../x", "1"))),
 		want:   "a/ a/c/ x:1",
 	}, {
-		name:   "Names: three dots are a name, and so are a space and a tilde",
+		name:   "Names: three dots, a space and a tilde are names",
 		layers: layers(pack(file("...", "1"), file(" ", "2"), file("~", "3"), file("..x", "4"))),
 		want:   `\040:2 ...:1 ..x:4 \176:3`,
 	}, {
@@ -65,52 +64,51 @@ func TestSpellings(t *testing.T) {
 	}, {
 		name:   "Names: an empty name as a file",
 		layers: layers(pack(tartest.Entry{Name: "", Type: '0', Data: "1"}.Bytes())),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}, {
 		name:   "Names: the root as a hard link",
 		layers: layers(pack(file("x", ""), hard("./", "x"))),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}, {
 		name:   "Names: the root as a device",
 		layers: layers(pack(node(".", '3', 1, 3))),
-		err:    "must be a directory",
+		err:    "root is not a directory",
 	}, {
-		name:   "Names: the root's metadata, xattrs too; its children stay",
+		name:   "Names: the root takes metadata and xattrs and keeps its children",
 		layers: layers(pack(file("x", ""), dir("/", pax("SCHILY.xattr.user.a", "1"))), pack(dir(".", mode(0o1777), pax("SCHILY.xattr.user.b", "2")))),
 		want:   "./{1777,user.b=2} x:",
 	}, {
-		name:   "Names: the root's metadata of a later layer that has it, not of one that has not",
+		name:   "Names: the root takes the metadata of the last layer that has an entry for it",
 		layers: layers(pack(dir("./", mode(0o700))), pack(file("x", ""))),
 		want:   "./{0700} x:",
 	}})
 }
 
-// image-spec has no rule for parents that an archive does not name
-// (image-spec#970): these are ours.
+// Parents without an entry, for which image-spec has no rule (image-spec#970).
 func TestImpliedParents(t *testing.T) {
 	check(t, []rule{{
-		name: "Names: a parent that no layer names, until its entry comes (hcsshim tar2ext4_test)",
+		name: "Names: an implied parent whose entry comes later (hcsshim tar2ext4_test)",
 		layers: layers(pack(file("foo/bar", "1"), file("A/B/b", "2"), file("A/a", "3"),
 			dir("A/", mode(0o700), at(9, 0)), dir("A/B/", own(1, 2)), dir("foo/", mode(0o1777)))),
 		want: "A/{0700,@9.000000000} A/B/{1:2} A/B/b:2 A/a:3 foo/{1777} foo/bar:1",
 	}, {
-		name:   "Names: a parent that no layer names, until a later layer does",
+		name:   "Names: an implied parent whose entry is in a later layer",
 		layers: layers(pack(file("d/x", "", at(7, 0))), pack(dir("d", own(3, 4)))),
 		want:   "d/{3:4} d/x:{@7.000000000}",
 	}, {
-		name:   "Names: a parent that is there keeps its metadata (umoci)",
+		name:   "Names: an existing parent keeps its metadata (umoci)",
 		layers: layers(pack(dir("d", mode(0o700), own(3, 4), at(5, 0))), pack(file("d/x", "", at(9, 0)), symlink("d/y", "t"), hard("d/z", "d/x"))),
 		want:   "d/{0700,3:4,@5.000000000} d/x:{@9.000000000} d/y->t d/z=d/x",
 	}, {
-		name:   "Names: a parent made for a symlink, a device, a directory",
+		name:   "Names: an implied parent of a symlink, a device, a directory",
 		layers: layers(pack(symlink("a/l", "t", at(2, 0)), node("b/p", '6', 0, 0, at(3, 0)), dir("c/d", at(4, 0), mode(0o700)))),
 		want:   "a/{@2.000000000} a/l->t{@2.000000000} b/{@3.000000000} b/p<fifo>{@3.000000000} c/{@4.000000000} c/d/{0700,@4.000000000}",
 	}, {
-		name:   "Names: a parent made for a hard link (apple/container#1797)",
+		name:   "Names: an implied parent of a hard link (apple/container#1797)",
 		layers: layers(pack(file("bin/app", "1"), hard("bin/app.runfiles/main/app", "bin/app"))),
 		want:   "bin/ bin/app:1 bin/app.runfiles/ bin/app.runfiles/main/ bin/app.runfiles/main/app=bin/app",
 	}, {
-		name:   "Names: a parent made where a symlink leads, with the time of the entry",
+		name:   "Names: an implied parent at the target of a symlink, with the time of the entry",
 		layers: layers(pack(symlink("l", "a/b"), file("l/c/x", "", at(8, 1)))),
 		want:   "a/{@8.000000001} a/b/{@8.000000001} a/b/c/{@8.000000001} a/b/c/x:{@8.000000001} l->a/b",
 	}, {
@@ -118,7 +116,7 @@ func TestImpliedParents(t *testing.T) {
 		layers: layers(pack(node("c", '3', 1, 3), file("c/x", ""))),
 		err:    "not a directory",
 	}, {
-		name:   "Names: a parent that is a file's second name",
+		name:   "Names: a parent that is a hard link",
 		layers: layers(pack(file("a", ""), hard("b", "a"), dir("b/x"))),
 		err:    "not a directory",
 	}, {
@@ -130,11 +128,11 @@ func TestImpliedParents(t *testing.T) {
 		layers: layers(pack(dir("t"), file("f", "1"), symlink("a", "t"), symlink("b", "t"), symlink("c", "f"), symlink("d", "f")), pack(dir("a"), symlink("b", "f"), node("c", '6', 0, 0), hard("d", "f"))),
 		want:   "a/ b->f c<fifo> d:1 f=d t/",
 	}, {
-		name:   "Names: the last component in a ring is replaced like any other",
+		name:   "Names: a symlink loop as the last component is replaced",
 		layers: layers(pack(symlink("r", "r"), file("r", "1"))),
 		want:   "r:1",
 	}, {
-		name:   "Names: an explicit directory entry over the link, however it is spelled, in the same layer",
+		name:   "Names: a directory entry over the symlink, in any spelling, in the same layer",
 		layers: layers(pack(file("usr/lib/x", ""), symlink("lib", "usr/lib"), dir("./lib/."), file("lib/y", ""))),
 		want:   "lib/ lib/y: usr/ usr/lib/ usr/lib/x:",
 	}})

@@ -13,12 +13,12 @@ import (
 const (
 	whiteoutPrefix = ".wh."
 	opaqueMarker   = ".wh..wh..opq"
-	aufsPrefix     = ".wh..wh." // other bookkeeping of aufs: means nothing
+	aufsPrefix     = ".wh..wh." // other metadata of aufs, ignored
 )
 
-// addWhiteout keeps an entry that is a whiteout, and tells whether it was one.
-// Only the last component of a name makes a whiteout. What is below a directory
-// of aufs's own is as meaningless as that.
+// addWhiteout adds an entry to the whiteouts if it is one, and reports whether
+// the entry is to be skipped. Only the last component of a name makes it a
+// whiteout. Everything below an aufs directory is skipped.
 func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
 	if len(name) == 0 {
 		return false, nil
@@ -29,23 +29,24 @@ func (l *Layer) addWhiteout(name []string, marker string) (bool, error) {
 			return true, nil
 		}
 	}
-	hidden, is := strings.CutPrefix(last, whiteoutPrefix)
+	hidden, ok := strings.CutPrefix(last, whiteoutPrefix)
 	switch {
-	case !is:
+	case !ok:
 		return false, nil
 	case last == opaqueMarker:
 		l.whiteouts = append(l.whiteouts, marker)
 	case strings.HasPrefix(last, aufsPrefix):
 	case hidden == "" || hidden == "." || hidden == "..":
-		return true, errors.New("a whiteout of no name")
+		return true, errors.New("whiteout without a name")
 	default:
 		l.whiteouts = append(l.whiteouts, marker)
 	}
 	return true, tree.CheckNames(append([]string{hidden}, dir...))
 }
 
-// applyWhiteouts acts on the tree of the layers below. All directories are
-// found before anything goes, so the order of the markers does not matter.
+// applyWhiteouts removes paths from the tree of the lower layers. It resolves
+// all directories before it removes anything, so the order of the markers does
+// not matter.
 func (l *Layer) applyWhiteouts(t *tree.Tree, explain func(Event)) error {
 	dirs, last := make([]*tree.Inode, len(l.whiteouts)), make([]string, len(l.whiteouts))
 	for i, marker := range l.whiteouts {
@@ -61,7 +62,7 @@ func (l *Layer) applyWhiteouts(t *tree.Tree, explain func(Event)) error {
 	}
 	for i, marker := range l.whiteouts {
 		if dirs[i] == nil {
-			continue // what is not there is not missed
+			continue // no such directory in the lower layers
 		}
 		names := []string{strings.TrimPrefix(last[i], whiteoutPrefix)}
 		if last[i] == opaqueMarker {

@@ -11,31 +11,31 @@ func TestWhiteouts(t *testing.T) {
 		layers: layers(lower, pack(file("d/.wh.x", ""))),
 		want:   "d/ d/y:2 e/",
 	}, {
-		name:   "Whiteouts: a directory with all below it",
+		name:   "Whiteouts: a directory and all below it",
 		layers: layers(lower, pack(file(".wh.d", ""))),
 		want:   "e/",
 	}, {
-		name:   "Whiteouts: never what the layer itself brings, marker first (e2b-dev/infra#2094)",
+		name:   "Whiteouts: not of entries of the same layer, marker first (e2b-dev/infra#2094)",
 		layers: layers(lower, pack(file("d/.wh.x", ""), file("d/x", "new"))),
 		want:   "d/ d/x:new d/y:2 e/",
 	}, {
-		name:   "Whiteouts: never what the layer itself brings, marker last (e2b-dev/infra#2094)",
+		name:   "Whiteouts: not of entries of the same layer, marker last (e2b-dev/infra#2094)",
 		layers: layers(lower, pack(file("d/x", "new"), file("d/.wh.x", ""))),
 		want:   "d/ d/x:new d/y:2 e/",
 	}, {
-		name:   "Whiteouts: a directory recreated beside its whiteout loses every lower child",
+		name:   "Whiteouts: a directory recreated in the layer of its whiteout loses every lower child",
 		layers: layers(lower, pack(dir("d", mode(0o700)), file("d/z", ""), file(".wh.d", ""))),
 		want:   "d/{0700} d/z: e/",
 	}, {
-		name:   "Whiteouts: the directory resolved in the tree below, which the layer then changes",
+		name:   "Whiteouts: the directory is resolved in the lower tree",
 		layers: layers(pack(file("d/x", ""), file("e/x", "")), pack(symlink("d", "e"), file("d/.wh.x", ""))),
 		want:   "d->e e/ e/x:",
 	}, {
-		name:   "Whiteouts: through a symlink below that the layer replaces",
+		name:   "Whiteouts: through a lower symlink that the layer replaces",
 		layers: layers(pack(symlink("d", "e"), file("e/x", "")), pack(dir("d"), file("d/.wh.x", ""))),
 		want:   "d/ e/",
 	}, {
-		name:   "Whiteouts: all directories found before anything goes",
+		name:   "Whiteouts: all directories are resolved before any removal",
 		layers: layers(pack(file("e/x", ""), symlink("s", "e")), pack(file(".wh.s", ""), file("s/.wh.x", ""))),
 		want:   "e/",
 	}, {
@@ -47,12 +47,12 @@ func TestWhiteouts(t *testing.T) {
 		layers: layers(pack(file("a", "1"), hard("b", "a")), pack(file(".wh.a", ""))),
 		want:   "b:1",
 	}, {
-		name: "Whiteouts: the marker's type, size and content mean nothing",
+		name: "Whiteouts: type, size and content of the marker are ignored",
 		layers: layers(pack(file("a", ""), file("b", ""), file("c", ""), file("d", ""), file("e", "")),
 			pack(file(".wh.a", "content"), dir(".wh.b/"), symlink(".wh.c", "t"), node(".wh.d", '3', 0, 0), hard(".wh.e", "none"))),
 		want: "",
 	}, {
-		name:   "Whiteouts: what is not there is not missed, nor anything made for it",
+		name:   "Whiteouts: of a missing path are ignored",
 		layers: layers(lower, pack(file(".wh.none", ""), file("no/such/.wh.x", ""), file("d/x/.wh.y", ""), file("no/.wh..wh..opq", ""))),
 		want:   "d/ d/x:1 d/y:2 e/",
 	}, {
@@ -60,11 +60,11 @@ func TestWhiteouts(t *testing.T) {
 		layers: layers(pack(file(".wh.x", ""), file("x", "1"))),
 		want:   "x:1",
 	}, {
-		name:   "Whiteouts: the prefix of the last component only",
+		name:   "Whiteouts: the prefix counts in the last component only",
 		layers: layers(pack(file("d/x", ""), file(".wh.d/x", ""))),
 		want:   ".wh.d/ .wh.d/x: d/ d/x:",
 	}, {
-		name:   "Whiteouts: ../ before the prefix goes lexically",
+		name:   "Whiteouts: ../ before the prefix is removed lexically",
 		layers: layers(lower, pack(file("../d/e/../.wh.x", ""))),
 		want:   "d/ d/y:2 e/",
 	}})

@@ -12,7 +12,7 @@ import (
 func TestXattrs(t *testing.T) {
 	const capability = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	check(t, []rule{{
-		name:   "Metadata: file capabilities, whatever the bytes (boxlite#1182)",
+		name:   "Metadata: file capabilities, byte for byte (boxlite#1182)",
 		layers: layers(pack(file("ping", "", pax("SCHILY.xattr.security.capability", capability)))),
 		want:   `ping:{security.capability=\001\000\000\002\000\040` + strings.Repeat(`\000`, 14) + `}`,
 	}, {
@@ -59,7 +59,7 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := image.show(), "l->t x: y:"; got != want {
-		t.Errorf("Metadata: what no kernel could set is skipped: %s", got)
+		t.Errorf("Metadata: xattrs the kernel rejects are not skipped: %s", got)
 	}
 	all := strings.Join(image.warned, "\n")
 	for _, key := range []string{"user.on-a-link", "btrfs.compression", "SCHILY.acl.", "RHT.", "SCHILY.fflags"} {

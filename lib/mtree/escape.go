@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// plain tells the bytes that stand for themselves in a manifest.
+// plain reports whether a byte is written unescaped.
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
 		strings.IndexByte("._/,@%+-", c) >= 0
@@ -34,10 +34,10 @@ func Escape(s string) string {
 	return string(b)
 }
 
-var errEscape = errors.New("a backslash without three octal digits")
+var errEscape = errors.New("backslash without three octal digits")
 
-// unescape undoes Escape. Bytes that Escape would have escaped are taken as
-// they are: a manifest may be edited by hand.
+// unescape reverses Escape. It accepts unescaped bytes that Escape would escape:
+// manifests may be edited by hand.
 func unescape(s string) (string, error) {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s, nil

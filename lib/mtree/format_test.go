@@ -9,8 +9,8 @@ import (
 	"banger/lib/tree"
 )
 
-// every is the format, which is a promise: whoever greps, diffs or edits a
-// manifest relies on it, and so does the UUID of the image made with it.
+// every shows the whole format, which must not change: users grep, diff and edit
+// manifests, and the UUID of an image depends on it.
 const every = `#mtree v2.0
 . type=dir uid=0 gid=0 mode=1777 time=0.000000000 xattr.system.posix_acl_default=AgAAAAEABwD/////
 ./%+,-.@_ type=file uid=0 gid=0 mode=0644 size=0 time=0.000000000

@@ -14,24 +14,24 @@ import (
 	"banger/lib/tree"
 )
 
-// A parser reads the keywords of one line.
+// A parser parses the keywords of one line.
 type parser struct {
 	*record
-	seen [9]bool // of keywords
+	seen [9]bool // by index in keywords
 }
 
-// keywords are those that a line has once at the most.
+// keywords are the keywords that a line has at most once.
 var keywords = []string{"type", "uid", "gid", "mode", "time", "nlink", "size", "link", "device"}
 
-// has tells whether the line has a keyword.
+// has reports whether the line has a keyword.
 func (p *parser) has(key string) bool { return p.seen[slices.Index(keywords, key)] }
 
-// keyword reads one KEY=VALUE.
+// keyword parses one KEY=VALUE.
 func (p *parser) keyword(field string) error {
 	key, value, _ := strings.Cut(field, "=")
 	if i := slices.Index(keywords, key); i >= 0 {
 		if p.seen[i] {
-			return errors.New("said twice")
+			return errDuplicate
 		}
 		p.seen[i] = true
 	}
@@ -41,7 +41,7 @@ func (p *parser) keyword(field string) error {
 	case "type":
 		var ok bool
 		if n.Type, ok = tree.ParseType(value); !ok {
-			err = errors.New("no such type")
+			err = errors.New("unknown type")
 		}
 	case "uid":
 		n.UID, err = number32(value, 10, 1<<32-2)
@@ -58,7 +58,7 @@ func (p *parser) keyword(field string) error {
 	case "size":
 		n.Size, err = strconv.ParseInt(value, 10, 64)
 	case "link":
-		n.Target, err = unescape(strings.Clone(value)) // not to keep the line
+		n.Target, err = unescape(strings.Clone(value)) // do not retain the line
 	case "time":
 		n.Sec, n.Nsec, err = parseTime(value)
 	case "device":
@@ -69,11 +69,13 @@ func (p *parser) keyword(field string) error {
 	return err
 }
 
-// xattr reads xattr.NAME=BASE64.
+var errDuplicate = errors.New("duplicate keyword")
+
+// xattr parses xattr.NAME=BASE64.
 func (p *parser) xattr(key, value string) error {
-	name, is := strings.CutPrefix(key, "xattr.")
-	if !is {
-		return errors.New("no such keyword")
+	name, ok := strings.CutPrefix(key, "xattr.")
+	if !ok {
+		return errors.New("unknown keyword")
 	}
 	name, err := unescape(name)
 	if err != nil {
@@ -87,73 +89,76 @@ func (p *parser) xattr(key, value string) error {
 	return nil
 }
 
-// ownKeywords are those that a type needs, and no other has.
-var ownKeywords = map[tree.Type]string{tree.File: "size", tree.Symlink: "link", tree.Char: "device", tree.Block: "device"}
+// typeKeywords holds the keyword that a type requires and others do not allow.
+var typeKeywords = map[tree.Type]string{tree.File: "size", tree.Symlink: "link", tree.Char: "device", tree.Block: "device"}
 
-// complete checks that the line says all that its type needs, and no more.
+// complete checks that the line has the keywords of its type and no others.
 func (p *parser) complete() error {
 	t := p.inode.Type
-	own := ownKeywords[t]
+	required := typeKeywords[t]
 	for _, key := range keywords[:5] {
 		if !p.has(key) {
-			return fmt.Errorf("%s= is missing", key)
+			return fmt.Errorf("missing %s=", key)
 		}
 	}
-	if own != "" && !p.has(own) {
-		return fmt.Errorf("%s= is missing", own)
+	if required != "" && !p.has(required) {
+		return fmt.Errorf("missing %s=", required)
 	}
 	for _, key := range keywords[6:] {
-		if p.has(key) && own != key {
-			return fmt.Errorf("%s= on a %v", key, t)
+		if p.has(key) && required != key {
+			return fmt.Errorf("%s= not allowed for type %v", key, t)
 		}
 	}
-	if t == tree.Symlink && (p.inode.Target == "" || len(p.inode.Target) > tree.MaxTarget) {
-		return fmt.Errorf("a target of %d bytes", len(p.inode.Target))
-	}
-	if t == tree.Dir && p.nlink > 0 || p.inode.Size < 0 {
-		return errors.New("nlink= on a dir, or a negative size")
+	switch target := p.inode.Target; {
+	case t == tree.Symlink && (target == "" || len(target) > tree.MaxTarget):
+		return fmt.Errorf("invalid link target of %d bytes (limit %d)", len(target), tree.MaxTarget)
+	case t == tree.Dir && p.nlink > 0:
+		return fmt.Errorf("nlink= not allowed for type %v", t)
+	case p.inode.Size < 0:
+		return errors.New("negative size")
 	}
 	xattrs := p.inode.Xattrs
 	slices.SortFunc(xattrs, func(a, b tree.Xattr) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range xattrs[:max(1, len(xattrs))-1] {
 		if xattrs[i].Name == xattrs[i+1].Name {
-			return fmt.Errorf("xattr.%s=: said twice", brief(Escape(xattrs[i].Name)))
+			return fmt.Errorf("xattr.%s=: %w", truncate(Escape(xattrs[i].Name)), errDuplicate)
 		}
 	}
 	return nil
 }
 
-func number32(s string, base int, most uint64) (uint32, error) {
+// number32 parses a number that is at most limit.
+func number32(s string, base int, limit uint64) (uint32, error) {
 	v, err := strconv.ParseUint(s, base, 32)
-	if err == nil && v > most {
+	if err == nil && v > limit {
 		err = strconv.ErrRange
 	}
 	return uint32(v), err
 }
 
-// parseTime reads SECONDS.NANOSECONDS, the fraction counting up from the
-// seconds even before 1970.
+// parseTime parses SECONDS.NANOSECONDS. The nanoseconds count up from the
+// seconds, even before 1970.
 func parseTime(s string) (int64, uint32, error) {
-	whole, fraction, has := strings.Cut(s, ".")
+	whole, fraction, found := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)
 	if err == nil && (sec < tree.MinTime || sec > tree.MaxTime) {
-		err = errors.New("ext4 cannot hold it")
+		err = errors.New("out of range of ext4")
 	}
-	if err != nil || !has {
+	if err != nil || !found {
 		return sec, 0, err
 	}
 	if len(fraction) != 9 {
-		return 0, 0, errors.New("not nine digits of nanoseconds")
+		return 0, 0, errors.New("want nine digits of nanoseconds")
 	}
 	nsec, err := number32(fraction, 10, 999_999_999)
 	return sec, nsec, err
 }
 
-// parseDevice reads linux,MAJOR,MINOR.
+// parseDevice parses linux,MAJOR,MINOR.
 func parseDevice(s string) (major, minor uint32, err error) {
 	parts := strings.Split(s, ",")
 	if len(parts) != 3 || parts[0] != "linux" {
-		return 0, 0, errors.New("not linux,MAJOR,MINOR")
+		return 0, 0, errors.New("want linux,MAJOR,MINOR")
 	}
 	if major, err = number32(parts[1], 10, 1<<12-1); err != nil {
 		return 0, 0, err

@@ -73,7 +73,7 @@ func TestGolden(t *testing.T) {
 	if len(m.Links) != 2 || m.Links[bin.Lookup("perl")] != 2 || m.Links[bin.Lookup("perl5")] != 2 {
 		t.Errorf("links: %v", m.Links)
 	}
-	// Joined again, as a bundle's tree on disk joins them:
+	// Link them again, as the tree on disk of a bundle does.
 	if err := bin.Link("perl5", bin.Lookup("perl"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// Times count up from the second before, before 1970 too.
+// Nanoseconds count up from the seconds, even before 1970.
 func TestTimes(t *testing.T) {
 	for _, c := range []struct {
 		sec  int64
@@ -124,7 +124,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// Names whose order changes with a slash or an escape behind them.
+// Names whose order changes with a slash or an escape after them.
 func TestSorted(t *testing.T) {
 	sort, err := exec.LookPath("sort")
 	if err != nil {
@@ -147,7 +147,7 @@ func TestSorted(t *testing.T) {
 	}
 }
 
-// What is longer than a manifest may be is neither written nor read.
+// A manifest that is too large is neither written nor read.
 func TestLimit(t *testing.T) {
 	m, err := Read(strings.NewReader(golden))
 	if err != nil {
@@ -164,19 +164,19 @@ func TestLimit(t *testing.T) {
 	if err := Write(&limited{io.Discard, size}, m.Tree); err != nil {
 		t.Error(err)
 	}
-	if _, err := read(strings.NewReader(text.String()), size-1); !errors.Is(err, errTooLong) {
+	if _, err := read(strings.NewReader(text.String()), size-1); !errors.Is(err, errTooLarge) {
 		t.Error(err)
 	}
-	if err := Write(&limited{io.Discard, size - 1}, m.Tree); !errors.Is(err, errTooLong) {
+	if err := Write(&limited{io.Discard, size - 1}, m.Tree); !errors.Is(err, errTooLarge) {
 		t.Error(err)
 	}
 }
 
-// The longest line that a layer can lead to can be read.
+// The longest line that a layer can produce can be read.
 func TestLongLine(t *testing.T) {
 	top := tree.New(tree.Inode{})
 	n := &tree.Inode{Type: tree.File}
-	for size := 0; size < 4<<20; size += 255 { // each in a pax record of its own
+	for size := 0; size < 4<<20; size += 255 { // each in its own pax record
 		n.Xattrs = append(n.Xattrs, tree.Xattr{Name: "user." + strings.Repeat("\x01", 250)})
 	}
 	for i := range n.Xattrs {

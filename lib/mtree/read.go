@@ -16,15 +16,15 @@ import (
 	"banger/lib/tree"
 )
 
-// A Manifest is what Read has read.
+// A Manifest is a parsed manifest.
 type Manifest struct {
 	Tree *tree.Tree
-	// Links holds the nlink= of files that have one. Which names are one
-	// file the manifest does not say: in Tree each is an inode of its own.
+	// Links holds the nlink= of files that have one. A manifest does not tell
+	// which names are hard links of one file: in Tree each has its own inode.
 	Links map[*tree.Inode]int
 }
 
-// A record is one line.
+// A record is a parsed line.
 type record struct {
 	number int
 	path   []string
@@ -32,21 +32,21 @@ type record struct {
 	nlink  int
 }
 
-// MaxSize is how long a manifest may be, in bytes: some 16 million lines.
+// MaxSize limits the size of a manifest, in bytes: some 16 million lines.
 const MaxSize = 2 << 30
 
-// maxLine is how long a line may be, in bytes. A path of as many directories as
-// lib/tree allows takes 1 MiB when all its bytes are escaped; the attributes that
-// fit into the extended headers of a tar, 4 MiB, take at most 16 MiB.
+// maxLine limits the length of a line, in bytes. The longest path that lib/tree
+// allows takes 1 MiB with all bytes escaped; the attributes that fit into the
+// extended headers of a tar, 4 MiB, take at most 16 MiB.
 const maxLine = 20 << 20
 
-// Read reads a manifest, its lines in any order. Errors name the line. One that
-// is longer than MaxSize is refused.
+// Read reads a manifest. The lines may be in any order. Errors name the line. A
+// manifest larger than MaxSize is rejected.
 func Read(r io.Reader) (*Manifest, error) { return read(r, MaxSize) }
 
-func read(r io.Reader, most int64) (*Manifest, error) {
+func read(r io.Reader, limit int64) (*Manifest, error) {
 	m := &Manifest{Links: make(map[*tree.Inode]int)}
-	var early []record // before those of their parents
+	var early []record // lines before those of their parents
 	lines, size := input.NewLines(r, maxLine), int64(0)
 	for {
 		line, err := lines.Next()
@@ -55,8 +55,8 @@ func read(r io.Reader, most int64) (*Manifest, error) {
 			return m, m.addEarly(early)
 		case err != nil:
 			return nil, err
-		case size > most:
-			return nil, errTooLong
+		case size > limit:
+			return nil, errTooLarge
 		}
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -75,17 +75,17 @@ func read(r io.Reader, most int64) (*Manifest, error) {
 	}
 }
 
-var errTooLong = status.Errorf(status.Bad, "a manifest of more than %d bytes", int64(MaxSize))
+var errTooLarge = status.Errorf(status.Bad, "manifest too large (limit %d bytes)", int64(MaxSize))
 
 func atLine(number int, err error) error {
 	return status.Errorf(status.Bad, "line %d: %w", number, err)
 }
 
-// addEarly enters the lines that came before those of their parents, the
-// highest directories first.
+// addEarly adds the lines that came before those of their parents, the topmost
+// directories first.
 func (m *Manifest) addEarly(records []record) error {
 	if m.Tree == nil {
-		return status.Errorf(status.Bad, "no line for the root, .")
+		return status.Errorf(status.Bad, "missing line for the root, .")
 	}
 	slices.SortStableFunc(records, func(a, b record) int {
 		return cmp.Compare(len(a.path), len(b.path))
@@ -98,7 +98,7 @@ func (m *Manifest) addEarly(records []record) error {
 	return nil
 }
 
-// parent returns the directory that a line's path is in, nil if it has none yet.
+// parent returns the directory of a line's path, nil if it has no line yet.
 func (m *Manifest) parent(rec record) *tree.Inode {
 	if m.Tree == nil || len(rec.path) == 0 {
 		return nil
@@ -112,22 +112,22 @@ func (m *Manifest) parent(rec record) *tree.Inode {
 	return dir
 }
 
-// add enters one line into the tree.
+// add adds a line to the tree.
 func (m *Manifest) add(dir *tree.Inode, rec record) error {
 	switch {
 	case len(rec.path) == 0 && m.Tree != nil:
-		return errors.New("a second line for the root")
+		return errors.New("duplicate line for the root")
 	case len(rec.path) == 0 && rec.inode.Type != tree.Dir:
-		return errors.New("the root is no directory")
+		return errors.New("root is not a directory")
 	case len(rec.path) == 0:
 		m.Tree = tree.New(*rec.inode)
 		return nil
 	case dir == nil:
-		return errors.New("no line makes its parent a directory")
+		return errors.New("parent is missing or not a directory")
 	}
-	name := strings.Clone(rec.path[len(rec.path)-1]) // not to keep the line
+	name := strings.Clone(rec.path[len(rec.path)-1]) // do not retain the line
 	if dir.Lookup(name) != nil {
-		return errors.New("a second line for this path")
+		return errors.New("duplicate path")
 	}
 	dir.Put(name, rec.inode, nil)
 	if rec.nlink > 0 {
@@ -136,8 +136,8 @@ func (m *Manifest) add(dir *tree.Inode, rec record) error {
 	return nil
 }
 
-// Line returns the number of the line that a path has in a manifest, however
-// it is spelled there, or 0.
+// Line returns the number of the line of a path in a manifest, or 0. It matches
+// any escaping of the path.
 func Line(r io.Reader, path string) int {
 	want, err := unescape(path)
 	if err != nil {
@@ -150,13 +150,13 @@ func Line(r io.Reader, path string) int {
 			return 0
 		}
 		path, _ := cutPath(strings.TrimSpace(line))
-		if name, bad := unescape(path); bad == nil && name == want {
+		if name, err := unescape(path); err == nil && name == want {
 			return lines.Number
 		}
 	}
 }
 
-// cutPath splits a line behind its path.
+// cutPath splits a line after the path.
 func cutPath(line string) (path, keywords string) {
 	if end := strings.IndexAny(line, " \t"); end >= 0 {
 		return line[:end], line[end:]
@@ -164,12 +164,12 @@ func cutPath(line string) (path, keywords string) {
 	return line, ""
 }
 
-// parse reads one line.
+// parse parses one line.
 func parse(line string) (record, error) {
 	path, keywords := cutPath(line)
 	var rec record
 	if path != "." && !strings.HasPrefix(path, "./") {
-		return rec, fmt.Errorf("%s: a path starts with ./", brief(path))
+		return rec, fmt.Errorf("%s: path does not start with ./", truncate(path))
 	}
 	name, err := unescape(path)
 	if err != nil {
@@ -178,39 +178,38 @@ func parse(line string) (record, error) {
 	if rec.path, err = tree.Split(name); err != nil {
 		return rec, err
 	}
-	if !isPlain(name, rec.path) {
-		return rec, fmt.Errorf("%s: not a plain path", brief(path))
+	if !isClean(name, rec.path) {
+		return rec, fmt.Errorf("%s: path is not clean", truncate(path))
 	}
 	rec.inode = &tree.Inode{}
 	p := parser{record: &rec}
 	for field := range strings.FieldsSeq(keywords) {
 		if err := p.keyword(field); err != nil {
-			return rec, fmt.Errorf("%s: %w", brief(field), wrong(err))
+			return rec, fmt.Errorf("%s: %w", truncate(field), numError(err))
 		}
 	}
 	return rec, p.complete()
 }
 
-// brief is as much of a path or keyword as a message needs: a line may be as
-// long as the file.
-func brief(s string) string {
+// truncate shortens a path or keyword for a message.
+func truncate(s string) string {
 	if len(s) > 200 {
 		return s[:200] + "..."
 	}
 	return s
 }
 
-// wrong says what a number lacks, without the name of the function that
-// found it.
-func wrong(err error) error {
+// numError removes the name of the function from an error of strconv.
+func numError(err error) error {
 	if number := (*strconv.NumError)(nil); errors.As(err, &number) {
 		return number.Err
 	}
 	return err
 }
 
-// isPlain reports whether a name is "." and its components, and nothing else.
-func isPlain(name string, components []string) bool {
+// isClean reports whether a name is "." followed by the components and nothing
+// else.
+func isClean(name string, components []string) bool {
 	length := 1
 	for _, c := range components {
 		length += 1 + len(c)

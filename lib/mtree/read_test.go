@@ -26,7 +26,7 @@ func TestReadByHand(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	if p := m.Tree.Root.Lookup("\u00e9"); p == nil || p.Type != tree.Fifo {
-		t.Error("a byte above 127 that is not escaped")
+		t.Error("unescaped byte above 127 not accepted")
 	}
 }
 
@@ -34,23 +34,23 @@ func TestReadRefuses(t *testing.T) {
 	meta := " uid=0 gid=0 mode=0644 time=0.000000000"
 	for _, c := range []struct{ line, want string }{
 		{"./a type=file size=0" + meta + "\n./a type=file size=0" + meta, "line 3"},
-		{strings.TrimSpace(root), "second line for the root"},
+		{strings.TrimSpace(root), "duplicate line for the root"},
 		{"./no/a type=file size=0" + meta, "parent"},
 		{"./f type=file size=0" + meta + "\n./f/a type=file size=0" + meta, "parent"},
-		{"a type=file size=0" + meta, "starts with ./"},
-		{"./a/../b type=file size=0" + meta, "plain path"},
-		{"./a//b type=file size=0" + meta, "plain path"},
+		{"a type=file size=0" + meta, "path does not start with ./"},
+		{"./a/../b type=file size=0" + meta, "path is not clean"},
+		{"./a//b type=file size=0" + meta, "path is not clean"},
 		{`./a\000 type=file size=0` + meta, "NUL"},
 		{`./a\9 type=file size=0` + meta, "octal"},
 		{"./" + strings.Repeat("a", 256) + " type=file size=0" + meta, "256 bytes"},
-		{"./a type=file" + meta, "size= is missing"},
-		{"./a type=link" + meta, "link= is missing"},
-		{"./a type=char" + meta, "device= is missing"},
-		{"./a" + meta, "type= is missing"},
-		{"./a type=fifo size=1" + meta, "size= on a fifo"},
-		{"./a type=door" + meta, "no such type"},
-		{"./a type=file size=0 sha256=00" + meta, "no such keyword"},
-		{"./a type=file size=0 uid=1" + meta, "twice"},
+		{"./a type=file" + meta, "missing size="},
+		{"./a type=link" + meta, "missing link="},
+		{"./a type=char" + meta, "missing device="},
+		{"./a" + meta, "missing type="},
+		{"./a type=fifo size=1" + meta, "size= not allowed for type fifo"},
+		{"./a type=door" + meta, "unknown type"},
+		{"./a type=file size=0 sha256=00" + meta, "unknown keyword"},
+		{"./a type=file size=0 uid=1" + meta, "duplicate keyword"},
 		{"./a type=file size=-1" + meta, "negative"},
 		{"./a type=fifo uid=4294967295 gid=0 mode=0 time=0", "range"},
 		{"./a type=fifo uid=-1 gid=0 mode=0 time=0", "uid=-1"},
@@ -74,11 +74,11 @@ func TestReadRefuses(t *testing.T) {
 		}
 	}
 	if _, err := Read(strings.NewReader("")); err == nil {
-		t.Error("nothing was read as a manifest")
+		t.Error("empty manifest accepted")
 	}
 }
 
-// What is wrong with a number is said in words of the manifest, not of Go.
+// Errors about numbers do not mention strconv.
 func TestReadNumber(t *testing.T) {
 	_, err := Read(strings.NewReader(root + "./a type=fifo uid=-1"))
 	if want := "line 2: uid=-1: invalid syntax"; err == nil || err.Error() != want {
@@ -86,7 +86,7 @@ func TestReadNumber(t *testing.T) {
 	}
 }
 
-// A line may be as long as the file, the message is not.
+// Errors about long lines are short.
 func TestReadLongLine(t *testing.T) {
 	long := strings.Repeat("a", 1<<20)
 	for _, line := range []string{long, "./a/../" + long, "./a " + long, "./a xattr.user.a=!" + long} {
@@ -97,7 +97,7 @@ func TestReadLongLine(t *testing.T) {
 	}
 }
 
-// A line of blanks of any kind is an empty one: editors leave them.
+// A line of any white space is empty.
 func TestReadBlankLines(t *testing.T) {
 	for _, blank := range []string{"", " ", "\t \t", "\r", "\v\f"} {
 		t.Run(strconv.Quote(blank), func(t *testing.T) {
@@ -113,15 +113,15 @@ func TestReadBlankLines(t *testing.T) {
 	}
 }
 
-// The same attribute under two spellings is said twice all the same.
+// An attribute in two spellings is a duplicate.
 func TestReadXattrTwice(t *testing.T) {
 	line := `./a type=file size=0 uid=0 gid=0 mode=0 time=0 xattr.user.a=MQ== xattr.user.\141=Mg==`
 	if _, err := Read(strings.NewReader(root + line)); err == nil {
-		t.Error("user.a with two values")
+		t.Error("user.a with two values accepted")
 	}
 }
 
-// What ext4 cannot hold is refused, or it would be stored as another time.
+// Times out of range of ext4 are rejected.
 func TestReadTimeRange(t *testing.T) {
 	for _, time := range []string{"-2147483649", "15032385536", "9223372036854775807"} {
 		if _, err := Read(strings.NewReader(root + "./a type=fifo uid=0 gid=0 mode=0 time=" + time)); err == nil {
@@ -130,7 +130,7 @@ func TestReadTimeRange(t *testing.T) {
 	}
 }
 
-// FuzzRead: what Read takes, Write writes so that it reads the same.
+// FuzzRead: a manifest that Read accepts is the same after Write and Read.
 func FuzzRead(f *testing.F) {
 	f.Add(golden)
 	for _, line := range strings.SplitAfter(golden, "\n")[2:] {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mtree writes a tree as text and reads it back: the manifest that
-// keeps what a tree on the host cannot, owners, modes, times, devices.
+// Package mtree reads and writes manifests: the metadata of a tree as text, for
+// owners, modes, times and devices that a tree on the host cannot hold.
 //
-// It is mtree(5) in the form that FreeBSD's unprivileged builds use: full
-// paths, one line each, no /set. Lines are in the order of `LC_ALL=C sort`.
+// The format is mtree(5) as in FreeBSD's unprivileged builds: full paths, one
+// line each, no /set. Lines are in the order of `LC_ALL=C sort`.
 package mtree
 
 import (
@@ -18,7 +18,7 @@ import (
 	"banger/lib/tree"
 )
 
-// header is the first line, as libarchive and gomtree expect it.
+// header is the first line. libarchive and gomtree require it.
 const header = "#mtree v2.0\n"
 
 // Write writes the manifest of t.
@@ -31,9 +31,9 @@ func Write(w io.Writer, t *tree.Tree) error {
 	return bw.Flush()
 }
 
-// Limited returns a writer that takes a manifest which Read can read, and fails
-// when there is more than MaxSize of it. Few bytes of layers may make many of
-// paths: each line has its own in full.
+// Limited returns a writer that fails after MaxSize bytes, as Read would reject
+// the manifest. A small layer can make a large manifest: each line has the full
+// path.
 func Limited(w io.Writer) io.Writer { return &limited{w, MaxSize} }
 
 type limited struct {
@@ -43,20 +43,20 @@ type limited struct {
 
 func (l *limited) Write(p []byte) (int, error) {
 	if l.left -= int64(len(p)); l.left < 0 {
-		return 0, errTooLong
+		return 0, errTooLarge
 	}
 	return l.Writer.Write(p)
 }
 
-// A printer prints lines; bufio keeps the first error.
+// A printer writes lines. The bufio.Writer keeps the first error.
 type printer struct {
 	w   *bufio.Writer
 	buf []byte
 }
 
-// dir prints what is below a directory. The lines of a subdirectory's children
-// all start with its name and a slash, its own with its name and a space: they
-// are sorted as two items, and so the whole is sorted line by line.
+// dir writes the lines below a directory. The line of a subdirectory starts with
+// its name and a space, the lines below it with its name and a slash. They are
+// sorted as two items, so that all lines are in order.
 func (p *printer) dir(prefix string, dir *tree.Inode) {
 	type item struct {
 		key string
@@ -82,16 +82,16 @@ func (p *printer) dir(prefix string, dir *tree.Inode) {
 	}
 }
 
-// line prints one inode under a path that is escaped already.
+// line writes the line of an inode. The path is already escaped.
 func (p *printer) line(path string, n *tree.Inode) {
 	p.buf = append(appendKeywords(append(p.buf[:0], path...), n), '\n')
 	p.w.Write(p.buf)
 }
 
-// Keywords returns what a line says of an inode, KEYWORD=VALUE each.
+// Keywords returns the keywords of an inode, each KEYWORD=VALUE.
 func Keywords(n *tree.Inode) []string { return strings.Fields(string(appendKeywords(nil, n))) }
 
-// appendKeywords appends what a line says after its path.
+// appendKeywords appends the keywords of an inode, each after a space.
 func appendKeywords(b []byte, n *tree.Inode) []byte {
 	b = append(append(b, " type="...), n.Type.String()...)
 	b = strconv.AppendUint(append(b, " uid="...), uint64(n.UID), 10)
@@ -118,14 +118,14 @@ func appendKeywords(b []byte, n *tree.Inode) []byte {
 	return b
 }
 
-// octal prints a mode in four digits.
+// octal formats a mode in four digits.
 func octal(mode uint16) string {
 	s := strconv.FormatUint(uint64(mode), 8)
 	return "0000"[min(4, len(s)):] + s
 }
 
-// Time prints a time as mtree does: whole seconds, rounded down, and nine
-// digits of nanoseconds after them. -1.500000000 is half a second before 1970.
+// Time formats a time as in mtree: seconds, rounded down, and nine digits of
+// nanoseconds. -1.500000000 is half a second before 1970.
 func Time(sec int64, nsec uint32) string {
 	ns := strconv.FormatUint(uint64(nsec), 10)
 	return strconv.FormatInt(sec, 10) + "." + "000000000"[len(ns):] + ns

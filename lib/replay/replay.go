@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package replay makes a tree of an image in a layout: all its layers read,
-// verified, and applied one over the other.
+// Package replay builds the tree of an image in a layout: it reads and verifies
+// the layers and applies them in order.
 package replay
 
 import (
@@ -23,31 +23,31 @@ import (
 	"banger/lib/tree"
 )
 
-// MaxEntries is how many entries an image may have unless told otherwise: each
-// takes half a KiB of memory.
+// MaxEntries is the default limit on the entries of an image. Each takes half a
+// KiB of memory.
 const MaxEntries = 2_000_000
 
-// Options say how an image is replayed.
+// Options control how an image is replayed.
 type Options struct {
-	MaxSize    int64 // bytes that its files together may have
-	MaxEntries int64 // entries that its layers together may have
+	MaxSize    int64 // limit on the bytes of all files
+	MaxEntries int64 // limit on the entries of all layers
 	Explain    func(layer.Event)
 	Warn       func(text string)
-	Progress   func(total, done int64) // bytes of compressed layers
+	Progress   func(total, done int64) // compressed bytes, as increments
 }
 
-// Contents take in what the files of an image hold.
+// Contents stores the file contents of an image.
 type Contents interface {
 	layer.Keeper
-	Wait() error // until all is taken in
+	Wait() error // waits until all contents are stored
 }
 
-// parallel is how many layers are read at a time at most: each may ask for a
+// maxParallel limits the layers read at a time. Each may need a decompression
 // window of 128 MiB.
-const parallel = 4
+const maxParallel = 4
 
-// Image reads the layers of an image, as many at a time as there are
-// processors, and applies them to a tree, oldest first.
+// Image reads the layers of an image in parallel and applies them to a tree,
+// oldest first.
 func Image(ctx context.Context, image *layout.Image, contents Contents, o Options) (*tree.Tree, error) {
 	layers, err := o.read(ctx, image, contents)
 	if err != nil {
@@ -55,14 +55,14 @@ func Image(ctx context.Context, image *layout.Image, contents Contents, o Option
 	}
 	root := tree.Inode{Mode: 0o755}
 	if at, _ := Created(image.Config); !root.SetTime(at.Unix(), uint32(at.Nanosecond())) {
-		o.Warn(fmt.Sprintf("config: created %v is out of ext4's range: clamped", at.UTC()))
+		o.Warn(fmt.Sprintf("config: created %v out of range of ext4: clamped", at.UTC()))
 	}
 	t := tree.New(root)
 	for i, l := range layers {
 		if err := l.Apply(ctx, t, o.Explain); err != nil {
 			return nil, err
 		}
-		layers[i] = nil // most of its names are the tree's now
+		layers[i] = nil // free the names that the tree does not use
 	}
 	return t, nil
 }
@@ -75,7 +75,7 @@ func (o *Options) read(ctx context.Context, image *layout.Image, contents Conten
 	r := &layer.Reader{Contents: contents, MaxSize: o.MaxSize, MaxEntries: o.MaxEntries, Warn: o.Warn}
 	layers := make([]*layer.Layer, len(image.Layers))
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(min(runtime.GOMAXPROCS(0), parallel))
+	group.SetLimit(min(runtime.GOMAXPROCS(0), maxParallel))
 	for i, l := range image.Layers {
 		group.Go(func() (err error) {
 			layers[i], err = o.readLayer(groupCtx, r, l)
@@ -89,17 +89,16 @@ func (o *Options) read(ctx context.Context, image *layout.Image, contents Conten
 	return layers, err
 }
 
-// Created is when the image says it was made; the epoch if it does not, or says
-// the zero time, by which Go programs mean that.
-func Created(config v1.Image) (at time.Time, said bool) {
+// Created returns the creation time of the image and whether the config has one.
+// Without one it returns the epoch. Go programs write the zero time for none.
+func Created(config v1.Image) (at time.Time, ok bool) {
 	if config.Created == nil || config.Created.IsZero() {
 		return time.Unix(0, 0), false
 	}
 	return *config.Created, true
 }
 
-// readLayer reads one layer through the checks of its digest, its size and its
-// DiffID.
+// readLayer reads one layer and checks its digest, size and DiffID.
 func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer) (*layer.Layer, error) {
 	id := l.Digest.Encoded()[:12]
 	blob, err := l.Open()
@@ -107,7 +106,7 @@ func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer
 		return nil, err
 	}
 	defer blob.Close()
-	// Read and digested ahead of being inflated, on another processor.
+	// Read and digest the blob on another processor, ahead of decompression.
 	in, err := readahead.NewReaderSize(sparse.Interruptible(ctx, &metered{blob, o.Progress}), 4, 256<<10)
 	if err != nil {
 		return nil, err
@@ -117,29 +116,29 @@ func (o *Options) readLayer(ctx context.Context, r *layer.Reader, l layout.Layer
 	if err != nil && status.Of(err) != status.Bad {
 		return nil, err
 	}
-	// The blob has been checked only once it has been read out. If it is not what
-	// was pushed, then it is to blame for whatever was found in it.
-	if _, damage := io.Copy(io.Discard, struct{ io.Reader }{in}); damage != nil {
-		err = layerError(id, damage)
+	// The digest is checked only at the end of the blob. A wrong digest explains
+	// any other error in the layer, so it replaces that error.
+	if _, blobErr := io.Copy(io.Discard, struct{ io.Reader }{in}); blobErr != nil {
+		err = layerError(id, blobErr)
 		if status.Of(err) == status.Bad {
-			err = status.Hint(err, "its blob is damaged on disk: fetch or copy the image anew")
+			err = status.Hint(err, "the blob is damaged on disk: fetch or copy the image again")
 		}
 	}
 	return read, err
 }
 
-// readArchive reads what is in a blob.
+// readArchive reads the archive in a blob.
 func readArchive(ctx context.Context, r *layer.Reader, l layout.Layer, id string, in io.Reader) (*layer.Layer, error) {
 	archive, err := decompress.OCI.Reader(in)
 	if err != nil {
 		return nil, layerError(id, err)
 	}
 	defer archive.Close()
-	// As long as it takes: a DiffID says nothing of the size.
+	// A DiffID does not limit the size; the Reader does.
 	diff := l.DiffID.Verifier()
 	read, err := r.Read(ctx, id, io.TeeReader(archive, diff))
 	if err == nil && !diff.Verified() {
-		err = status.Errorf(status.Bad, "layer %s: its content does not match its DiffID %s", id, l.DiffID)
+		err = status.Errorf(status.Bad, "layer %s: content does not match DiffID %s", id, l.DiffID)
 	}
 	return read, err
 }
@@ -148,7 +147,7 @@ func layerError(id string, err error) error {
 	return layer.Fault(fmt.Errorf("layer %s: %w", id, err))
 }
 
-// metered is a reader that counts.
+// A metered reader reports progress.
 type metered struct {
 	r        io.Reader
 	progress func(total, done int64)

@@ -23,7 +23,7 @@ func hold(t *testing.T, path string) *os.File {
 	return f
 }
 
-// holds lists what an open directory has, wherever its name went.
+// holds lists an open directory, wherever it was renamed.
 func holds(t *testing.T, f *os.File) string {
 	t.Helper()
 	all, err := fs.Glob(os.DirFS("/proc/self/fd/"+strconv.Itoa(int(f.Fd()))), "*")
@@ -33,8 +33,8 @@ func holds(t *testing.T, f *os.File) string {
 	return strings.Join(all, " ")
 }
 
-// Whoever holds a directory keeps it whole, be it removed or replaced; the last
-// one's Close leaves it to a sweep.
+// A held directory stays complete even if it is removed or replaced. After the last
+// Close, a sweep removes it.
 func TestHold(t *testing.T) {
 	any := Options{Replaces: func(string) bool { return true }}
 	for name, c := range map[string]struct {
@@ -71,11 +71,11 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// What is not there cannot be held; a file can be.
+// A missing path cannot be held; a file can.
 func TestHoldWhat(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Hold(filepath.Join(dir, "none")); status.Of(err) != status.NoInput {
-		t.Errorf("what is not there: %v", err)
+		t.Errorf("missing path: %v", err)
 	}
 	write(t, filepath.Join(dir, "file"))
 	held := hold(t, filepath.Join(dir, "file"))
@@ -87,8 +87,8 @@ func TestHoldWhat(t *testing.T) {
 	}
 }
 
-// However often it is replaced meanwhile, what is held is what has the name, or
-// had it: never one that is being taken away.
+// However often a path is replaced, Hold returns a complete directory that has or
+// had the name, never one that is being removed.
 func TestHoldRace(t *testing.T) {
 	dir := t.TempDir()
 	dst := filepath.Join(dir, "x")
@@ -136,7 +136,7 @@ func replace(dst string) error {
 	return s.Commit()
 }
 
-// A symlink that somebody has put there is followed.
+// A symlink is followed.
 func TestHoldLink(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "there"), 0o755); err != nil {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stage makes files and directories that are either whole or not
-// there. They are built under a temporary name beside their place and renamed
-// into it. The temporary name carries a flock(2) that dies with its maker, so
-// that whoever comes next can tell what a killed process left, and sweep it.
+// Package stage creates files and directories atomically. They are built under a
+// temporary name in the same directory and renamed. The maker holds a flock(2) on
+// the temporary file, which ends with the process, so that later processes can
+// recognize and remove what a killed one left.
 package stage
 
 import (
@@ -18,32 +18,32 @@ import (
 	"banger/lib/status"
 )
 
-// A Stage is something being made.
+// A Stage is a file or directory being made.
 type Stage struct {
-	Path    string // where it is being made
-	dst     string
-	lock    *os.File
-	mine    func(path string) bool
-	instead *os.File
-	adopted bool // its maker removes it
+	Path     string // temporary path
+	dst      string
+	lock     *os.File
+	replaces func(path string) bool
+	instead  *os.File
+	adopted  bool // removed by its maker, not by Discard
 }
 
 // Options say what may be replaced.
 type Options struct {
-	// Replaces, when set, allows the destination to exist, if it holds for
-	// it: only what banger made is ever replaced.
+	// Replaces, if not nil, allows an existing destination for which it
+	// returns true. Only files made by banger may be replaced.
 	Replaces func(path string) bool
-	// Instead, when set with Replaces, is what Hold returned for the
-	// destination: nothing else is replaced, and it must still be there.
+	// Instead, if not nil, is the file that Hold returned for the destination.
+	// The destination must still be that file. It requires Replaces.
 	Instead *os.File
 }
 
-// NewDir makes a directory, mode 0700, that is to become dst.
+// NewDir makes a directory, mode 0700, that Commit renames to dst.
 func NewDir(dst string, o Options) (*Stage, error) {
 	return create(dst, o, func(path string) error { return os.Mkdir(path, 0o700) })
 }
 
-// NewFile makes an empty file that is to become dst.
+// NewFile makes an empty file that Commit renames to dst.
 func NewFile(dst string, o Options) (*Stage, error) {
 	return create(dst, o, func(path string) error {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
@@ -54,11 +54,11 @@ func NewFile(dst string, o Options) (*Stage, error) {
 	})
 }
 
-// Adopt commits what somebody else has made, a directory with a temporary name
-// beside dst. As long as it is not committed, it stays theirs. If nobody holds
-// its lock, the stage does, so that no sweeper takes it away.
+// Adopt returns a Stage for a directory that another process made under a
+// temporary name. Discard leaves it to its maker. If its lock is free, the Stage
+// takes it, so that no sweep removes the directory.
 func Adopt(path, dst string, o Options) (*Stage, error) {
-	s := &Stage{Path: path, dst: dst, mine: o.Replaces, instead: o.Instead, adopted: true}
+	s := &Stage{Path: path, dst: dst, replaces: o.Replaces, instead: o.Instead, adopted: true}
 	if err := s.free(); err != nil {
 		return nil, err
 	}
@@ -70,22 +70,22 @@ func Adopt(path, dst string, o Options) (*Stage, error) {
 	return s, nil
 }
 
-func create(dst string, o Options, make func(path string) error) (*Stage, error) {
+func create(dst string, o Options, mk func(path string) error) (*Stage, error) {
 	dir, base := filepath.Split(filepath.Clean(dst))
 	if dir == "" {
 		dir = "."
 	}
 	if strings.Contains(dst, "\n") {
-		return nil, status.Errorf(status.Usage, "%q: a path with a newline cannot be handed on", dst)
+		return nil, status.Errorf(status.Usage, "%q: path contains a newline", dst) // paths are passed on one per line
 	}
-	s := &Stage{dst: dst, mine: o.Replaces, instead: o.Instead}
-	Sweep(dir) // also if there is nothing to be made
+	s := &Stage{dst: dst, replaces: o.Replaces, instead: o.Instead}
+	Sweep(dir) // even if dst exists
 	if err := s.free(); err != nil {
 		return nil, err
 	}
 	for {
 		s.Path = filepath.Join(dir, temporary(base))
-		if err := make(s.Path); err != nil {
+		if err := mk(s.Path); err != nil {
 			return nil, cannotCreate(dst, err)
 		}
 		var err error
@@ -96,26 +96,26 @@ func create(dst string, o Options, make func(path string) error) (*Stage, error)
 			os.RemoveAll(s.Path)
 			return nil, cannotCreate(dst, err)
 		}
-		// A sweeper was faster than the lock: another name.
+		// A sweep removed it before it was locked: try another name.
 	}
 }
 
-// free returns an error when the destination exists and may not be replaced.
+// free returns an error if the destination exists and may not be replaced.
 func (s *Stage) free() error {
 	info, err := os.Lstat(s.dst)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && s.instead != nil:
-		return status.Errorf(status.NoInput, "%s: removed meanwhile", s.dst)
+		return status.Errorf(status.NoInput, "%s: removed by another process", s.dst)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return cannotCreate(s.dst, err)
-	case s.mine == nil:
+	case s.replaces == nil:
 		return exists(s.dst)
-	case s.instead != nil && info.Mode().Type() != fs.ModeSymlink && !is(s.instead, s.dst, os.Lstat):
-		return status.Errorf(status.Temporary, "%s: replaced meanwhile", s.dst)
-	case info.Mode().Type() == fs.ModeSymlink || !s.mine(s.dst):
-		return status.Hint(status.Errorf(status.Create, "%s: not made by banger, not replaced", s.dst), "move it away")
+	case s.instead != nil && info.Mode().Type() != fs.ModeSymlink && !sameFile(s.instead, s.dst, os.Lstat):
+		return status.Errorf(status.Temporary, "%s: replaced by another process", s.dst)
+	case info.Mode().Type() == fs.ModeSymlink || !s.replaces(s.dst):
+		return status.Hint(status.Errorf(status.Create, "%s: exists, not made by banger", s.dst), "move it away")
 	}
 	return nil
 }
@@ -129,18 +129,18 @@ func cannotCreate(dst string, err error) error {
 	if errors.As(err, &path) {
 		err = path.Err
 	}
-	return status.Errorf(status.Create, "%s: cannot be made: %w", dst, err)
+	return status.Errorf(status.Create, "%s: cannot create: %w", dst, err)
 }
 
-// Commit gives the destination its name, in one step. What is replaced is
-// gone when Commit returns, unless somebody holds it: then a sweep takes it.
+// Commit renames the stage to its destination atomically. It removes a replaced
+// file or directory, or leaves it to the next Sweep if another process holds it.
 func (s *Stage) Commit() error {
 	err := s.place()
 	for errors.Is(err, unix.EEXIST) {
 		if err := s.free(); err != nil {
 			return err
 		}
-		if err = s.exchange(); errors.Is(err, unix.ENOENT) { // it has been removed since
+		if err = s.exchange(); errors.Is(err, unix.ENOENT) { // removed since
 			err = s.place()
 		}
 	}
@@ -152,7 +152,8 @@ func (s *Stage) Commit() error {
 	return nil
 }
 
-// place takes the name that nothing has; EEXIST if something has it, or should.
+// place renames to a free name. It returns EEXIST if the name exists, or if
+// something must be replaced.
 func (s *Stage) place() error {
 	if s.instead != nil {
 		return unix.EEXIST
@@ -160,16 +161,16 @@ func (s *Stage) place() error {
 	return s.rename(unix.RENAME_NOREPLACE)
 }
 
-// exchange takes the name from what has it, which is removed.
+// exchange exchanges the stage with the destination and removes the latter.
 func (s *Stage) exchange() error {
 	if err := s.rename(unix.RENAME_EXCHANGE); err != nil {
 		return err
 	}
-	if s.instead == nil || is(s.instead, s.Path, os.Lstat) {
+	if s.instead == nil || sameFile(s.instead, s.Path, os.Lstat) {
 		reap(s.Path)
 		return nil
 	}
-	// It was replaced at the last moment: the other has its name again.
+	// The destination was replaced since free: undo the exchange.
 	if err := s.rename(unix.RENAME_EXCHANGE); err != nil {
 		return err
 	}
@@ -180,7 +181,7 @@ func (s *Stage) rename(flag uint) error {
 	return unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, flag)
 }
 
-// Sync is Commit for what is kept: once it returns, the name is on disk.
+// Sync calls Commit and syncs the directory, so that the name is on disk.
 func (s *Stage) Sync() error {
 	if err := s.Commit(); err != nil {
 		return err
@@ -188,7 +189,7 @@ func (s *Stage) Sync() error {
 	return SyncPath(filepath.Dir(s.dst))
 }
 
-// SyncPath writes a file or directory through to the disk.
+// SyncPath calls fsync(2) for a file or directory.
 func SyncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -198,9 +199,9 @@ func SyncPath(path string) error {
 	return f.Sync()
 }
 
-// Remove removes a file or directory that has its name: the name goes first,
-// in one step; the rest, while somebody holds it, with the next sweep. Of a
-// symlink there is no rest: what it leads to is somebody's own.
+// Remove removes a file or directory. It removes the name atomically, then the
+// contents, or leaves them to the next Sweep if another process holds them. Of a
+// symlink it removes only the symlink.
 func Remove(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -210,14 +211,14 @@ func Remove(path string) error {
 		return os.Remove(path)
 	}
 	dir, base := filepath.Split(path)
-	gone := filepath.Join(dir, temporary(base))
-	if err := os.Rename(path, gone); err != nil {
+	tmp := filepath.Join(dir, temporary(base))
+	if err := os.Rename(path, tmp); err != nil {
 		return err
 	}
-	return reap(gone)
+	return reap(tmp)
 }
 
-// Discard removes what was not committed. It is meant to be deferred.
+// Discard removes the stage unless it was committed. It is meant to be deferred.
 func (s *Stage) Discard() {
 	if s.Path != "" && !s.adopted {
 		os.RemoveAll(s.Path)

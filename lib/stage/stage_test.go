@@ -11,7 +11,7 @@ import (
 	"banger/lib/status"
 )
 
-// made is a staged directory with a file in it.
+// made returns a staged directory with a file in it.
 func made(t *testing.T, dst string, o Options) *Stage {
 	t.Helper()
 	s, err := NewDir(dst, o)
@@ -52,12 +52,12 @@ func TestCommit(t *testing.T) {
 	dst := filepath.Join(dir, "x")
 	s := made(t, dst, Options{})
 	if !strings.HasPrefix(names(t, dir), ".x.staging-") {
-		t.Errorf("while it is made: %s", names(t, dir))
+		t.Errorf("before Commit: %s", names(t, dir))
 	}
 	if err := s.Sync(); err != nil {
 		t.Fatal(err)
 	}
-	s.Discard() // nothing is left to discard
+	s.Discard() // no-op after Commit
 	if names(t, dir) != "x" || names(t, dst) != "new" {
 		t.Errorf("committed: %s, with %s in it", names(t, dir), names(t, dst))
 	}
@@ -85,12 +85,12 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// What exists is an error before anything is made, and at the end too.
+// An existing destination is an error before anything is made and in Commit.
 func TestExists(t *testing.T) {
 	dir := t.TempDir()
 	dst := filepath.Join(dir, "x")
 	late := made(t, dst, Options{})
-	if err := os.Mkdir(dst, 0o777); err != nil { // empty: rename(2) would take it
+	if err := os.Mkdir(dst, 0o777); err != nil { // empty: rename(2) would replace it
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{"late": late.Commit(), "early": second(NewDir(dst, Options{}))} {
@@ -106,13 +106,13 @@ func TestExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := NewFile(filepath.Join(dir, "dangling"), Options{}); status.Of(err) != status.Create {
-		t.Errorf("over a dangling symlink: %v", err)
+		t.Errorf("dangling symlink: %v", err)
 	}
 }
 
 func second(_ *Stage, err error) error { return err }
 
-// Only what Replaces holds for is replaced, by exchange.
+// Only a destination for which Replaces returns true is replaced, by exchange.
 func TestReplace(t *testing.T) {
 	dir := t.TempDir()
 	dst := filepath.Join(dir, "x")
@@ -122,12 +122,12 @@ func TestReplace(t *testing.T) {
 	}}
 	write(t, filepath.Join(dst, "theirs"))
 	if _, err := NewDir(dst, mine); status.Of(err) != status.Create || !strings.Contains(err.Error(), "not made by banger") {
-		t.Errorf("theirs: %v", err)
+		t.Errorf("not made by banger: %v", err)
 	}
 	write(t, filepath.Join(dst, "mine"))
 	s := made(t, dst, mine)
 	if names(t, dst) != "mine theirs" {
-		t.Errorf("before it is committed: %s", names(t, dst))
+		t.Errorf("before Commit: %s", names(t, dst))
 	}
 	if err := s.Commit(); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// What became somebody else's meanwhile stays theirs.
+// A destination replaced by another user before Commit stays.
 func TestReplaceRace(t *testing.T) {
 	dst := filepath.Join(t.TempDir(), "x")
 	s := made(t, dst, Options{Replaces: func(string) bool { return false }})
@@ -150,13 +150,13 @@ func TestReplaceRace(t *testing.T) {
 	}
 }
 
-// Instead of what is held nothing else is replaced, nor is nothing: not even at
-// the last moment.
+// With Instead, only the held file is replaced, and it must exist, even if another
+// process changes the destination during Commit.
 func TestInstead(t *testing.T) {
 	for name, c := range map[string]struct {
-		meanwhile func(dst string)
-		code      status.Code
-		left      string // under its name
+		change func(dst string)
+		code   status.Code
+		left   string // under its name
 	}{
 		"unchanged": {func(string) {}, status.OK, "new"},
 		"removed":   {func(dst string) { os.RemoveAll(dst) }, status.NoInput, ""},
@@ -171,12 +171,12 @@ func TestInstead(t *testing.T) {
 			asked := 0
 			s := made(t, dst, Options{Instead: hold(t, dst), Replaces: func(string) bool {
 				if asked++; last && asked == 2 { // by Commit
-					c.meanwhile(dst)
+					c.change(dst)
 				}
 				return true
 			}})
 			if !last {
-				c.meanwhile(dst)
+				c.change(dst)
 			}
 			if err := s.Commit(); status.Of(err) != c.code {
 				t.Errorf("%s, at the last moment %v: status %d, %v", name, last, status.Of(err), err)
@@ -235,8 +235,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// Of a symlink that somebody has put there only the name goes, and nothing is
-// left of it.
+// Of a symlink only the symlink is removed.
 func TestRemoveLink(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "there/x"))

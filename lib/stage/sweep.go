@@ -23,7 +23,7 @@ const (
 
 func temporary(base string) string { return "." + base + infix + rand.Text()[:random] }
 
-// IsTemporary reports whether a file's name is one that a Stage gives.
+// IsTemporary reports whether a file name is a temporary name of a Stage.
 func IsTemporary(name string) bool {
 	at := strings.LastIndex(name, infix)
 	return at > 0 && name[0] == '.' && len(name) == at+len(infix)+random &&
@@ -34,8 +34,8 @@ func notAlphanumeric(r rune) bool {
 	return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
 }
 
-// Sweep removes what killed processes left in a directory. It does what it
-// can: what it may not remove stays.
+// Sweep removes the stages that killed processes left in a directory. It ignores
+// errors.
 func Sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -48,7 +48,7 @@ func Sweep(dir string) {
 	}
 }
 
-// reap removes a file or directory unless somebody alive holds its lock.
+// reap removes a file or directory unless a process holds its lock.
 func reap(path string) error {
 	l, err := lock(path)
 	if errors.Is(err, errGone) {
@@ -61,10 +61,11 @@ func reap(path string) error {
 	return os.RemoveAll(path)
 }
 
-var errGone = errors.New("swept away")
+// errGone is returned by lock if another process removed path or holds its lock.
+var errGone = errors.New("removed or locked by another process")
 
-// lock takes the flock(2) on path that keeps sweepers away, and fails when
-// somebody has it. The lock is held until the file is closed.
+// lock takes the flock(2) on path that protects it from Sweep. It does not wait.
+// Closing the file releases the lock.
 func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,7 +78,7 @@ func lock(path string) (*os.File, error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = errGone
 	}
-	if err == nil && !is(f, path, os.Lstat) {
+	if err == nil && !sameFile(f, path, os.Lstat) {
 		err = errGone
 	}
 	if err != nil {
@@ -87,9 +88,9 @@ func lock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Hold opens what has its name and keeps it whole until the file is closed:
-// others may rename or replace it meanwhile, and nobody removes it. A symlink
-// is followed: somebody has put it there.
+// Hold opens a file or directory and takes a shared lock, so that until the file
+// is closed its contents are not removed, even if it is renamed or replaced. It
+// follows a symlink, which a user must have made.
 func Hold(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO has no writer
@@ -97,20 +98,19 @@ func Hold(path string) (*os.File, error) {
 			return nil, err
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
-		if err == nil && is(f, path, os.Stat) {
+		if err == nil && sameFile(f, path, os.Stat) {
 			return f, nil
 		}
 		f.Close()
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return nil, fmt.Errorf("lock: %w", err)
 		}
-		// It was replaced before it was held: again.
+		// It was replaced before it was locked: try again.
 	}
 }
 
-// is reports whether path still names the open file, looked at with stat or
-// lstat.
-func is(f *os.File, path string, stat func(string) (fs.FileInfo, error)) bool {
+// sameFile reports whether path names the open file. stat is os.Stat or os.Lstat.
+func sameFile(f *os.File, path string, stat func(string) (fs.FileInfo, error)) bool {
 	a, err1 := f.Stat()
 	b, err2 := stat(path)
 	return err1 == nil && err2 == nil && os.SameFile(a, b)

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// maker in the environment makes the test binary a process that stages what it
-// names, says where, and waits until its stdin ends.
+// With maker in the environment, the test binary stages the path it names, prints
+// the temporary path, and waits for the end of stdin.
 const maker = "BANGER_TEST_MAKES"
 
 func TestMain(m *testing.M) {
@@ -63,8 +63,8 @@ func startMaker(t *testing.T, dst string) (path string, kill func()) {
 	return strings.TrimSpace(line), func() { cmd.Process.Kill(); cmd.Wait() }
 }
 
-// What a killed process leaves is swept by the next; what a living one makes
-// is not, be it of the same name.
+// A stage of a killed process is swept by the next; that of a running process is
+// not, even with the same destination.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	dead, kill := startMaker(t, filepath.Join(dir, "a"))
@@ -76,13 +76,13 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%s: %v", filepath.Base(path), err)
 		}
 	}
-	Sweep(dir) // does not take one's own either
+	Sweep(dir) // does not remove a stage of this process either
 	if _, err := os.Stat(filepath.Join(mine.Path, "new")); err != nil {
 		t.Error(err)
 	}
 }
 
-// Only names that a stage gives are swept, and no symlink is followed.
+// Only temporary names of a Stage are swept, and no symlink is followed.
 func TestSweepSpares(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(elsewhere, "x"))
@@ -99,6 +99,6 @@ func TestSweepSpares(t *testing.T) {
 		t.Errorf("left %s, want %s", got, before)
 	}
 	if names(t, elsewhere) != "x" {
-		t.Error("swept through a symlink")
+		t.Error("sweep followed a symlink")
 	}
 }

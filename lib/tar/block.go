@@ -8,15 +8,14 @@ import (
 	"fmt"
 )
 
-// A block is a header as it stands in the archive: fields of fixed places, as
-// POSIX's ustar has them.
+// A block is a raw header in the layout of POSIX ustar.
 type block [blockSize]byte
 
 func (b *block) name() string   { return text(b[0:100]) }
 func (b *block) link() string   { return text(b[157:257]) }
 func (b *block) typeflag() byte { return b[156] }
 
-// text is a field up to its NUL, if it has one.
+// text returns a field up to its first NUL.
 func text(field []byte) string {
 	if end := bytes.IndexByte(field, 0); end >= 0 {
 		field = field[:end]
@@ -24,15 +23,14 @@ func text(field []byte) string {
 	return string(field)
 }
 
-// errHeader is what a block without the right checksum is.
-var errHeader = errors.New("damaged header: its checksum does not match")
+var errChecksum = errors.New("invalid header checksum")
 
-// check holds the block against its checksum: the sum of its bytes, those of
-// the checksum itself taken as spaces. Some old archivers took bytes as signed.
+// check verifies the checksum: the sum of all bytes, with the checksum field
+// taken as spaces. Some old archivers sum signed bytes.
 func (b *block) check() error {
-	said, err := number(b[148:156])
+	want, err := number(b[148:156])
 	if err != nil {
-		return errHeader
+		return errChecksum
 	}
 	var unsigned, signed int64
 	for i, c := range b {
@@ -42,18 +40,18 @@ func (b *block) check() error {
 		unsigned += int64(c)
 		signed += int64(int8(c))
 	}
-	if said != unsigned && said != signed {
-		return errHeader
+	if want != unsigned && want != signed {
+		return errChecksum
 	}
 	return nil
 }
 
-// isGNU tells GNU tar's own format, which puts other things where ustar has the
-// prefix of the name.
+// isGNU reports whether the header is in GNU format, which has other fields in
+// place of the ustar prefix.
 func (b *block) isGNU() bool { return string(b[257:265]) == "ustar  \x00" }
 
-// path is the whole name: ustar puts the front of a long one in a field of its
-// own, of 155 bytes; star, which signs at the end, of 131.
+// path returns the whole name. The prefix field has 155 bytes in ustar, and 131
+// in star, which has a magic at the end of the header.
 func (b *block) path() string {
 	prefix := ""
 	switch {
@@ -71,9 +69,9 @@ func (b *block) path() string {
 	return prefix + "/" + b.name()
 }
 
-// misplacedPrefix is the prefix that Go's archive/tar before 1.8, and so Docker
-// in its first years, put into GNU headers of files with big numbers
-// (golang/go#12594). GNU tar has times there, or nothing.
+// misplacedPrefix returns the prefix that archive/tar of Go before 1.8, and so
+// early Docker, wrote into GNU headers with base-256 numbers (golang/go#12594).
+// GNU tar has the optional atime and ctime there.
 func (b *block) misplacedPrefix() string {
 	_, atime := number(b[345:357])
 	_, ctime := number(b[357:369])
@@ -89,7 +87,8 @@ func (b *block) misplacedPrefix() string {
 	return prefix
 }
 
-// entry makes an entry of a header. What extended headers say wins.
+// entry returns the entry of a header. Values of extended headers take
+// precedence.
 func (b *block) entry(e *extended) (*Header, error) {
 	h := &Header{Type: b.typeflag(), Name: b.path(), Link: b.link(), Records: e.records, Extended: e.size}
 	if h.Type == 0 {
@@ -107,12 +106,12 @@ func (b *block) entry(e *extended) (*Header, error) {
 	return h, h.apply(e)
 }
 
-// overruled are the fields whose place a pax record of that name takes. There is
-// no record of a mode, nor of a device's numbers.
-var overruled = map[string]bool{"uid": true, "gid": true, "size": true, "mtime": true}
+// overridable names the fields that a pax record overrides. There are no records
+// for the mode and the device numbers.
+var overridable = map[string]bool{"uid": true, "gid": true, "size": true, "mtime": true}
 
-// numbers reads the fields that are numbers. Where a pax record takes the place
-// of one, it is not looked at; nor are the fields that only devices have.
+// numbers parses the numeric fields. It skips those that a pax record overrides,
+// and the device numbers of anything but a device.
 func (b *block) numbers(h *Header, e *extended) (err error) {
 	for _, f := range []struct {
 		name     string
@@ -123,7 +122,7 @@ func (b *block) numbers(h *Header, e *extended) (err error) {
 		{"size", 124, 136, &h.Size}, {"mtime", 136, 148, &h.Sec},
 		{"devmajor", 329, 337, &h.Major}, {"devminor", 337, 345, &h.Minor},
 	} {
-		if overruled[f.name] && e.has(f.name) || f.from >= 329 && h.Type != Char && h.Type != Block {
+		if overridable[f.name] && e.has(f.name) || f.from >= 329 && h.Type != Char && h.Type != Block {
 			continue
 		}
 		if *f.into, err = number(b[f.from:f.to]); err != nil && (f.name != "mtime" || !errors.Is(err, errRange)) {
@@ -131,7 +130,7 @@ func (b *block) numbers(h *Header, e *extended) (err error) {
 		}
 	}
 	if h.Size < 0 {
-		return fmt.Errorf("a size of %d bytes", h.Size)
+		return fmt.Errorf("invalid size %d", h.Size)
 	}
 	return nil
 }

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// errRange says that a number is more than an int64 holds.
-var errRange = errors.New("a number past 64 bits")
+// errRange is the error for a number that does not fit into an int64.
+var errRange = errors.New("number out of range")
 
-// number reads a field: octal digits, with spaces before them and a space or a
-// NUL after; or, with the first bit set, big-endian base 256 in two's complement
-// (GNU's and star's extension). Nothing at all is 0. With errRange comes the
-// nearest that an int64 holds.
+// number parses a numeric field: octal digits after optional spaces and before a
+// space or NUL, or, if the first bit is set, big-endian base 256 in two's
+// complement (an extension of GNU tar and star). An empty field is 0. With
+// errRange, it returns the nearest int64.
 func number(field []byte) (int64, error) {
 	if field[0]&0x80 != 0 {
 		return base256(field)
@@ -31,13 +31,13 @@ func number(field []byte) (int64, error) {
 	}
 	v, err := strconv.ParseUint(digits, 8, 63)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no octal number", bytes.TrimRight(field, "\x00"))
+		return 0, fmt.Errorf("invalid octal number %q", bytes.TrimRight(field, "\x00"))
 	}
 	return int64(v), nil
 }
 
-// base256 reads a field's bytes as one number. The first byte's second bit is
-// the sign, as its first only marks the form.
+// base256 parses a base-256 field. The first bit of the field marks the format,
+// the second is the sign.
 func base256(field []byte) (int64, error) {
 	negative := field[0]&0x40 != 0
 	v, fill := int64(0), byte(0)
@@ -57,7 +57,7 @@ func base256(field []byte) (int64, error) {
 	return v, nil
 }
 
-// limit is the last number that an int64 holds.
+// limit returns the smallest or largest int64.
 func limit(negative bool) int64 {
 	if negative {
 		return math.MinInt64
@@ -65,32 +65,32 @@ func limit(negative bool) int64 {
 	return math.MaxInt64
 }
 
-// decimal reads a whole number as pax records have them.
+// decimal parses an integer of a pax record.
 func decimal(value string) (int64, error) {
 	v, err := strconv.ParseInt(value, 10, 64)
 	if errors.Is(err, strconv.ErrRange) {
 		return v, errRange
 	}
 	if err != nil || strings.HasPrefix(value, "+") {
-		return 0, fmt.Errorf("%q is no number", value)
+		return 0, fmt.Errorf("invalid number %q", value)
 	}
 	return v, nil
 }
 
-// timestamp reads seconds since 1970 and a fraction, of which nanoseconds are
-// kept: the time rounded down. Past what an int64 holds it is the last it does.
+// timestamp parses seconds since 1970 with an optional fraction, rounded down to
+// nanoseconds. Seconds out of range become the nearest int64.
 func timestamp(value string) (sec int64, nsec uint32, err error) {
 	whole, fraction, _ := strings.Cut(value, ".")
 	negative := strings.HasPrefix(whole, "-")
 	if whole == "" || whole == "-" {
-		whole += "0" // a mere fraction
+		whole += "0" // only a fraction
 		if fraction == "" {
-			return 0, 0, fmt.Errorf("%q is no time", value)
+			return 0, 0, fmt.Errorf("invalid time %q", value)
 		}
 	}
 	sec, err = decimal(whole)
 	if strings.Trim(fraction, "0123456789") != "" || err != nil && err != errRange {
-		return 0, 0, fmt.Errorf("%q is no time", value)
+		return 0, 0, fmt.Errorf("invalid time %q", value)
 	}
 	if err == errRange {
 		return limit(negative), 0, nil
@@ -104,12 +104,12 @@ func timestamp(value string) (sec int64, nsec uint32, err error) {
 	if !negative {
 		return sec, uint32(n), nil
 	}
-	return below(sec, int64(n), rest)
+	return floor(sec, int64(n), rest)
 }
 
-// below is a time before 1970, n nanoseconds before sec; and a little more, if
-// there were digits after them.
-func below(sec, n int64, rest bool) (int64, uint32, error) {
+// floor returns the time n nanoseconds before sec, rounded down: rest reports
+// whether further digits follow.
+func floor(sec, n int64, rest bool) (int64, uint32, error) {
 	if rest {
 		n++
 	}

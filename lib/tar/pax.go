@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// extended is what extended headers say of the entry to come: pax's x, and
-// GNU's L and K, which hold a long name and a long link.
+// extended holds the extended headers of the next entry: x of pax, and L and K
+// of GNU tar, which hold a long name and a long link target.
 type extended struct {
-	headers    int   // how many
-	size       int64 // bytes of all of them
+	headers    int   // number of headers
+	size       int64 // total size in bytes
 	name, link string
 	records    []Record
 }
 
-// value returns what a key stands for: the last record of it that is there. An
-// empty value means as much as none.
+// value returns the value of a key, or "". The last record of the key counts; an
+// empty value means that it is unset.
 func (e *extended) value(key string) string {
 	for i := len(e.records) - 1; i >= 0; i-- {
 		if e.records[i].Key == key {
@@ -38,7 +38,7 @@ func (r *Reader) extend(b *block) error {
 		return err
 	}
 	if r.extended.headers++; r.extended.headers > maxHeaders {
-		return fmt.Errorf("more than %d extended headers of one entry", maxHeaders)
+		return fmt.Errorf("too many extended headers (limit %d)", maxHeaders)
 	}
 	switch b.typeflag() {
 	case 'L':
@@ -55,8 +55,8 @@ func (r *Reader) extend(b *block) error {
 	return nil
 }
 
-// global reads a global header, of which nothing is kept. An x before it still
-// waits for its entry.
+// global reads a global header and ignores its records. Extended headers before
+// it still apply to the next entry.
 func (r *Reader) global(b *block) (*Header, error) {
 	before := r.extended
 	data, err := r.extendedData(b)
@@ -68,42 +68,42 @@ func (r *Reader) global(b *block) (*Header, error) {
 	return &Header{Type: Global, Name: b.name(), Extended: size}, err
 }
 
-// extendedData reads the data of an extended header. Its size is believed only
-// as far as bytes follow.
+// extendedData reads the data of an extended header. It allocates memory only
+// for bytes that follow, whatever the size field says.
 func (r *Reader) extendedData(b *block) (string, error) {
 	size, err := number(b[124:136])
 	if err == nil && size < 0 {
-		err = fmt.Errorf("%d bytes", size)
+		err = fmt.Errorf("%d is negative", size)
 	}
 	if err != nil {
 		return "", fmt.Errorf("extended header: size: %w", err)
 	}
 	if r.extended.size += size; size > maxExtended || r.extended.size > maxExtended {
-		return "", fmt.Errorf("extended headers of more than %d bytes", maxExtended)
+		return "", fmt.Errorf("extended headers too large (limit %d bytes)", maxExtended)
 	}
 	var data strings.Builder
 	n, err := io.CopyN(&data, r.in, size)
 	r.at += n
 	if err != nil {
-		return "", cut(err)
+		return "", unexpectedEOF(err)
 	}
 	return data.String(), r.discard(-r.at & (blockSize - 1))
 }
 
-// parseRecords takes the records of a pax header apart, each LENGTH KEY=VALUE
-// and a newline, the length counting itself.
+// parseRecords parses the records of a pax header. Each is LENGTH KEY=VALUE and
+// a newline; the length includes itself.
 func parseRecords(data string) ([]Record, error) {
 	var records []Record
 	for at := 0; at < len(data); {
 		length, _, found := strings.Cut(data[at:min(len(data), at+20)], " ")
 		n, err := strconv.ParseUint(length, 10, 31)
 		if err != nil || !found || int(n) < len(length)+len(" k=\n") || int(n) > len(data)-at {
-			return nil, fmt.Errorf("pax record at byte %d: a length of %q", at, length)
+			return nil, fmt.Errorf("pax record at byte %d: invalid length %q", at, length)
 		}
 		record := data[at+len(length)+1 : at+int(n)]
 		key, value, found := strings.Cut(record[:len(record)-1], "=")
 		if record[len(record)-1] != '\n' || !found || key == "" {
-			return nil, fmt.Errorf("pax record at byte %d: not KEY=VALUE and a newline", at)
+			return nil, fmt.Errorf("pax record at byte %d: want KEY=VALUE and a newline", at)
 		}
 		records = append(records, Record{key, value})
 		at += int(n)
@@ -111,10 +111,10 @@ func parseRecords(data string) ([]Record, error) {
 	return records, nil
 }
 
-// apply lets pax records win over the header. An empty value leaves it be.
+// apply sets the fields that pax records override. Empty values are ignored.
 func (h *Header) apply(e *extended) error {
 	if name := e.value("path"); name != "" {
-		h.Name = strings.Clone(name) // not with all its header
+		h.Name = strings.Clone(name) // do not retain the header
 	}
 	if link := e.value("linkpath"); link != "" {
 		h.Link = strings.Clone(link)
@@ -133,7 +133,7 @@ func (h *Header) apply(e *extended) error {
 		}
 	}
 	if h.Size < 0 {
-		return fmt.Errorf("a size of %d bytes", h.Size)
+		return fmt.Errorf("invalid size %d", h.Size)
 	}
 	if value := e.value("mtime"); value != "" {
 		var err error

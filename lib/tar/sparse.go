@@ -12,16 +12,16 @@ import (
 	"banger/lib/sparse"
 )
 
-// maxStretches is how many stretches of data one sparse file may have: each is
-// kept in memory until its file is written.
+// maxStretches limits the data stretches of one sparse file, which are held in
+// memory until the file is written.
 const maxStretches = 1 << 20
 
-// sparse reads the map of a sparse file, in each of the four ways there are:
-// GNU tar's own header, and its pax records of the versions 0.0, 0.1 and 1.0.
+// sparse reads the map of a sparse file in any of its four formats: the old GNU
+// header, and pax records of versions 0.0, 0.1 and 1.0.
 func (r *Reader) sparse(h *Header, b *block) error {
 	e := &extended{records: h.Records}
 	if name := e.value("GNU.sparse.name"); name != "" {
-		h.Name = strings.Clone(name) // path is but where old tars are to put it
+		h.Name = strings.Clone(name) // path is a placeholder for tars that know no sparse files
 	}
 	m := sparseMap{}
 	var err error
@@ -32,7 +32,7 @@ func (r *Reader) sparse(h *Header, b *block) error {
 	case e.has("GNU.sparse.major") || e.has("GNU.sparse.minor"):
 		err = r.versionedMap(&m, e)
 	case e.has("GNU.sparse.size"):
-		err = m.ofRecords(e)
+		err = m.readRecords(e)
 	default:
 		return nil
 	}
@@ -46,17 +46,18 @@ func (r *Reader) sparse(h *Header, b *block) error {
 	return nil
 }
 
-// A sparseMap says where the data of a file belongs.
+// A sparseMap lists the stretches of data in a file.
 type sparseMap struct {
-	size int64 // of the file, holes included
-	read int   // stretches, those without data too
-	data []sparse.Stretch
+	size  int64 // of the file, holes included
+	count int   // stretches read, empty ones included
+	data  []sparse.Stretch
 }
 
-// add adds a stretch. GNU tar ends a map by one without data, at the file's end.
+// add adds a stretch. GNU tar ends a map with an empty one at the end of the
+// file, which is dropped.
 func (m *sparseMap) add(off, n int64) error {
-	if m.read++; m.read > maxStretches {
-		return fmt.Errorf("a map of more than %d stretches", maxStretches)
+	if m.count++; m.count > maxStretches {
+		return fmt.Errorf("too many stretches in map (limit %d)", maxStretches)
 	}
 	if n != 0 {
 		m.data = append(m.data, sparse.Stretch{Off: off, Len: n})
@@ -64,25 +65,25 @@ func (m *sparseMap) add(off, n int64) error {
 	return nil
 }
 
-// check holds the map against the data that the archive has of the file: in
-// order, inside it, and no byte more or less.
+// check checks that the stretches are in order and inside the file, and that
+// they add up to the data stored in the archive.
 func (m *sparseMap) check(stored int64) error {
 	end := int64(0)
 	for _, s := range m.data {
 		if s.Off < end || s.Len < 0 || s.Len > m.size-s.Off {
-			return fmt.Errorf("a map with %d bytes at %d, of a file of %d", s.Len, s.Off, m.size)
+			return fmt.Errorf("invalid map: %d bytes at %d in a file of %d", s.Len, s.Off, m.size)
 		}
 		end = s.Off + s.Len
 		stored -= s.Len
 	}
 	if m.size < 0 || stored != 0 {
-		return errors.New("a map of more or less data than there is")
+		return errors.New("map does not match the size of the data")
 	}
 	return nil
 }
 
-// Where GNU tar's own header has its map (tar.h, struct oldgnu_header): four
-// stretches, and in each block that follows while "more" is set, 21.
+// Offsets of the map in an old GNU header (tar.h, struct oldgnu_header). It has
+// four stretches, and each extension block that follows has 21.
 const (
 	oldMapAt, oldMapMore, oldSize = 386, 482, 483
 	moreMapEnd                    = 21 * 24
@@ -90,13 +91,13 @@ const (
 
 func (r *Reader) oldMap(m *sparseMap, b *block) (err error) {
 	if !b.isGNU() {
-		return errors.New("the header is not GNU tar's")
+		return errors.New("not a GNU header")
 	}
 	if m.size, err = number(b[oldSize : oldSize+12]); err != nil {
 		return err
 	}
 	more := b[oldMapMore] != 0
-	if err := m.ofFields(b[oldMapAt:oldMapMore]); err != nil {
+	if err := m.readFields(b[oldMapAt:oldMapMore]); err != nil {
 		return err
 	}
 	for more {
@@ -104,21 +105,21 @@ func (r *Reader) oldMap(m *sparseMap, b *block) (err error) {
 		n, err := io.ReadFull(r.in, next[:])
 		r.at += int64(n)
 		if err != nil {
-			return cut(err)
+			return unexpectedEOF(err)
 		}
 		more = next[moreMapEnd] != 0
-		if err := m.ofFields(next[:moreMapEnd]); err != nil {
+		if err := m.readFields(next[:moreMapEnd]); err != nil {
 			return err
 		}
 		if more && next[0] == 0 {
-			return errors.New("a map that goes on behind its end")
+			return errors.New("map continues after its end")
 		}
 	}
 	return nil
 }
 
-// ofFields reads pairs of offset and length, up to an empty one.
-func (m *sparseMap) ofFields(fields []byte) error {
+// readFields reads pairs of offset and length, up to an empty one.
+func (m *sparseMap) readFields(fields []byte) error {
 	for ; len(fields) >= 24 && fields[0] != 0; fields = fields[24:] {
 		off, err := number(fields[:12])
 		if err != nil {
@@ -135,46 +136,48 @@ func (m *sparseMap) ofFields(fields []byte) error {
 	return nil
 }
 
-// versionedMap reads a map of pax records that say their version.
+// versionedMap reads the map of pax records with a version.
 func (r *Reader) versionedMap(m *sparseMap, e *extended) error {
 	switch version := e.value("GNU.sparse.major") + "." + e.value("GNU.sparse.minor"); version {
 	case "0.0", "0.1":
-		return m.ofRecords(e)
+		return m.readRecords(e)
 	case "1.0":
 		var err error
 		if m.size, err = decimal(e.value("GNU.sparse.realsize")); err != nil {
 			return fmt.Errorf("GNU.sparse.realsize: %w", err)
 		}
-		return r.mapBefore(m)
+		return r.dataMap(m)
 	default:
-		return fmt.Errorf("version %q of the map is unknown", version)
+		return fmt.Errorf("unknown map version %q", version)
 	}
 }
 
-// ofRecords reads the map of version 0.1, numbers and commas in one record, or
-// of 0.0, a record a number.
-func (m *sparseMap) ofRecords(e *extended) (err error) {
+// readRecords reads a map of version 0.1, a comma-separated list in one record,
+// or of version 0.0, one record per number.
+func (m *sparseMap) readRecords(e *extended) (err error) {
 	if m.size, err = decimal(e.value("GNU.sparse.size")); err != nil {
 		return fmt.Errorf("GNU.sparse.size: %w", err)
 	}
 	if e.has("GNU.sparse.map") {
-		err = m.ofList(e.value("GNU.sparse.map"))
+		err = m.readList(e.value("GNU.sparse.map"))
 	} else {
-		err = m.ofPairs(e)
+		err = m.readPairs(e)
 	}
-	if count := e.value("GNU.sparse.numblocks"); err == nil && count != "" && count != strconv.Itoa(m.read) {
-		err = fmt.Errorf("a map of %d stretches, and GNU.sparse.numblocks is %s", m.read, count)
+	if count := e.value("GNU.sparse.numblocks"); err == nil && count != "" && count != strconv.Itoa(m.count) {
+		err = fmt.Errorf("map has %d stretches, but GNU.sparse.numblocks is %s", m.count, count)
 	}
 	return err
 }
 
-// ofList reads the map of version 0.1.
-func (m *sparseMap) ofList(rest string) error {
+var errOddMap = errors.New("odd number of values in map")
+
+// readList reads the map of version 0.1.
+func (m *sparseMap) readList(rest string) error {
 	for more := true; more; {
 		var off, n string
 		off, rest, more = strings.Cut(rest, ",")
 		if !more {
-			return errors.New("a map of an odd number of numbers")
+			return errOddMap
 		}
 		n, rest, more = strings.Cut(rest, ",")
 		if err := m.addText(off, n); err != nil {
@@ -184,8 +187,8 @@ func (m *sparseMap) ofList(rest string) error {
 	return nil
 }
 
-// ofPairs reads the map of version 0.0.
-func (m *sparseMap) ofPairs(e *extended) error {
+// readPairs reads the map of version 0.0.
+func (m *sparseMap) readPairs(e *extended) error {
 	off := ""
 	for _, record := range e.records {
 		switch {
@@ -197,11 +200,11 @@ func (m *sparseMap) ofPairs(e *extended) error {
 			}
 			off = ""
 		case record.Key == "GNU.sparse.offset" || record.Key == "GNU.sparse.numbytes":
-			return errors.New("a map whose offsets and lengths do not take turns")
+			return errors.New("offsets and lengths of map do not alternate")
 		}
 	}
 	if off != "" {
-		return errors.New("a map of an odd number of numbers")
+		return errOddMap
 	}
 	return nil
 }
@@ -218,15 +221,14 @@ func (m *sparseMap) addText(off, n string) error {
 	return m.add(o, l)
 }
 
-// mapBefore reads the map of version 1.0, which stands before the data in
-// blocks of its own: the count, then offset and length of each stretch, a line
-// a number.
-func (r *Reader) mapBefore(m *sparseMap) error {
+// dataMap reads the map of version 1.0, which precedes the data in blocks of its
+// own: the count, then the offset and length of each stretch, one per line.
+func (r *Reader) dataMap(m *sparseMap) error {
 	stored := r.left
 	lines := mapLines{r: r}
 	count, err := lines.next()
 	if err == nil && (count < 0 || count > stored/int64(len("0\n0\n"))) {
-		return fmt.Errorf("a map of %d stretches in %d bytes", count, stored)
+		return fmt.Errorf("invalid map: %d stretches in %d bytes", count, stored)
 	}
 	for i := int64(0); i < count && err == nil; i++ {
 		var off, n int64
@@ -240,12 +242,12 @@ func (r *Reader) mapBefore(m *sparseMap) error {
 	return err
 }
 
-// mapLines reads numbers, block by block: what follows the last of them in its
-// block is padding.
+// mapLines reads one number per line. It reads whole blocks; the rest of the
+// last block is padding.
 type mapLines struct {
 	r     *Reader
 	block block
-	rest  []byte // of the block
+	rest  []byte // unread part of block
 }
 
 func (l *mapLines) next() (int64, error) {
@@ -253,7 +255,7 @@ func (l *mapLines) next() (int64, error) {
 	for len(digits) < 20 {
 		if len(l.rest) == 0 {
 			if _, err := io.ReadFull(l.r, l.block[:]); err != nil {
-				return 0, cut(err)
+				return 0, unexpectedEOF(err)
 			}
 			l.rest = l.block[:]
 		}
@@ -264,5 +266,5 @@ func (l *mapLines) next() (int64, error) {
 		}
 		digits = append(digits, c)
 	}
-	return 0, fmt.Errorf("a map with a line of %q", digits)
+	return 0, fmt.Errorf("invalid line %q in map", digits)
 }

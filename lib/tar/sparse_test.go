@@ -16,7 +16,7 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// Maps of sparse files that lie, and those that may look as if they did.
+// Invalid maps of sparse files, and unusual valid ones.
 func TestSparseMaps(t *testing.T) {
 	old := func(size int64, data string, pairs ...int64) []byte {
 		return tartest.Entry{Name: "s", Type: 'S', Data: data, Poke: tartest.OldSparse(size, pairs...)}.Bytes()
@@ -39,29 +39,29 @@ func TestSparseMaps(t *testing.T) {
 		err     string
 	}{
 		{"old GNU", join(old(100, "ab", 10, 1, 20, 1), a), `0"s"=ab[{10 1} {20 1}] of 100 0"a"=1`, ""},
-		{"old GNU, a hole as a whole", join(old(100, "", 100, 0), a), `0"s"[] of 100 0"a"=1`, ""},
-		{"old GNU, in another's header", tartest.Entry{Name: "s", Type: 'S'}.Bytes(), "", "not GNU tar's"},
-		{"old GNU, out of order", old(100, "ab", 20, 1, 10, 1), "", "a map with 1 bytes at 10"},
-		{"old GNU, overlapping", old(100, "abcd", 10, 2, 11, 2), "", "a map with 2 bytes at 11"},
-		{"old GNU, past the end", old(100, "ab", 99, 2), "", "a map with 2 bytes at 99, of a file of 100"},
-		{"old GNU, past 64 bits", old(1<<33-1, "ab", 1<<33-1, 1<<33-1), "", "a map with 8589934591 bytes"},
-		{"old GNU, less than there is", old(100, "abc", 10, 2), "", "more or less data"},
-		{"old GNU, more than there is", old(100, "a", 10, 2), "", "more or less data"},
+		{"old GNU, only a hole", join(old(100, "", 100, 0), a), `0"s"[] of 100 0"a"=1`, ""},
+		{"old GNU, not in a GNU header", tartest.Entry{Name: "s", Type: 'S'}.Bytes(), "", "not a GNU header"},
+		{"old GNU, out of order", old(100, "ab", 20, 1, 10, 1), "", "invalid map: 1 bytes at 10"},
+		{"old GNU, overlapping", old(100, "abcd", 10, 2, 11, 2), "", "invalid map: 2 bytes at 11"},
+		{"old GNU, beyond the end", old(100, "ab", 99, 2), "", "invalid map: 2 bytes at 99 in a file of 100"},
+		{"old GNU, over 64 bits", old(1<<33-1, "ab", 1<<33-1, 1<<33-1), "", "invalid map: 8589934591 bytes"},
+		{"old GNU, less than the data", old(100, "abc", 10, 2), "", "does not match the size of the data"},
+		{"old GNU, more than the data", old(100, "a", 10, 2), "", "does not match the size of the data"},
 		{"0.1", join(v01("100", "10,1,20,1", "ab"), a), `0"s"=ab[{10 1} {20 1}] of 100 0"a"=1`, ""},
 		{"0.1, an odd map", v01("100", "10,1,20", "ab"), "", "odd number"},
-		{"0.1, no number", v01("100", "10,x", "ab"), "", "no number"},
-		{"0.1, below zero", v01("100", "-1,1", "a"), "", "a map with 1 bytes at -1"},
-		{"0.1, of a length below zero", v01("100", "5,-1", ""), "", "a map with -1 bytes at 5"},
-		{"0.1, a size below zero", v01("-1", "0,0", ""), "", "more or less"},
-		{"0.0, out of turn", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1", "GNU.sparse.offset", "1"), a), "", "take turns"},
-		{"0.1, another count", v01c("2", "10,1"), "", "a map of 1 stretches"},
-		{"0.0, cut", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1"), a), "", "odd number"},
+		{"0.1, not a number", v01("100", "10,x", "ab"), "", "invalid number"},
+		{"0.1, a negative offset", v01("100", "-1,1", "a"), "", "invalid map: 1 bytes at -1"},
+		{"0.1, a negative length", v01("100", "5,-1", ""), "", "invalid map: -1 bytes at 5"},
+		{"0.1, a negative size", v01("-1", "0,0", ""), "", "does not match the size"},
+		{"0.0, not alternating", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1", "GNU.sparse.offset", "1"), a), "", "do not alternate"},
+		{"0.1, a wrong count", v01c("2", "10,1"), "", "map has 1 stretches, but"},
+		{"0.0, truncated", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1"), a), "", "odd number"},
 		{"1.0", join(v1("100", block("2\n10\n1\n20\n1\n")+"ab"), a), `0"s"=ab[{10 1} {20 1}] of 100 0"a"=1`, ""},
 		{"1.0, over two blocks", join(v1("999", block("200\n"+strings.Repeat("0\n0\n", 199)+"9\n1\n")+"a"), a),
 			`0"s"=a[{9 1}] of 999 0"a"=1`, ""},
-		{"1.0, no count", v1("100", block("x\n")), "", "no number"},
-		{"1.0, a line without end", v1("100", block(strings.Repeat("1", 30))), "", "a map with a line of"},
-		{"1.0, below zero", v1("100", block("-1\n")), "", "a map of -1 stretches"},
+		{"1.0, no count", v1("100", block("x\n")), "", "invalid number"},
+		{"1.0, a line without end", v1("100", block(strings.Repeat("1", 30))), "", "invalid line"},
+		{"1.0, a negative count", v1("100", block("-1\n")), "", "invalid map: -1 stretches"},
 		{"an unknown version", join(tartest.Pax("GNU.sparse.major", "2", "GNU.sparse.minor", "0"), a), "", `version "2.0"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -73,8 +73,7 @@ func TestSparseMaps(t *testing.T) {
 	}
 }
 
-// A map costs what it says, and no more: old GNU's may go on for as long as the
-// archive does.
+// A map of the old GNU format that continues without end is rejected.
 func TestEndlessMap(t *testing.T) {
 	head := tartest.Entry{Name: "s", Type: 'S', Poke: func(h []byte) {
 		tartest.OldSparse(0)(h)
@@ -96,7 +95,7 @@ func TestEndlessMap(t *testing.T) {
 	}
 }
 
-// endless repeats a block.
+// endless repeats a block forever.
 type endless struct {
 	block []byte
 	at    int
@@ -108,8 +107,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// What GNU tar archives, in each of its formats, is what it was: a file of
-// many stretches among others, and one that is all hole.
+// Sparse files archived by GNU tar in each of its formats have the same content:
+// a file of many stretches, and one that is a single hole.
 func TestGNUTar(t *testing.T) {
 	if _, err := exec.LookPath("tar"); err != nil {
 		t.Skip(err)
@@ -140,7 +139,7 @@ func TestGNUTar(t *testing.T) {
 		}
 		got := unpack(t, archive)
 		if len(archive) > 3<<20 != (len(format) == 1) {
-			t.Errorf("%v: %d bytes: sparse or not?", format, len(archive))
+			t.Errorf("%v: archive of %d bytes, want a sparse one", format, len(archive))
 		}
 		for name, content := range want {
 			if !bytes.Equal(got["./"+name], content) {

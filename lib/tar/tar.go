@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tar reads archives as every tar of the last forty years has written
-// them: V7, ustar, pax, star, and GNU with its long names and sparse files. It
-// believes sizes and counts only as far as bytes follow, and takes the end of
-// an archive only where one may be.
+// Package tar reads tar archives in all common formats: V7, ustar, pax, star,
+// and GNU with long names and sparse files. It does not trust sizes and counts
+// beyond the bytes that follow, and reports truncated archives.
 //
-// The formats are POSIX.1-2017's pax, "pax Interchange Format" and "ustar
-// Interchange Format", and "Basic Tar Format" and "Storing Sparse Files" of GNU
-// tar's manual.
+// The formats are described in POSIX.1-2017, pax, "pax Interchange Format" and
+// "ustar Interchange Format", and in the GNU tar manual, "Basic Tar Format" and
+// "Storing Sparse Files".
 package tar
 
 import (
@@ -20,73 +19,74 @@ import (
 	"banger/lib/sparse"
 )
 
-// Typeflags, the types of entries.
+// Typeflags of entries.
 const (
-	File    = '0' // and NUL, and GNU's 'S'
+	File    = '0' // also NUL, and 'S' of GNU tar
 	Link    = '1'
 	Symlink = '2'
 	Char    = '3'
 	Block   = '4'
 	Dir     = '5'
 	Fifo    = '6'
-	Contig  = '7' // a file, all in one piece
-	Global  = 'g' // records for the rest of the archive: no file
+	Contig  = '7' // contiguous file
+	Global  = 'g' // pax records for the following entries, not a file
 )
 
-// A Header is an entry of an archive, what extended headers say of it included.
+// A Header describes an entry, with its extended headers applied.
 type Header struct {
-	Type         byte // the typeflag
+	Type         byte // typeflag
 	Name, Link   string
 	Mode         int64
 	UID, GID     int64
-	Sec          int64 // mtime, seconds since 1970; past what an int64 holds, the last it does
+	Sec          int64 // mtime, seconds since 1970; out of range, the nearest int64
 	Nsec         uint32
 	Major, Minor int64
 	Size         int64            // of the content, holes included
-	Data         []sparse.Stretch // of a sparse file, where in the content the data is
+	Data         []sparse.Stretch // of a sparse file: offsets of its data in the content
 	Sparse       bool
-	Records      []Record // all pax records of the entry, in their order
+	Records      []Record // all pax records of the entry, in order
 	Extended     int64    // bytes of extended headers
 }
 
-// A Record is one of pax's, KEY=VALUE.
+// A Record is a pax record, KEY=VALUE.
 type Record struct{ Key, Value string }
 
-// blockSize is the unit of tar, in bytes.
+// blockSize is the size of a tar block, in bytes.
 const blockSize = 512
 
-// maxExtended bounds the extended headers of an entry, in bytes: they are read
-// into memory. Sixty attributes of 64 KiB go in.
+// maxExtended limits the extended headers of an entry, in bytes, which are held
+// in memory. They have room for sixty attributes of 64 KiB.
 const maxExtended = 4 << 20
 
-// maxHeaders is how many there may be of them: an empty one counts no bytes.
-// Archivers write three at most.
+// maxHeaders limits the number of extended headers of an entry: an empty one
+// does not count towards maxExtended. Archivers write at most three.
 const maxHeaders = 100
 
-// A Reader reads an archive entry by entry, each header and then its data.
+// A Reader reads the entries of an archive. Next returns a header, Read reads
+// the data of the entry.
 type Reader struct {
-	// Terminated tells, after Next has returned io.EOF, whether the archive
-	// said itself that it ends, by two blocks of zeros.
+	// Terminated reports, once Next has returned io.EOF, whether the archive
+	// ends with two blocks of zeros.
 	Terminated bool
 
 	in       *bufio.Reader
-	block    block // the header read last
+	block    block // last header
 	at       int64 // bytes read
-	left     int64 // bytes of the entry's data to come
+	left     int64 // unread data of the entry
 	extended extended
 }
 
-// NewReader returns a reader of an archive. It reads ahead: what follows the
-// end of the archive is to be had from Rest.
+// NewReader returns a Reader of r. It reads ahead: use Rest for data after the
+// end of the archive.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{in: bufio.NewReaderSize(r, 64<<10)}
 }
 
-// Rest returns what follows the end of the archive.
+// Rest returns a reader of the data after the end of the archive.
 func (r *Reader) Rest() io.Reader { return r.in }
 
-// Next passes over what is left of an entry's data and returns the next entry.
-// At the end, and only where an archive may end, it returns io.EOF.
+// Next skips the rest of the entry and returns the next one. It returns io.EOF
+// at the end, and io.ErrUnexpectedEOF if the archive is truncated.
 func (r *Reader) Next() (*Header, error) {
 	if err := r.finish(); err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (r *Reader) Next() (*Header, error) {
 		if err != nil {
 			return nil, err
 		}
-		h, err := r.take(b)
+		h, err := r.parse(b)
 		if err != nil {
 			return nil, fmt.Errorf("entry at byte %d: %w", at, err)
 		}
@@ -107,9 +107,9 @@ func (r *Reader) Next() (*Header, error) {
 	}
 }
 
-// take reads what follows a header: an entry is returned, the extended headers
-// of one to come are kept.
-func (r *Reader) take(b *block) (*Header, error) {
+// parse returns the entry of a header. For an extended header it stores the data
+// for the next entry and returns nil.
+func (r *Reader) parse(b *block) (*Header, error) {
 	switch b.typeflag() {
 	case 'x', 'L', 'K':
 		return nil, r.extend(b)
@@ -121,7 +121,7 @@ func (r *Reader) take(b *block) (*Header, error) {
 	return h, err
 }
 
-// entry makes an entry of its header and the extended ones before it.
+// entry returns the entry of a header and the extended headers before it.
 func (r *Reader) entry(b *block) (*Header, error) {
 	h, err := b.entry(&r.extended)
 	if err != nil {
@@ -130,9 +130,9 @@ func (r *Reader) entry(b *block) (*Header, error) {
 	r.left = h.Size
 	switch h.Type {
 	case Symlink, Char, Block, Dir, Fifo:
-		h.Size, r.left = 0, 0 // whatever it said: these have no data
+		h.Size, r.left = 0, 0 // these have no data, whatever the size field says
 	case Link:
-		if h.Size, err = r.linkData(h.Size); err != nil {
+		if h.Size, err = r.linkSize(h.Size); err != nil {
 			return nil, err
 		}
 		r.left = h.Size
@@ -142,9 +142,9 @@ func (r *Reader) entry(b *block) (*Header, error) {
 	return h, err
 }
 
-// linkData tells how many bytes of data a hard link has. Most archivers give it
-// the size of the file and no data: then what follows is a header, or the end.
-func (r *Reader) linkData(size int64) (int64, error) {
+// linkSize returns the number of data bytes of a hard link. Most archivers write
+// the size of the file but no data: then a header or the end follows.
+func (r *Reader) linkSize(size int64) (int64, error) {
 	if size == 0 {
 		return 0, nil
 	}
@@ -161,7 +161,7 @@ func (r *Reader) linkData(size int64) (int64, error) {
 	return size, nil
 }
 
-// Read reads the data of an entry; a sparse file's without its holes.
+// Read reads the data of the entry, without the holes of a sparse file.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.left == 0 {
 		return 0, io.EOF
@@ -175,8 +175,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish reads the rest of an entry's data, and the padding after it. The last
-// entry's padding may be missing.
+// finish skips the rest of the data and its padding. The padding of the last
+// entry may be missing.
 func (r *Reader) finish() error {
 	if err := r.discard(r.left); err != nil {
 		return err
@@ -184,26 +184,26 @@ func (r *Reader) finish() error {
 	r.left = 0
 	err := r.discard(-r.at & (blockSize - 1))
 	if err == io.ErrUnexpectedEOF {
-		err = nil // which the next header finds again
+		err = nil // reading the next header returns it again
 	}
 	return err
 }
 
-// discard passes over so many bytes.
+// discard skips n bytes.
 func (r *Reader) discard(n int64) error {
 	for n > 0 {
-		// In pieces: Discard takes an int.
+		// bufio.Reader.Discard takes an int, which may have 32 bits.
 		m, err := r.in.Discard(int(min(n, 1<<30)))
 		r.at += int64(m)
 		n -= int64(m)
 		if err != nil {
-			return cut(err)
+			return unexpectedEOF(err)
 		}
 	}
 	return nil
 }
 
-// header reads the next header's block, its checksum checked.
+// header reads the next header and verifies its checksum.
 func (r *Reader) header() (*block, error) {
 	b := &r.block
 	n, err := io.ReadFull(r.in, b[:])
@@ -214,7 +214,7 @@ func (r *Reader) header() (*block, error) {
 	case isZero(b[:n]):
 		return nil, r.end(n)
 	case err != nil:
-		return nil, cut(err)
+		return nil, unexpectedEOF(err)
 	}
 	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("entry at byte %d: %w", r.at-blockSize, err)
@@ -222,11 +222,11 @@ func (r *Reader) header() (*block, error) {
 	return b, nil
 }
 
-// end reads what ends an archive: two blocks of zeros, fewer if nothing follows.
-// n bytes of the first have been read.
+// end reads the end of an archive: two blocks of zeros, or fewer at the end of
+// the input. n bytes of the first have been read.
 func (r *Reader) end(n int) error {
 	if r.extended.headers > 0 {
-		return io.ErrUnexpectedEOF // what it extends is missing
+		return io.ErrUnexpectedEOF // no entry after the extended header
 	}
 	if n < blockSize {
 		return io.EOF
@@ -238,14 +238,14 @@ func (r *Reader) end(n int) error {
 	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF:
 		return err
 	case !isZero(second[:n]):
-		return fmt.Errorf("entry at byte %d: a lone block of zeros before it", r.at-int64(n))
+		return fmt.Errorf("entry at byte %d: preceded by a lone zero block", r.at-int64(n))
 	}
 	r.Terminated = n == blockSize
 	return io.EOF
 }
 
-// cut makes an end where none may be an error.
-func cut(err error) error {
+// unexpectedEOF turns io.EOF into io.ErrUnexpectedEOF.
+func unexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
@@ -254,5 +254,5 @@ func cut(err error) error {
 
 var zeros block
 
-// isZero tells whether up to a block of bytes are all zeros.
+// isZero reports whether p, a block at most, is all zeros.
 func isZero(p []byte) bool { return bytes.Equal(p, zeros[:len(p)]) }

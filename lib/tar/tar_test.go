@@ -14,8 +14,9 @@ import (
 	"banger/lib/tar/tartest"
 )
 
-// show reads an archive and prints it on one line: of each entry the typeflag,
-// the name, -> and the link, = and the data, what else is not as tartest has it.
+// show reads an archive and prints it on one line: for each entry the typeflag,
+// the name, -> and the link, = and the data, and fields that differ from the
+// defaults of tartest.
 func show(archive io.Reader) (string, error) {
 	var all []string
 	r := NewReader(archive)
@@ -76,72 +77,72 @@ func TestReader(t *testing.T) {
 		name    string
 		archive []byte
 		want    string
-		err     string // part of the message
+		err     string // expected part of the error
 	}{
 		{"an archive", tartest.Archive(a, file("b", "")), `0"a"=1 0"b"`, ""},
-		{"nothing at all", nil, "", ""},
+		{"empty input", nil, "", ""},
 		{"no blocks of zeros", a, `0"a"=1`, ""},
 		{"one block of zeros", append(join(a), make([]byte, 512)...), `0"a"=1`, ""},
-		{"a part of one", append(join(a), make([]byte, 100)...), `0"a"=1`, ""},
-		{"one and a half", append(join(a), make([]byte, 700)...), `0"a"=1`, ""},
-		{"a lone block of zeros (GNU tar: 'A lone zero block')", join(a, make([]byte, 512), a), `0"a"=1`, "byte 1536: a lone block of zeros"},
+		{"a part of a block of zeros", append(join(a), make([]byte, 100)...), `0"a"=1`, ""},
+		{"one and a half blocks of zeros", append(join(a), make([]byte, 700)...), `0"a"=1`, ""},
+		{"a lone block of zeros (GNU tar: 'A lone zero block')", join(a, make([]byte, 512), a), `0"a"=1`, "byte 1536: preceded by a lone zero block"},
 		{"no padding after the last file", a[:513], `0"a"=1`, ""},
-		{"cut inside a header", join(a, a[:300]), `0"a"=1`, "unexpected EOF"},
-		{"cut inside a file", tartest.Entry{Name: "a", Type: '0', Data: strings.Repeat("x", 600)}.Bytes()[:1000], "", "unexpected EOF"},
-		{"cut before what is extended", join(a, tartest.Pax("path", "b")), `0"a"=1`, "unexpected EOF"},
-		{"zeros before what is extended", tartest.Archive(a, tartest.Pax("path", "b")), `0"a"=1`, "unexpected EOF"},
-		{"cut inside an extended header", tartest.Pax("path", "b")[:515], "", "unexpected EOF"},
-		{"a damaged header", join(a, tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes()), `0"a"=1`, "byte 1024: damaged header"},
+		{"truncated inside a header", join(a, a[:300]), `0"a"=1`, "unexpected EOF"},
+		{"truncated inside a file", tartest.Entry{Name: "a", Type: '0', Data: strings.Repeat("x", 600)}.Bytes()[:1000], "", "unexpected EOF"},
+		{"truncated after an extended header", join(a, tartest.Pax("path", "b")), `0"a"=1`, "unexpected EOF"},
+		{"zeros after an extended header", tartest.Archive(a, tartest.Pax("path", "b")), `0"a"=1`, "unexpected EOF"},
+		{"truncated inside an extended header", tartest.Pax("path", "b")[:515], "", "unexpected EOF"},
+		{"a wrong checksum", join(a, tartest.Entry{Name: "b", Type: '0', Damage: true}.Bytes()), `0"a"=1`, "byte 1024: invalid header checksum"},
 
 		{"typeflags NUL and 7 are files", join(tartest.Entry{Name: "a", Type: 0, Data: "1"}.Bytes(), tartest.Entry{Name: "b", Type: '7', Data: "2"}.Bytes()),
 			`0"a"=1 7"b"=2`, ""},
-		{"what has no data, whatever its size", join(tartest.Entry{Name: "d", Type: '5', Size: "00000000777\x00"}.Bytes(),
+		{"types without data, whatever their size", join(tartest.Entry{Name: "d", Type: '5', Size: "00000000777\x00"}.Bytes(),
 			tartest.Entry{Name: "l", Link: "x", Type: '2', Size: "00000000777\x00"}.Bytes(), a), `5"d" 2"l"->x 0"a"=1`, ""},
 		{"a hard link with the size of its file", join(tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes(), a),
 			`1"h"->a 0"a"=1`, ""},
-		{"such a link at the end", tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes(), `1"h"->a`, ""},
-		{"such a link before zeros", tartest.Archive(tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes()), `1"h"->a`, ""},
+		{"a hard link with a size at the end", tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes(), `1"h"->a`, ""},
+		{"a hard link with a size before zeros", tartest.Archive(tartest.Entry{Name: "h", Link: "a", Type: '1', Size: "00000000777\x00"}.Bytes()), `1"h"->a`, ""},
 		{"a hard link with data (pax)", join(tartest.Entry{Name: "h", Link: "a", Type: '1', Data: "1"}.Bytes(), a), `1"h"->a=1 0"a"=1`, ""},
 		{"a typeflag of a vendor", join(tartest.Entry{Name: "v", Type: 'V', Data: "1"}.Bytes(), a), `V"v"=1 0"a"=1`, ""},
 
-		{"a name of all its field", file(strings.Repeat("n", 100), ""), `0"` + strings.Repeat("n", 100) + `"`, ""},
+		{"a name that fills its field", file(strings.Repeat("n", 100), ""), `0"` + strings.Repeat("n", 100) + `"`, ""},
 		{"ustar's prefix", tartest.Entry{Name: "a", Type: '0', Poke: field(345, "some/where")}.Bytes(), `0"some/where/a"`, ""},
 		{"star's prefix of 131 bytes", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) {
 			copy(h[345:], strings.Repeat("p", 131)+"00000000001 00000000001 ")
 			copy(h[508:], "tar\x00")
 		}}.Bytes(), `0"` + strings.Repeat("p", 131) + `/a"`, ""},
 		{"V7 has no prefix", tartest.Entry{Name: "a", Type: 0, Poke: func(h []byte) { clear(h[257:265]); copy(h[345:], "junk") }}.Bytes(), `0"a"`, ""},
-		{"GNU has times there", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) { tartest.GNU(h); copy(h[345:], tartest.Octal(7)+tartest.Octal(7)) }}.Bytes(), `0"a"`, ""},
-		{"but Docker's first years have a prefix (golang/go#12594)", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) { tartest.GNU(h); copy(h[345:], "usr/lib") }}.Bytes(), `0"usr/lib/a"`, ""},
+		{"GNU has times in place of a prefix", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) { tartest.GNU(h); copy(h[345:], tartest.Octal(7)+tartest.Octal(7)) }}.Bytes(), `0"a"`, ""},
+		{"early Docker has a prefix in GNU headers (golang/go#12594)", tartest.Entry{Name: "a", Type: '0', Poke: func(h []byte) { tartest.GNU(h); copy(h[345:], "usr/lib") }}.Bytes(), `0"usr/lib/a"`, ""},
 		{"GNU's long names", join(long('L', "long/name"), long('K', "long/link"), tartest.Entry{Name: "short", Link: "l", Type: '2'}.Bytes(), a),
 			`2"long/name"->long/link 0"a"=1`, ""},
-		{"pax wins over them", join(long('L', "gnu"), tartest.Pax("path", "pax"), a), `0"pax"=1`, ""},
-		{"whichever comes first", join(tartest.Pax("path", "pax"), long('L', "gnu"), a), `0"pax"=1`, ""},
+		{"pax overrides GNU long names", join(long('L', "gnu"), tartest.Pax("path", "pax"), a), `0"pax"=1`, ""},
+		{"also if it comes first", join(tartest.Pax("path", "pax"), long('L', "gnu"), a), `0"pax"=1`, ""},
 
 		{"pax over the header", join(tartest.Pax("path", "p", "uid", "4000000000", "gid", "8", "mtime", "2.5", "size", "3"),
 			tartest.Entry{Name: "a", Type: '0', UID: "junk", Size: "junk", Time: "junk", Data: "abc"}.Bytes()), `0"p"=abc 644 4000000000:8 @2.500000000`, ""},
-		{"empty values fall back", join(tartest.Pax("path", "", "uid", "", "gid", "", "mtime", "", "size", "", "linkpath", ""), a), `0"a"=1`, ""},
+		{"empty pax values are ignored", join(tartest.Pax("path", "", "uid", "", "gid", "", "mtime", "", "size", "", "linkpath", ""), a), `0"a"=1`, ""},
 		{"the last of two records", join(tartest.Pax("path", "x", "path", "y"), a), `0"y"=1`, ""},
-		{"two extended headers: all they say", join(tartest.Pax("path", "x", "uid", "7"), tartest.Pax("path", "y"), a), `0"y"=1 644 7:0`, ""},
-		{"a global header is heard of, and says nothing", join(tartest.Global("path", "x", "uid", "7"), a), `g"PaxHeader" 0"a"=1`, ""},
-		{"one between an extended header and its entry", join(tartest.Pax("path", "x"), tartest.Global("uid", "7"), a), `g"PaxHeader" 0"x"=1`, ""},
+		{"two extended headers are merged", join(tartest.Pax("path", "x", "uid", "7"), tartest.Pax("path", "y"), a), `0"y"=1 644 7:0`, ""},
+		{"a global header is returned and ignored", join(tartest.Global("path", "x", "uid", "7"), a), `g"PaxHeader" 0"a"=1`, ""},
+		{"a global header between an extended header and its entry", join(tartest.Pax("path", "x"), tartest.Global("uid", "7"), a), `g"PaxHeader" 0"x"=1`, ""},
 		{"a malformed global header", join(tartest.Entry{Name: "g", Type: 'g', Data: "junk"}.Bytes(), a), "", "pax record at byte 0"},
 		{"a value with newline, = and NUL", join(tartest.Pax("comment", "a=b\nc\x00d", "path", "x"), a), `0"x"=1`, ""},
 		{"a record that is too long", join(tartest.Entry{Type: 'x', Data: "12 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
-		{"one that is too short", join(tartest.Entry{Type: 'x', Data: "8 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
-		{"one of length 0", join(tartest.Entry{Type: 'x', Data: "0 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
-		{"one without a key", join(tartest.Entry{Type: 'x', Data: "6 =xy\n"}.Bytes(), a), "", "pax record at byte 0"},
-		{"one without =", join(tartest.Entry{Type: 'x', Data: "6 abc\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a record that is too short", join(tartest.Entry{Type: 'x', Data: "8 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a record of length 0", join(tartest.Entry{Type: 'x', Data: "0 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a record without a key", join(tartest.Entry{Type: 'x', Data: "6 =xy\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"a record without =", join(tartest.Entry{Type: 'x', Data: "6 abc\n"}.Bytes(), a), "", "pax record at byte 0"},
 		{"a length with a sign", join(tartest.Entry{Type: 'x', Data: "+9 path=x\n"}.Bytes(), a), "", "pax record at byte 0"},
-		{"a length that no space ends", join(tartest.Entry{Type: 'x', Data: "00000000000000000025xa=b\n"}.Bytes(), a), "", "pax record at byte 0"},
-		{"an extended header's size that is no number", tartest.Entry{Type: 'x', Size: "abc"}.Bytes(), "", `extended header: size: "abc" is no octal number`},
-		{"one below zero", tartest.Entry{Type: 'x', Size: tartest.Base256(12, -1)}.Bytes(), "", "extended header: size: -1 bytes"},
-		{"a uid that is no number", join(tartest.Pax("uid", "1x"), a), "", `pax record uid: "1x" is no number`},
-		{"a uid past 64 bits", join(tartest.Pax("uid", "99999999999999999999"), a), "", "past 64 bits"},
-		{"a size below zero", join(tartest.Pax("size", "-1"), a), "", "a size of -1 bytes"},
-		{"extended headers of 4 GiB", tartest.Entry{Type: 'x', Size: tartest.Base256(12, 4<<30)}.Bytes(), "", "more than"},
-		{"one that ends before its size", tartest.Entry{Type: 'x', Size: tartest.Octal(3 << 20)}.Bytes(), "", "unexpected EOF"},
-		{"a size that is no number", tartest.Entry{Name: "a", Type: '0', Size: "abc"}.Bytes(), "", `size: "abc" is no octal number`},
+		{"a length without a space after it", join(tartest.Entry{Type: 'x', Data: "00000000000000000025xa=b\n"}.Bytes(), a), "", "pax record at byte 0"},
+		{"an extended header size that is not a number", tartest.Entry{Type: 'x', Size: "abc"}.Bytes(), "", `extended header: size: invalid octal number "abc"`},
+		{"a negative extended header size", tartest.Entry{Type: 'x', Size: tartest.Base256(12, -1)}.Bytes(), "", "extended header: size: -1 is negative"},
+		{"a uid that is not a number", join(tartest.Pax("uid", "1x"), a), "", `pax record uid: invalid number "1x"`},
+		{"a uid over 64 bits", join(tartest.Pax("uid", "99999999999999999999"), a), "", "number out of range"},
+		{"a negative size", join(tartest.Pax("size", "-1"), a), "", "invalid size -1"},
+		{"extended headers of 4 GiB", tartest.Entry{Type: 'x', Size: tartest.Base256(12, 4<<30)}.Bytes(), "", "too large"},
+		{"a truncated extended header", tartest.Entry{Type: 'x', Size: tartest.Octal(3 << 20)}.Bytes(), "", "unexpected EOF"},
+		{"a size that is not a number", tartest.Entry{Name: "a", Type: '0', Size: "abc"}.Bytes(), "", `size: invalid octal number "abc"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := show(iotest.OneByteReader(bytes.NewReader(c.archive)))
@@ -195,7 +196,7 @@ func TestTimestamps(t *testing.T) {
 	}
 }
 
-// Extended headers of nothing have an end, too.
+// The number of empty extended headers is limited.
 func TestEndlessHeaders(t *testing.T) {
 	for _, flag := range []byte("xLK") {
 		header := tartest.Entry{Type: flag}.Bytes()
@@ -205,7 +206,7 @@ func TestEndlessHeaders(t *testing.T) {
 	}
 }
 
-// What fails while it is read fails with its own error.
+// Read errors of the source are returned.
 func TestReaderErrors(t *testing.T) {
 	cause := errors.New("damaged")
 	whole := join(tartest.Pax("path", "x"), file("a", strings.Repeat("x", 600)), a)
@@ -216,7 +217,7 @@ func TestReaderErrors(t *testing.T) {
 	}
 }
 
-// An archive says itself that it ends by two blocks of zeros, no less.
+// Only two blocks of zeros terminate an archive.
 func TestTerminated(t *testing.T) {
 	for zeros, want := range map[int]bool{0: false, 512: false, 1000: false, 1024: true, 10240: true} {
 		r := NewReader(bytes.NewReader(append(join(a), make([]byte, zeros)...)))

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tree holds a root filesystem in memory: inodes, the names directories
-// give them, and names resolved inside the tree as a kernel would resolve them
-// after chroot(2). Nothing in it touches the host.
+// Package tree holds a root filesystem in memory. It resolves names inside the
+// tree as the kernel does after chroot(2), and never touches the host.
 package tree
 
 import "slices"
 
-// A Type is what kind of file an inode is.
+// A Type is the file type of an inode.
 type Type uint8
 
-// The types, in no particular order.
+// The file types.
 const (
 	File Type = iota
 	Dir
@@ -21,9 +20,9 @@ const (
 	Socket
 )
 
-// kinds gives each type its word in mtree(5) and its bits of inode(7)'s st_mode.
-var kinds = [...]struct {
-	word string
+// types holds the mtree(5) name and the st_mode bits (inode(7)) of each type.
+var types = [...]struct {
+	name string
 	mode uint16
 }{
 	File:    {"file", 0o100000},
@@ -35,25 +34,26 @@ var kinds = [...]struct {
 	Socket:  {"socket", 0o140000},
 }
 
-func (t Type) String() string { return kinds[t].word }
+// String returns the name of the type in mtree(5).
+func (t Type) String() string { return types[t].name }
 
 // Mode returns the S_IFMT bits of the type.
-func (t Type) Mode() uint16 { return kinds[t].mode }
+func (t Type) Mode() uint16 { return types[t].mode }
 
-// ParseType returns the type that has a word in mtree(5).
-func ParseType(word string) (Type, bool) {
-	for t, kind := range kinds {
-		if kind.word == word {
+// ParseType returns the type with the given mtree(5) name.
+func ParseType(name string) (Type, bool) {
+	for t, info := range types {
+		if info.name == name {
 			return Type(t), true
 		}
 	}
 	return 0, false
 }
 
-// TypeOf returns the type that has the S_IFMT bits of a mode.
+// TypeOf returns the type with the S_IFMT bits of mode.
 func TypeOf(mode uint32) (Type, bool) {
-	for t, kind := range kinds {
-		if uint32(kind.mode) == mode&0o170000 {
+	for t, info := range types {
+		if uint32(info.mode) == mode&0o170000 {
 			return Type(t), true
 		}
 	}
@@ -63,43 +63,44 @@ func TypeOf(mode uint32) (Type, bool) {
 // Device reports whether the type is a device node.
 func (t Type) Device() bool { return t == Char || t == Block }
 
-// An Inode is everything about a file but its names. Several names may share
-// one, unless it is a directory.
+// An Inode holds everything about a file except its names. Hard links share an
+// inode; directories have no hard links.
 type Inode struct {
 	Type         Type
 	Mode         uint16 // the low 12 bits: permissions, setuid, setgid, sticky
 	UID, GID     uint32
 	Sec          int64  // mtime, seconds since 1970
 	Nsec         uint32 // and nanoseconds
-	Ino          uint32 // its number in an image, once it has one
-	Major, Minor uint32 // of a device
-	Size         int64  // of a file's content, in bytes
-	Target       string // of a symlink, byte for byte
+	Ino          uint32 // inode number in an image, 0 if not assigned
+	Major, Minor uint32 // device number
+	Size         int64  // of the content, in bytes
+	Target       string // symlink target
 	Xattrs       []Xattr
-	Nlink        int   // how many names it has; a directory's is 1
-	Content      int64 // the number its content is kept under, of a file that has any
-	Blocks       int64 // blocks of its content that are not all zeros
-	Runs         int64 // stretches that those blocks form
+	Nlink        int   // number of names; 1 for a directory
+	Content      int64 // number the content is stored under, 0 if none
+	Blocks       int64 // blocks of the content that are not all zeros
+	Runs         int64 // contiguous runs of those blocks
 
-	*directory // of one that has a place in a tree
+	*directory // nil unless a directory in a tree
 }
 
-// A directory is what only directories have: there are many more files.
+// A directory holds the fields that only directories need, to keep the inodes of
+// files small.
 type directory struct {
 	entries map[string]*Inode
-	parent  *Inode // the root's is itself
+	parent  *Inode // the root is its own parent
 	name    string // in its parent
-	depth   int    // how many directories are above it
+	depth   int    // number of directories above it
 }
 
-// The seconds that ext4 can hold: 34 bits of them, from 1901 to 2446.
+// The range of seconds in ext4: 34 bits, from 1901 to 2446.
 const (
 	MinTime = -1 << 31
 	MaxTime = 1<<34 - 1<<31 - 1
 )
 
-// SetTime sets the mtime, seconds since 1970 and nanoseconds, clamped to what
-// ext4 can hold, and tells whether it could.
+// SetTime sets the mtime, seconds since 1970 and nanoseconds, clamped to the
+// range of ext4, and reports whether it was in range.
 func (i *Inode) SetTime(sec int64, nsec uint32) bool {
 	i.Sec, i.Nsec = sec, nsec
 	if i.Sec >= MinTime && i.Sec <= MaxTime {
@@ -109,13 +110,13 @@ func (i *Inode) SetTime(sec int64, nsec uint32) bool {
 	return false
 }
 
-// SetMeta takes over the metadata of an inode of the same type.
+// SetMeta copies the metadata of an inode of the same type.
 func (i *Inode) SetMeta(from *Inode) {
 	i.Mode, i.UID, i.GID = from.Mode, from.UID, from.GID
 	i.Sec, i.Nsec, i.Xattrs = from.Sec, from.Nsec, from.Xattrs
 }
 
-// SameMeta reports whether two inodes say the same in all that a manifest says.
+// SameMeta reports whether two inodes agree in all fields of a manifest.
 func SameMeta(a, b *Inode) bool {
 	return a.Type == b.Type && a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID &&
 		a.Sec == b.Sec && a.Nsec == b.Nsec && a.Major == b.Major && a.Minor == b.Minor &&

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// Limits of names, as Linux has them (limits.h, path_resolution(7)).
+// Limits of names. Those of Linux are in limits.h and path_resolution(7).
 const (
 	maxName     = 255      // bytes of a component (NAME_MAX)
 	maxPath     = 64 << 10 // bytes of a whole name in an archive
-	maxDepth    = 1000     // directories in directories; PATH_MAX is 4096 bytes
-	maxSteps    = 1 << 26  // through symlinks' targets, in the life of a tree
+	maxDepth    = 1000     // nested directories; PATH_MAX is 4096 bytes
+	maxSteps    = 1 << 26  // components of symlink targets, per tree
 	maxSymlinks = 40       // followed in one resolution (MAXSYMLINKS)
-	MaxTarget   = 4096 - 1 // bytes of a symlink's target (PATH_MAX and its NUL)
+	MaxTarget   = 4096 - 1 // bytes of a symlink target (PATH_MAX less the NUL)
 )
 
-// Split takes a name from an archive apart. Empty components, "." and ".." go
-// lexically, the root being its own parent: what is left is a plain path from
-// the root, and none of it means the root itself.
+// Split returns the components of a name in an archive. It removes empty
+// components, "." and ".." lexically; the root is its own parent. The root has
+// no components.
 func Split(name string) ([]string, error) {
 	parts, err := SplitLong(name)
 	if err == nil {
@@ -29,24 +29,31 @@ func Split(name string) ([]string, error) {
 	return parts, err
 }
 
-// CheckNames refuses components that are too long for a kernel.
+// CheckNames rejects components that are longer than NAME_MAX.
 func CheckNames(parts []string) error {
 	for _, part := range parts {
-		if len(part) > maxName {
-			return fmt.Errorf("a component of %d bytes", len(part))
+		if err := checkName(part); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// SplitLong is Split for names that are not to become files: a component may
-// be of any length.
+func checkName(name string) error {
+	if len(name) > maxName {
+		return fmt.Errorf("name component too long: %d bytes (limit %d)", len(name), maxName)
+	}
+	return nil
+}
+
+// SplitLong is Split without a limit on the length of a component. Callers that
+// create files must call CheckNames.
 func SplitLong(name string) ([]string, error) {
 	if len(name) > maxPath {
-		return nil, fmt.Errorf("a name of %d bytes", len(name))
+		return nil, fmt.Errorf("name too long: %d bytes (limit %d)", len(name), maxPath)
 	}
 	if strings.IndexByte(name, 0) >= 0 {
-		return nil, errors.New("a name with a NUL")
+		return nil, errors.New("name contains a NUL")
 	}
 	var parts []string
 	for part := range strings.SplitSeq(name, "/") {
@@ -61,8 +68,8 @@ func SplitLong(name string) ([]string, error) {
 	return parts, nil
 }
 
-// Find returns the inode of a path taken apart by Split, or nil. Symlinks on
-// the way are followed inside the tree, the last component is not.
+// Find returns the inode at a path from Split, or nil. It follows symlinks
+// inside the tree, except in the last component.
 func (t *Tree) Find(parts []string) (*Inode, error) {
 	if len(parts) == 0 {
 		return t.Root, nil
@@ -74,9 +81,10 @@ func (t *Tree) Find(parts []string) (*Inode, error) {
 	return dir.Lookup(parts[len(parts)-1]), nil
 }
 
-// Dir returns the directory at a path, following symlinks inside the tree, the
-// last component too. Where a name is missing, missing makes the directory, or
-// says why not; with none, Dir returns nil. What is there and no directory is an error.
+// Dir returns the directory at a path. It follows symlinks inside the tree, the
+// last component included. For a missing name it adds the directory that missing
+// returns; if missing is nil, Dir returns nil. ErrNotDir means that a component
+// is not a directory.
 func (t *Tree) Dir(parts []string, missing func() (*Inode, error)) (*Inode, error) {
 	dir, links := t.Root, 0
 	rest := append([]string(nil), parts...)
@@ -92,25 +100,25 @@ func (t *Tree) Dir(parts []string, missing func() (*Inode, error)) (*Inode, erro
 		case next == nil && missing == nil:
 			return nil, nil
 		case next == nil:
-			if len(name) > maxName {
-				return nil, fmt.Errorf("a component of %d bytes", len(name))
+			if err := checkName(name); err != nil {
+				return nil, err
 			}
-			made, err := missing()
+			created, err := missing()
 			if err != nil {
 				return nil, err
 			}
-			next = made
+			next = created
 			dir.add(name, next)
 		case next.Type == Symlink:
 			if links++; links > maxSymlinks {
-				return nil, fmt.Errorf("more than %d symlinks on the way", maxSymlinks)
+				return nil, fmt.Errorf("too many symlinks (limit %d)", maxSymlinks)
 			}
 			if strings.HasPrefix(next.Target, "/") {
 				dir = t.Root
 			}
 			steps := splitTarget(next.Target)
 			if t.steps += len(steps) + len(rest); t.steps > maxSteps {
-				return nil, errors.New("too many steps through symlinks in one image")
+				return nil, errors.New("too many symlink steps in the image")
 			}
 			rest = append(steps, rest...)
 			continue
@@ -118,14 +126,14 @@ func (t *Tree) Dir(parts []string, missing func() (*Inode, error)) (*Inode, erro
 			return nil, ErrNotDir
 		}
 		if dir = next; dir.depth > maxDepth {
-			return nil, fmt.Errorf("more than %d directories deep", maxDepth)
+			return nil, fmt.Errorf("directories nested too deep (limit %d)", maxDepth)
 		}
 	}
 	return dir, nil
 }
 
-// splitTarget takes a symlink's target apart. Unlike those of a name, its ".."
-// are steps of their own: they may follow another symlink.
+// splitTarget returns the components of a symlink target. Unlike Split it keeps
+// "..", which may follow another symlink.
 func splitTarget(target string) []string {
 	var steps []string
 	for step := range strings.SplitSeq(target, "/") {

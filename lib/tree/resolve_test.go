@@ -31,7 +31,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// FuzzSplit: what comes out is a plain path, which comes out again unchanged.
+// FuzzSplit: the result is a clean path, which splits into the same components.
 func FuzzSplit(f *testing.F) {
 	for _, name := range []string{"", "a/../../b", "/./x//y/", "\xff\n/.../.."} {
 		f.Add(name)
@@ -53,7 +53,7 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-// sample is usr/lib/, etc/f, and symlinks that lead about.
+// sample returns a tree of usr/lib/, etc/f and symlinks.
 func sample() *Tree {
 	t := New(Inode{Mode: 0o755})
 	usr := dirIn(t.Root, "usr")
@@ -129,7 +129,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// FuzzResolve: however symlinks lead, resolution ends, and ends in the tree.
+// FuzzResolve: with any symlinks, resolution ends, and ends in the tree.
 func FuzzResolve(f *testing.F) {
 	f.Add("a/b", "../b", "/c/../../a", "x/y")
 	f.Add("a", "a", "b", "c")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Each name may lead through long symlinks, but a layer full of such names
-// comes to an end.
+// Each name may lead through long symlinks, but the steps of a layer full of such
+// names are limited.
 func TestSteps(t *testing.T) {
 	tree := New(Inode{})
 	tree.Root.Put("l", &Inode{Type: Symlink, Target: strings.Repeat("../", MaxTarget/3)}, nil)

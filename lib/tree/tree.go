@@ -4,31 +4,32 @@ package tree
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// MaxLinks is how many names ext4 allows one inode (EXT4_LINK_MAX).
+// MaxLinks is the limit on hard links to one inode (EXT4_LINK_MAX).
 const MaxLinks = 65000
 
 // A Tree is a root filesystem.
 type Tree struct {
 	Root  *Inode
-	steps int // taken through symlinks so far
+	steps int // components of symlink targets followed so far
 }
 
-// New returns a tree of one directory.
+// New returns a tree with only a root directory.
 func New(root Inode) *Tree {
 	root.Type, root.Nlink = Dir, 1
 	root.directory = &directory{parent: &root}
 	return &Tree{Root: &root}
 }
 
-// Lookup returns what a directory calls name, or nil.
+// Lookup returns the entry of a directory with the given name, or nil.
 func (i *Inode) Lookup(name string) *Inode { return i.children()[name] }
 
-// children are a directory's entries; nothing else has any.
+// children returns the entries of a directory, nil for any other inode.
 func (i *Inode) children() map[string]*Inode {
 	if i.directory == nil {
 		return nil
@@ -36,14 +37,14 @@ func (i *Inode) children() map[string]*Inode {
 	return i.entries
 }
 
-// Names returns a directory's names, sorted bytewise.
+// Names returns the names in a directory, sorted bytewise.
 func (i *Inode) Names() []string { return slices.Sorted(maps.Keys(i.children())) }
 
-// Len returns how many names a directory holds.
+// Len returns the number of names in a directory.
 func (i *Inode) Len() int { return len(i.children()) }
 
-// Path returns the names that lead to a directory, from the root, as in
-// "usr/lib"; the root's is "".
+// Path returns the path of a directory relative to the root, as in "usr/lib".
+// It returns "" for the root.
 func (i *Inode) Path() string {
 	var names []string
 	for d := i; d.directory != nil && d.parent != d; d = d.parent {
@@ -53,7 +54,7 @@ func (i *Inode) Path() string {
 	return strings.Join(names, "/")
 }
 
-// Join returns the path of a directory's entry.
+// Join returns the path of an entry of the directory.
 func (i *Inode) Join(name string) string {
 	if p := i.Path(); p != "" {
 		return p + "/" + name
@@ -61,19 +62,20 @@ func (i *Inode) Join(name string) string {
 	return name
 }
 
-// ErrNotDir says that a name leads through a file as if it were a directory.
-var ErrNotDir = errors.New("a parent is not a directory")
+// ErrNotDir is returned if a component of a path, other than the last, is not a
+// directory.
+var ErrNotDir = errors.New("parent is not a directory")
 
-// What Link refuses.
+// Errors of Link.
 var (
-	errDirLink  = errors.New("a hard link to a directory")
-	errTooMany  = errors.New("more than 65000 names of one file")
-	errNotThere = errors.New("no such file")
+	errDirLink      = errors.New("hard link to a directory")
+	errTooManyLinks = fmt.Errorf("too many hard links (limit %d)", MaxLinks)
+	errNotFound     = errors.New("not found")
 )
 
-// Put gives a fresh inode a name in a directory. A directory over a directory
-// passes on its metadata and leaves the children; anything else replaces what
-// is there, with all below it, and removed hears of each path that goes.
+// Put adds a new inode to a directory. A directory put over a directory only
+// sets its metadata; the children stay. Anything else replaces the old entry and
+// all below it; removed is called for each path removed, unless it is nil.
 func (i *Inode) Put(name string, n *Inode, removed func(path string)) {
 	if old := i.Lookup(name); old != nil {
 		if old.Type == Dir && n.Type == Dir {
@@ -85,24 +87,24 @@ func (i *Inode) Put(name string, n *Inode, removed func(path string)) {
 	i.add(name, n)
 }
 
-// Link gives an inode that has a name another one, replacing what is there.
+// Link adds a hard link to an inode, replacing any old entry as Put does.
 func (i *Inode) Link(name string, n *Inode, removed func(path string)) error {
 	switch {
 	case n == nil:
-		return errNotThere
+		return errNotFound
 	case n.Type == Dir:
 		return errDirLink
 	case i.Lookup(name) == n:
 		return nil
 	case n.Nlink >= MaxLinks:
-		return errTooMany
+		return errTooManyLinks
 	}
 	i.Remove(name, removed)
 	i.add(name, n)
 	return nil
 }
 
-// add enters a name that is free.
+// add adds an entry whose name is free.
 func (i *Inode) add(name string, n *Inode) {
 	if i.entries == nil {
 		i.entries = make(map[string]*Inode)
@@ -114,8 +116,8 @@ func (i *Inode) add(name string, n *Inode) {
 	}
 }
 
-// Remove takes a name out of a directory, with all below it. What has other
-// names keeps them. A name that is not there is not missed.
+// Remove removes an entry of a directory and all below it. Other hard links to
+// a removed file stay. Removing a missing name is a no-op.
 func (i *Inode) Remove(name string, removed func(path string)) {
 	n := i.Lookup(name)
 	if n == nil {
@@ -131,8 +133,8 @@ func (i *Inode) Remove(name string, removed func(path string)) {
 	n.Nlink--
 }
 
-// Walk visits every name, a directory before what is in it, in bytewise order
-// of the names. The root comes first; its directory is nil.
+// Walk visits every entry in bytewise order of the names, a directory before
+// its entries. It visits the root first, with a nil dir.
 func (t *Tree) Walk(visit func(dir *Inode, name string, n *Inode) error) error {
 	if err := visit(nil, "", t.Root); err != nil {
 		return err

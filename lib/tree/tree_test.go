@@ -43,14 +43,14 @@ func TestRemove(t *testing.T) {
 	s.Root.Remove("none", hear)
 	s.Root.Remove("a", hear)
 	if want := []string{"a/b/f", "a/b/g", "a/b", "a"}; !slices.Equal(gone, want) {
-		t.Errorf("heard of %q, want %q", gone, want)
+		t.Errorf("removed %q, want %q", gone, want)
 	}
 	if f.Nlink != 1 || s.Root.Lookup("h") != f || s.Root.Len() != 1 {
 		t.Errorf("nlink %d, left %q", f.Nlink, s.Root.Names())
 	}
 }
 
-// Walk goes in bytewise order of the names, a directory before its entries.
+// Walk visits names in bytewise order, a directory before its entries.
 func TestWalk(t *testing.T) {
 	s := New(Inode{})
 	for _, name := range []string{"b", "a.b", "a", "\xff", "B"} {
@@ -69,7 +69,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// Settable is what setxattr(2) would take (xattr(7)).
+// Settable matches what setxattr(2) accepts (xattr(7)).
 func TestSettable(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -4,22 +4,23 @@ package tree
 
 import "strings"
 
-// An Xattr is one extended attribute, its value as getxattr(2) returns it.
+// An Xattr is an extended attribute. The value is as returned by getxattr(2).
 type Xattr struct {
-	Name  string // with its namespace, as in security.capability
+	Name  string // with the namespace, as in security.capability
 	Value string
 }
 
-// The POSIX ACLs of acl(5), in the form of linux/posix_acl_xattr.h.
+// Names of POSIX ACLs (acl(5)). The values are in the format of
+// linux/posix_acl_xattr.h.
 const (
 	ACLAccess  = "system.posix_acl_access"
 	ACLDefault = "system.posix_acl_default"
 )
 
-// MaxXattr is the most bytes a value may have (XATTR_SIZE_MAX).
+// MaxXattr is the maximum size of a value, in bytes (XATTR_SIZE_MAX).
 const MaxXattr = 64 << 10
 
-// Settable tells whether setxattr(2) takes a name on a type of file (xattr(7)).
+// Settable reports whether setxattr(2) accepts a name on a file type (xattr(7)).
 func Settable(t Type, name string) bool {
 	space, rest, _ := strings.Cut(name, ".")
 	if len(name) > maxName || rest == "" || strings.IndexByte(name, 0) >= 0 {

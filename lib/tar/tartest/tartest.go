@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tartest writes archives for tests field by field: those that no
-// writer of archives would write.
+// Package tartest writes archives for tests, field by field, including those
+// that no archiver writes.
 package tartest
 
 import (
@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// An Entry is a header and its data. Fields of numbers are as they are to
-// stand in the header; left empty they are what one would expect.
+// An Entry is a header and its data. Numeric fields are written as given; an
+// empty one gets a valid default.
 type Entry struct {
-	Type                       byte // NUL stays NUL
+	Type                       byte // written as it is, even NUL
 	Name, Link                 string
 	Mode, UID, GID, Size, Time string
 	Data                       string
-	Damage                     bool                // of the header's checksum
-	Poke                       func(header []byte) // changes what has no field here, before the checksum
+	Damage                     bool                // write a wrong checksum
+	Poke                       func(header []byte) // edits the header before the checksum is set
 }
 
-// Bytes returns the entry as it stands in an archive, its data padded.
+// Bytes returns the header and the padded data.
 func (e Entry) Bytes() []byte {
 	h := make([]byte, 512)
 	field := func(off, size int, value string) { copy(h[off:off+size], value) }
-	number := func(off, size int, value, usual string) {
+	number := func(off, size int, value, defaultValue string) {
 		if value == "" {
-			value = usual
+			value = defaultValue
 		}
 		field(off, size, value)
 	}
@@ -45,23 +45,22 @@ func (e Entry) Bytes() []byte {
 		e.Poke(h)
 	}
 	if e.Damage {
-		seal(h, 1)
+		setChecksum(h, 1)
 	} else {
-		seal(h, 0)
+		setChecksum(h, 0)
 	}
 	return append(append(h, e.Data...), make([]byte, -len(e.Data)&511)...)
 }
 
-// Archive puts entries together, and the two blocks of zeros after them.
+// Archive joins entries and appends two blocks of zeros.
 func Archive(entries ...[]byte) []byte {
 	return append(bytes.Join(entries, nil), make([]byte, 1024)...)
 }
 
-// Pax is an extended header of records, each a key and a value, for the entry
-// after it.
+// Pax returns an extended header for the next entry.
 func Pax(keysAndValues ...string) []byte { return records('x', keysAndValues) }
 
-// Global is an extended header for the rest of the archive.
+// Global returns a global header.
 func Global(keysAndValues ...string) []byte { return records('g', keysAndValues) }
 
 func records(flag byte, keysAndValues []string) []byte {
@@ -72,7 +71,8 @@ func records(flag byte, keysAndValues []string) []byte {
 	return Entry{Name: "PaxHeader", Type: flag, Data: data}.Bytes()
 }
 
-// Record is LENGTH KEY=VALUE NEWLINE, the length counting itself.
+// Record returns a pax record, LENGTH KEY=VALUE and a newline. The length
+// includes itself.
 func Record(key, value string) string {
 	rest := " " + key + "=" + value + "\n"
 	size := len(rest)
@@ -82,8 +82,8 @@ func Record(key, value string) string {
 	return strconv.Itoa(size) + rest
 }
 
-// OldSparse pokes the fields of GNU tar's own sparse header: up to four pairs
-// of offset and length, and the file's whole size.
+// OldSparse returns a Poke that makes an old GNU sparse header: up to four pairs
+// of offset and length, and the size of the file.
 func OldSparse(size int64, pairs ...int64) func([]byte) {
 	return func(h []byte) {
 		GNU(h)
@@ -94,10 +94,10 @@ func OldSparse(size int64, pairs ...int64) func([]byte) {
 	}
 }
 
-// GNU pokes the magic of GNU tar's own format.
+// GNU is a Poke that sets the magic of the GNU format.
 func GNU(h []byte) { copy(h[257:], "ustar  \x00") }
 
-// Octal is a field of 12 bytes; in base 256 what octal digits cannot hold.
+// Octal returns a field of 12 bytes, in base 256 if octal digits do not suffice.
 func Octal(v int64) string {
 	if v >= 1<<33 {
 		return Base256(12, v)
@@ -105,7 +105,8 @@ func Octal(v int64) string {
 	return fmt.Sprintf("%011o\x00", v)
 }
 
-// Base256 is a field of so many bytes in GNU's and star's extension.
+// Base256 returns a field of width bytes in the base-256 extension of GNU tar
+// and star.
 func Base256(width int, v int64) string {
 	b := make([]byte, width)
 	for i := range b {
@@ -115,22 +116,22 @@ func Base256(width int, v int64) string {
 	return string(b)
 }
 
-// Mend gives every block that may be a header its checksum, so that what a
-// fuzzer has changed in one is looked at.
-func Mend(archive []byte) []byte {
+// FixChecksums sets the checksum of every block that may be a header, so that a
+// header changed by a fuzzer is parsed.
+func FixChecksums(archive []byte) []byte {
 	archive = bytes.Clone(archive)
 	for rest := archive; len(rest) >= 512; rest = rest[512:] {
 		if string(rest[257:262]) == "ustar" {
-			seal(rest[:512], 0)
+			setChecksum(rest[:512], 0)
 		}
 	}
 	return archive
 }
 
-// seal writes a header's checksum, or one that is off by so much.
-func seal(h []byte, off int) {
+// setChecksum writes the checksum of a header plus delta.
+func setChecksum(h []byte, delta int) {
 	copy(h[148:156], strings.Repeat(" ", 8))
-	sum := off
+	sum := delta
 	for _, c := range h {
 		sum += int(c)
 	}
