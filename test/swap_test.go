@@ -30,7 +30,7 @@ func TestSwapped(t *testing.T) {
 			cmd := u.command("banger-mkext4", "--populate=mkfs", "--size=16M", "tree")
 			o := finish(t, withEnv(cmd, "PATH="+u.home+"/tools:/usr/bin:/bin"))
 			o.failed(t, []int{1}, "banger-mkext4: tree: ")
-			if name == "content" && !strings.Contains(o.stderr, "./sub/f: not what was read before mkfs.ext4 was started (content)") {
+			if name == "content" && !strings.Contains(o.stderr, "./sub/f: changed while being read (content)") {
 				t.Error(o.stderr)
 			}
 			if _, err := os.Stat(filepath.Join(u.home, "swapped")); err != nil {

@@ -31,7 +31,7 @@ func TestVerifyCache(t *testing.T) {
 			}
 			o := finish(t, u.command("banger-verify", rootfs))
 			o.failed(t, []int{66}, "banger-verify: ", rootfs, "the layers of "+manifest+" are not in the cache")
-			hint := regexp.MustCompile(`\nhint: (.*) gets them; or --against`).FindStringSubmatch(o.stderr)
+			hint := regexp.MustCompile(`\nhint: (.*) gets them; or use --against`).FindStringSubmatch(o.stderr)
 			if hint == nil || hint[1] != "banger-fetch "+ref+"@"+manifest {
 				t.Fatalf("%q", o.stderr)
 			}
@@ -58,7 +58,7 @@ func TestVerifyCacheOfLayout(t *testing.T) {
 		damage(t, record, func(b []byte) []byte { return whole.ReplaceAll(b, []byte(`"reference": "`+reference+`"`)) })
 		o := finish(t, u.command("banger-verify", rootfs))
 		o.failed(t, []int{66}, "banger-verify: ", rootfs, "are not in the cache")
-		if !strings.Contains(o.stderr, "\nhint: --against the bundle or layout") {
+		if !strings.Contains(o.stderr, "\nhint: use --against with the bundle or layout") {
 			t.Errorf("%q", o.stderr)
 		}
 	}
@@ -72,7 +72,7 @@ func TestVerifyNoRecord(t *testing.T) {
 	output(t, u.command("cp", "--sparse=always", rootfs, "alone.ext4"))
 	o := finish(t, u.command("banger-verify", "alone.ext4"))
 	o.failed(t, []int{66}, "banger-verify: alone.ext4: ", "image.json")
-	if !strings.Contains(o.stderr, "\nhint: --against the bundle") {
+	if !strings.Contains(o.stderr, "\nhint: use --against with the bundle") {
 		t.Errorf("%q", o.stderr)
 	}
 	u.agrees(t, "--against", "small.bundle", "alone.ext4")
@@ -88,15 +88,15 @@ func TestVerifyEdited(t *testing.T) {
 	u.agrees(t, rootfs) // made before the edit
 	output(t, u.command("banger-mkext4", "-f", "--size=16M", "small.bundle"))
 	o := finish(t, u.command("banger-verify", rootfs))
-	want := differing(rootfs, "./usr/lib/zeros: uid=0, 33 in the image") +
-		"hint: rootfs.mtree was edited after banger-flatten: --against BUNDLE compares with it\n"
+	want := differing(rootfs, "./usr/lib/zeros: uid: expected 0, found 33") +
+		"hint: rootfs.mtree was edited after banger-flatten; use --against with the bundle\n"
 	if o != (outcome{"\n", want, 65}) {
 		t.Errorf("%+v", o)
 	}
 	u.agrees(t, "--against", "small.bundle", rootfs)
 	edit("small.bundle/rootfs.mtree", `/^\.\/usr\/lib\/zeros /s/ uid=33 / uid=34 /`)
 	o = finish(t, u.command("banger-verify", "--against=small.bundle", rootfs))
-	if o != (outcome{"\n", differing(rootfs, "./usr/lib/zeros: uid=34, 33 in the image"), 65}) {
+	if o != (outcome{"\n", differing(rootfs, "./usr/lib/zeros: uid: expected 34, found 33"), 65}) {
 		t.Errorf("%+v", o)
 	}
 	output(t, u.command("sh", "-c", "echo >>small.bundle/rootfs/etc/gshadow"))
@@ -121,7 +121,7 @@ func TestVerifyDirectory(t *testing.T) {
 				finish(t, u.command("banger-verify", "tree.ext4")).failed(t, []int{66}, "banger-verify: tree.ext4: ")
 				output(t, u.command("sh", "-c", "echo 3 >tree/sub/g"))
 				o := finish(t, u.command("banger-verify", "--against=tree", "tree.ext4"))
-				if o.code != 65 || !strings.Contains(o.stderr, "./f: its content is another in the image\n") || !strings.Contains(o.stderr, "differs, in 2 points\n") {
+				if o.code != 65 || !strings.Contains(o.stderr, "./f: content differs\n") || !strings.Contains(o.stderr, ": 2 differences\n") {
 					t.Errorf("%+v", o)
 				}
 			})
@@ -149,7 +149,7 @@ func TestVerifyLayout(t *testing.T) {
 		u.agrees(t, "--against", against, rootfs)
 	}
 	o = finish(t, u.command("banger-verify", "--against", layout+":other", rootfs))
-	if want := differing(rootfs, "./etc/variant: not in the image", "./usr/lib/own: not in the image"); o != (outcome{"\n", want, 65}) {
+	if want := differing(rootfs, "./etc/variant: missing from the image", "./usr/lib/own: missing from the image"); o != (outcome{"\n", want, 65}) {
 		t.Errorf("%+v", o)
 	}
 	finish(t, u.command("banger-verify", "--against", layout+":none", rootfs)).failed(t, []int{66}, "banger-verify: ", "none")

@@ -48,11 +48,11 @@ func (u user) agrees(t testing.TB, args ...string) {
 
 // differing returns banger-verify's messages for these differences.
 func differing(image string, differences ...string) string {
-	points := fmt.Sprintf("%d points", len(differences))
+	count := fmt.Sprintf("%d differences", len(differences))
 	if len(differences) == 1 {
-		points = "1 point"
+		count = "1 difference"
 	}
-	lines := append(differences, "differs, in "+points)
+	lines := append(differences, count)
 	for i, line := range lines {
 		lines[i] = "banger-verify: " + image + ": " + line + "\n"
 	}
@@ -95,7 +95,7 @@ func TestVerifyDifferences(t *testing.T) {
 	good, _ := u.verifiable(t)
 	bad := edited(t, u.copied(t, good, "bad"), "sif bin/su mode 0100755", "sif etc/gshadow uid 7")
 	one := edited(t, u.copied(t, good, "one"), "sif etc/away gid 7")
-	su, owner, group := "./bin/su: mode=4755, 0755 in the image", "./etc/gshadow: uid=0, 7 in the image", "./etc/away: gid=0, 7 in the image"
+	su, owner, group := "./bin/su: mode: expected 4755, found 0755", "./etc/gshadow: uid: expected 0, found 7", "./etc/away: gid: expected 0, found 7"
 	for _, c := range []struct {
 		args []string
 		want outcome
@@ -147,11 +147,11 @@ func TestVerifyMounted(t *testing.T) {
 	fsck(t, rootfs)
 	o := finish(t, u.command("banger-verify", rootfs))
 	lines := strings.SplitAfter(o.stderr, "\n")
-	if o.code != 65 || o.stdout != "\n" || len(lines) != 6 || !strings.Contains(lines[0], "the image was mounted since it was made, 1 times") ||
-		!strings.Contains(lines[1], "./usr/share: time=") {
+	if o.code != 65 || o.stdout != "\n" || len(lines) != 6 || !strings.Contains(lines[0], "the image was mounted since it was made (mount count 1)") ||
+		!strings.Contains(lines[1], "./usr/share: time: ") {
 		t.Fatalf("%+v", o)
 	}
-	if want := differing(rootfs, "", "", "./usr/share/new-0: in the image alone", "./usr/share/new-1: in the image alone"); !strings.HasSuffix(want, strings.Join(lines[2:], "")) {
+	if want := differing(rootfs, "", "", "./usr/share/new-0: only in the image", "./usr/share/new-1: only in the image"); !strings.HasSuffix(want, strings.Join(lines[2:], "")) {
 		t.Errorf("%s\nwant\n%s", o.stderr, want)
 	}
 }
@@ -182,7 +182,7 @@ func TestVerifyPull(t *testing.T) {
 		return finish(t, u.command(filepath.Join(prefix, "bin/banger"), args...))
 	}
 	o := pull("--verify")
-	if o.code != 65 || o.stdout != "" || !strings.Contains(o.stderr, "./etc/gshadow: its content is another in the image\n") {
+	if o.code != 65 || o.stdout != "" || !strings.Contains(o.stderr, "./etc/gshadow: content differs\n") {
 		t.Errorf("%+v", o)
 	}
 	if names := output(t, u.command("banger", "image", "list")); strings.Contains(names, "wrong") {

@@ -37,11 +37,11 @@ func main() {
 	tool.Flags.Func("size", "make it `SIZE` large (512M, 4G), or min for no free space", func(s string) error {
 		return parseSize(s, &o)
 	})
-	tool.Flags.Func("free", "leave `SIZE` free in it (0, 500M)", func(s string) (err error) {
+	tool.Flags.Func("free", "leave `SIZE` free (0, 500M)", func(s string) (err error) {
 		o.Free, err = parseBytes(s)
 		return err
 	})
-	tool.Flags.Func("populate", "fill it by `HOW`: direct (the default) or mkfs (mkfs.ext4 -d)", func(s string) error {
+	tool.Flags.Func("populate", "fill the image by `METHOD`: direct (the default) or mkfs (mkfs.ext4 -d)", func(s string) error {
 		return parsePopulate(s, &o)
 	})
 	tool.Single = func() bool { return *output != "" }
@@ -59,12 +59,12 @@ func main() {
 			return "", err
 		}
 		o := o
-		source, err := open(ctx, dir, &o, tool.Warn)
+		source, err := openSource(ctx, dir, &o, tool.Warn)
 		if err != nil {
 			return "", err
 		}
 		o.Mkfs, o.Replace, o.CopyDocuments = mkfs, *force, *output != ""
-		dst, err := beside(dir)
+		dst, err := imageFile(dir)
 		if err != nil {
 			return "", err
 		}
@@ -81,10 +81,10 @@ func main() {
 	}))
 }
 
-// open reads what the image is made of. lib/ext4 reads the files itself when it
-// fills the image. mkfs.ext4 opens them by name: so they are read first, and the
+// openSource opens the bundle or directory dir. By default lib/ext4 reads the
+// files later. mkfs.ext4 opens them by name, so they are read here first and the
 // image is compared with what was read.
-func open(ctx context.Context, dir string, o *bundle.Ext4Options, warn func(string)) (*bundle.Source, error) {
+func openSource(ctx context.Context, dir string, o *bundle.Ext4Options, warn func(string)) (*bundle.Source, error) {
 	if o.Populate != ext4.PopulateMkfs {
 		return bundle.Open(ctx, dir, nil, warn)
 	}
@@ -93,9 +93,9 @@ func open(ctx context.Context, dir string, o *bundle.Ext4Options, warn func(stri
 	return source, err
 }
 
-// beside names the image of a plain directory: DIR.ext4, also where DIR is
-// called . or ..
-func beside(dir string) (string, error) {
+// imageFile returns the name of the image of a plain directory: DIR.ext4, also
+// if DIR is . or ..
+func imageFile(dir string) (string, error) {
 	dir = filepath.Clean(dir)
 	if base := filepath.Base(dir); base != "." && base != ".." {
 		return dir + ".ext4", nil
@@ -104,33 +104,33 @@ func beside(dir string) (string, error) {
 	return abs + ".ext4", err
 }
 
-// parsePopulate reads --populate.
+// parsePopulate parses --populate.
 func parsePopulate(s string, o *bundle.Ext4Options) error {
 	switch o.Populate = ext4.Populate(s); o.Populate {
 	case ext4.PopulateDirect, ext4.PopulateMkfs:
 		return nil
 	}
-	return errors.New("neither direct nor mkfs")
+	return errors.New("must be direct or mkfs")
 }
 
-// parseSize reads --size. The filesystem is made of blocks of 4 KiB.
+// parseSize parses --size and rounds it down to whole blocks of 4 KiB.
 func parseSize(s string, o *bundle.Ext4Options) error {
 	if o.Minimal = s == "min"; o.Minimal {
 		return nil
 	}
-	bytes, err := parseBytes(s)
-	if err == nil && bytes < 4096 {
-		err = errors.New("less than a block of 4096 bytes")
+	size, err := parseBytes(s)
+	if err == nil && size < 4096 {
+		err = errors.New("too small (minimum 4096)")
 	}
-	o.Size = bytes / 4096 * 4096
+	o.Size = size / 4096 * 4096
 	return err
 }
 
-// parseBytes reads a size below 16 TiB, the end of what the format can have.
+// parseBytes parses a size below 16 TiB, the limit of the format.
 func parseBytes(s string) (int64, error) {
-	bytes, err := units.RAMInBytes(s)
-	if err == nil && (bytes < 0 || bytes >= 16<<40) { // or past what an int64 holds
-		err = errors.New("16 TiB or more")
+	size, err := units.RAMInBytes(s)
+	if err == nil && (size < 0 || size >= 16<<40) { // negative if it overflows an int64
+		err = errors.New("too large (limit 16T)")
 	}
-	return bytes, err
+	return size, err
 }

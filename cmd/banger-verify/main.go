@@ -54,7 +54,7 @@ func main() {
 		}
 		progress := tool.NewProgress("verifying " + filepath.Base(image))
 		defer progress.Close()
-		source, err := choose(*against, docs, replayed{*maxEntries, tool.Warn, progress.Add})
+		source, err := choose(*against, docs, replayer{*maxEntries, tool.Warn, progress.Add})
 		if err != nil {
 			return "", err
 		}
@@ -64,13 +64,13 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		// The manifest takes time to write: only to explain a difference.
+		// Writing the manifest takes time, so do it only to explain a difference.
 		return image, r.end(r.count > 0 && *against == "" && want != nil && wasEdited(want, docs))
 	}))
 }
 
-// ext4File returns the ext4 file that is meant: it, or a bundle's, or a
-// published image's.
+// ext4File returns path if it is a file, or the ext4 file in the bundle or
+// published image at path.
 func ext4File(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -81,7 +81,7 @@ func ext4File(path string) (string, error) {
 	}
 	rootfs := filepath.Join(path, bundle.Ext4File)
 	if _, err := os.Stat(rootfs); err != nil {
-		return "", status.Hint(err, "give an ext4 file, or the directory of a bundle or a published image that has one")
+		return "", status.Hint(err, "give an ext4 file, or a bundle or published image that contains one")
 	}
 	return rootfs, nil
 }

@@ -11,45 +11,45 @@ import (
 	"banger/lib/verify"
 )
 
-// A report tells how an image differs.
+// A report prints the differences of an image.
 type report struct {
-	tool   *filter.Tool
-	image  string
-	json   bool
-	count  int
-	failed error // to print
+	tool  *filter.Tool
+	image string
+	json  bool
+	count int
+	err   error // of printing
 }
 
-// add tells one difference.
+// add prints one difference.
 func (r *report) add(d verify.Difference) {
 	r.count++
 	if !r.json {
 		r.tool.Note(r.image + ": " + d.String())
 		return
 	}
-	if r.failed == nil {
-		r.failed = r.tool.PrintJSON(struct {
+	if r.err == nil {
+		r.err = r.tool.PrintJSON(struct {
 			Image string `json:"image"`
 			verify.Difference
 		}{r.image, d})
 	}
 }
 
-// end returns what is to be said of all differences, after an edited manifest
-// too.
+// end returns an error that counts the differences, or nil if there are none.
+// edited reports whether the image was made of an edited manifest.
 func (r *report) end(edited bool) error {
-	if r.failed != nil || r.count == 0 {
-		return r.failed
+	if r.err != nil || r.count == 0 {
+		return r.err
 	}
-	err := status.Errorf(status.Bad, "differs, in %s", plural(r.count, "point"))
+	err := status.Errorf(status.Bad, "%s", plural(r.count, "difference"))
 	if edited {
-		err = status.Hint(err, "rootfs.mtree was edited after banger-flatten: --against BUNDLE compares with it")
+		err = status.Hint(err, "rootfs.mtree was edited after banger-flatten; use --against with the bundle")
 	}
 	return err
 }
 
-// wasEdited tells whether an ext4 file was made of another manifest than
-// banger-flatten writes of its layers.
+// wasEdited reports whether an image was made of a manifest other than the one
+// that banger-flatten writes for its layers.
 func wasEdited(want *verify.Want, docs bundle.Documents) bool {
 	made := docs.Made
 	if made == nil {
@@ -58,9 +58,9 @@ func wasEdited(want *verify.Want, docs bundle.Documents) bool {
 	return made != nil && made.Manifest != "" && made.Manifest != want.Manifest()
 }
 
-func plural(n int, what string) string {
+func plural(n int, noun string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -15,26 +15,26 @@ import (
 	"banger/lib/xdg"
 )
 
-// replayed says how layers are replayed.
-type replayed struct {
+// A replayer holds the options for replaying layers.
+type replayer struct {
 	maxEntries int64
 	warn       func(string)
 	progress   func(total, done int64)
 }
 
-// of makes a source of an image.
-func (r replayed) of(image *layout.Image, err error) (verify.Source, error) {
+// source returns the layers of image as a source, or err.
+func (r replayer) source(image *layout.Image, err error) (verify.Source, error) {
 	if err != nil {
 		return nil, err
 	}
 	return verify.Layers(image, r.maxEntries, r.warn, r.progress), nil
 }
 
-// choose returns what an image is to be compared with.
-func choose(against string, docs bundle.Documents, r replayed) (verify.Source, error) {
+// choose returns the source to compare an image with.
+func choose(against string, docs bundle.Documents, r replayer) (verify.Source, error) {
 	switch {
 	case against == "":
-		return r.of(cached(docs))
+		return r.source(cached(docs))
 	case isDirectory(against) && !layout.Is(against):
 		return verify.Bundle(against, r.warn), nil
 	}
@@ -43,9 +43,9 @@ func choose(against string, docs bundle.Documents, r replayed) (verify.Source, e
 		return nil, err
 	}
 	if ref.Name == "" && ref.Digest == "" {
-		ref.Digest = docs.Digest // of several, the one it was made of
+		ref.Digest = docs.Digest // the layout may hold other images
 	}
-	return r.of(open(ref))
+	return r.source(open(ref))
 }
 
 func isDirectory(path string) bool {
@@ -53,11 +53,11 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// cached returns the image that an ext4 file was made of, from the cache.
+// cached returns the image in the cache that an ext4 file was made of.
 func cached(docs bundle.Documents) (*layout.Image, error) {
 	if docs.Digest == "" {
-		return nil, status.Hint(status.Errorf(status.NoInput, "no image.json beside it says of what image it is"),
-			"--against the bundle or the directory that it was made of")
+		return nil, status.Hint(status.Errorf(status.NoInput, "no image.json next to it"),
+			"use --against with the bundle or directory that it was made of")
 	}
 	if err := docs.Digest.Validate(); err != nil {
 		return nil, status.Errorf(status.Bad, "image.json: digest %q: %w", docs.Digest, err)
@@ -68,12 +68,12 @@ func cached(docs bundle.Documents) (*layout.Image, error) {
 	}
 	image, err := open(layout.Ref{Dir: filepath.Join(dir, "oci"), Digest: docs.Digest})
 	if status.Of(err) == status.NoInput {
-		err = absent(docs)
+		err = notCached(docs)
 	}
 	return image, err
 }
 
-// open opens an image, all of whose layers are there.
+// open opens an image and checks that all its layers exist.
 func open(ref layout.Ref) (*layout.Image, error) {
 	from, err := layout.Open(ref.Dir)
 	if err != nil {
@@ -93,17 +93,18 @@ func open(ref layout.Ref) (*layout.Image, error) {
 	return image, nil
 }
 
-// fetchable is what a registry may know: a layout's name has no slash. Nothing
-// in it means something to the shell that a hint is pasted into.
+// fetchable matches references that a registry may know; names in a layout have
+// no slash. It excludes all characters that are special to a shell, because the
+// hint is meant to be pasted into one.
 var fetchable = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9._-]+)+(:[A-Za-z0-9._-]+)?$`)
 
-// absent says that layers are not in the cache, and how they get there, if by
-// banger-fetch.
-func absent(docs bundle.Documents) error {
+// notCached returns the error for layers missing from the cache, with a hint
+// how to get them.
+func notCached(docs bundle.Documents) error {
 	err := status.Errorf(status.NoInput, "the layers of %s are not in the cache", docs.Digest)
 	reference, _, _ := strings.Cut(docs.Reference, "@")
 	if !fetchable.MatchString(reference) {
-		return status.Hint(err, "--against the bundle or layout it was made of")
+		return status.Hint(err, "use --against with the bundle or layout that it was made of")
 	}
-	return status.Hint(err, "banger-fetch %s@%s gets them; or --against the bundle or layout it was made of", reference, docs.Digest)
+	return status.Hint(err, "banger-fetch %s@%s gets them; or use --against with the bundle or layout that it was made of", reference, docs.Digest)
 }

@@ -4,8 +4,8 @@ package ext4
 
 import "errors"
 
-// POSIX ACLs. System calls carry entries of eight bytes under version 2
-// (linux/posix_acl_xattr.h); ext4 keeps version 1, in which only entries for a
+// POSIX ACLs. System calls use version 2 with entries of eight bytes
+// (linux/posix_acl_xattr.h). ext4 stores version 1, in which only entries for a
 // named user or group have an id (fs/ext4/acl.h).
 const (
 	aclVersion  = 2
@@ -16,7 +16,7 @@ const (
 
 var errACL = errors.New("malformed ACL")
 
-// encodeACL turns an ACL of the system calls' form into ext4's.
+// encodeACL converts an ACL from the format of the system calls to that of ext4.
 func encodeACL(value string) (string, error) {
 	v := []byte(value)
 	if len(v) < 4 || (len(v)-4)%8 != 0 || le.Uint32(v) != aclVersion {
@@ -32,19 +32,18 @@ func encodeACL(value string) (string, error) {
 	return string(out), nil
 }
 
-// KeptACL returns an ACL of the system calls' form as it is given back once it
-// was stored: the ids of entries that are nobody's are not. One that cannot be
-// stored is returned as it is.
+// KeptACL returns an ACL in the format of the system calls as ext4 would return
+// it: without ids in entries that need none. It returns an invalid ACL unchanged.
 func KeptACL(value string) string {
 	stored, err := encodeACL(value)
 	if err != nil {
 		return value
 	}
-	kept, _ := decodeACL(stored) // of the form just made
+	kept, _ := decodeACL(stored) // valid, as encodeACL made it
 	return kept
 }
 
-// decodeACL turns an ACL of ext4's form into the system calls'.
+// decodeACL converts an ACL from the format of ext4 to that of the system calls.
 func decodeACL(value string) (string, error) {
 	v := []byte(value)
 	if len(v) < 4 || le.Uint32(v) != ext4Version {

@@ -14,17 +14,17 @@ import (
 	"banger/lib/tree"
 )
 
-// A batch is some inodes that follow one another, with what they hold: as much
-// as is read, and then written, at once. Different batches are read at the same
-// time; they are written in order.
+// A batch holds consecutive inodes with their content, which are read and written
+// together.
 type batch struct {
 	parts []part
 	runs  []run
-	buf   []byte     // what the parts hold, as far as it has room
-	done  []*os.File // directories and files that no later batch reads from
-	most  int        // of those
-	read  chan error // hears when the contents are there
-	sweep sweep      // where they go
+	buf   []byte     // content of the parts, as far as it fits
+	read  chan error // receives the result of reading
+	queue writeQueue // placed content
+
+	done    []*os.File // directories and files that no later batch reads
+	maxDone int        // the batch is full with so many
 }
 
 const (
@@ -32,41 +32,41 @@ const (
 	batchParts = 512
 )
 
-// A part is an inode, or one of several pieces of a file's content.
+// A part is an inode or, for a large or sparse file, a piece of its content.
 type part struct {
-	dir  *tree.Inode // and name: under which the inode is visited
-	name string
+	dir  *tree.Inode // directory of the inode; nil for the root
+	name string      // in dir
 	n    *tree.Inode
 
-	in       *os.File // the directory on the host that has the file
-	file     *os.File // the file, where it comes in several parts
-	from, to int64    // the bytes of the file
-	last     bool     // the inode is whole with this
+	in       *os.File // the file's directory on the host
+	file     *os.File // the file, if it has several parts
+	from, to int64    // range of the file in bytes
+	last     bool     // this is the last part of the inode
 
-	content []byte // in whole blocks
-	runs    []run  // of blocks of content that are to be written
+	content []byte // whole blocks
+	runs    []run  // nonzero blocks of content
 	links   int    // of a directory
-	indexed bool
+	indexed bool   // the directory has an htree
 }
 
-// A run is a stretch of blocks of a file, and where they are in the content.
+// A run is a range of blocks of a file, at a byte offset of the part's content.
 type run struct{ logical, count, offset int64 }
 
 func (b *batch) full() bool {
-	return len(b.buf) >= batchSize || len(b.parts) >= batchParts || len(b.done) >= b.most
+	return len(b.buf) >= batchSize || len(b.parts) >= batchParts || len(b.done) >= b.maxDone
 }
 
-// reset empties a batch that is read and written.
+// reset empties a batch and closes its files.
 func (b *batch) reset() {
 	for _, f := range b.done {
 		f.Close()
 	}
 	clear(b.parts)
-	clear(b.sweep)
-	b.parts, b.runs, b.buf, b.done, b.sweep = b.parts[:0], b.runs[:0], b.buf[:0], b.done[:0], b.sweep[:0]
+	clear(b.queue)
+	b.parts, b.runs, b.buf, b.done, b.queue = b.parts[:0], b.runs[:0], b.buf[:0], b.done[:0], b.queue[:0]
 }
 
-// room returns so many bytes, whatever is in them.
+// room returns size bytes, which are not cleared.
 func (b *batch) room(size int64) []byte {
 	if free := int64(cap(b.buf) - len(b.buf)); size > free {
 		return make([]byte, size)
@@ -76,7 +76,7 @@ func (b *batch) room(size int64) []byte {
 	return b.buf[at:]
 }
 
-// fill reads and makes what the parts hold.
+// fill reads or generates the content of the parts.
 func (b *batch) fill(m *Image, p *plan) error {
 	for i := range b.parts {
 		part := &b.parts[i]
@@ -94,11 +94,11 @@ func (p *part) errorf(err error) error {
 	return fmt.Errorf("./%s: %w", mtree.Escape(p.dir.Join(p.name)), err)
 }
 
-func (b *batch) fillPart(m *Image, plan *plan, p *part) error {
+func (b *batch) fillPart(m *Image, pl *plan, p *part) error {
 	start := len(b.runs)
 	switch {
 	case p.n.Type == tree.Dir:
-		if err := b.fillDir(m, plan, p); err != nil {
+		if err := b.fillDir(m, pl, p); err != nil {
 			return err
 		}
 		b.runs = append(b.runs, run{count: int64(len(p.content)) / blockSize})
@@ -118,10 +118,10 @@ func (b *batch) fillPart(m *Image, plan *plan, p *part) error {
 	return nil
 }
 
-// fillDir makes the blocks of a directory.
-func (b *batch) fillDir(m *Image, plan *plan, p *part) error {
-	entries, subdirs := plan.entries(p.n)
-	l, err := plan.layOut(p.n, entries)
+// fillDir generates the blocks of a directory.
+func (b *batch) fillDir(m *Image, pl *plan, p *part) error {
+	entries, subdirs := pl.entries(p.n)
+	l, err := pl.layOut(p.n, entries)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (b *batch) fillDir(m *Image, plan *plan, p *part) error {
 	return nil
 }
 
-var errChanged = errors.New("not as long as it was: did the tree change meanwhile?")
+var errChanged = errors.New("changed while being read")
 
 // read reads a part of a file.
 func (p *part) read() error {
@@ -153,7 +153,7 @@ func (p *part) read() error {
 	return p.readFrom(fd)
 }
 
-// checkSize is what is left of a file that came in several parts: its end.
+// checkSize checks the size of a file whose parts were read.
 func (p *part) checkSize() error {
 	info, err := p.file.Stat()
 	if err == nil && info.Size() != p.n.Size {
@@ -162,9 +162,8 @@ func (p *part) checkSize() error {
 	return err
 }
 
-// readFrom reads a part, which must be there, and if it is a whole file nothing
-// behind it. What is asked for is whole blocks, so that it shows at once where
-// most files end.
+// readFrom reads a part. If it is a whole file, nothing may follow it. Reading
+// whole blocks usually detects that without another call.
 func (p *part) readFrom(fd int) error {
 	length, got := int(p.to-p.from), 0
 	for got < length {
@@ -200,8 +199,8 @@ func pread(fd int, p []byte, off int64) (n int, err error) {
 	}
 }
 
-// openAt opens a file in a directory for reading. A symlink is not followed, and
-// nothing waited for.
+// openAt opens a file in a directory for reading. It does not follow symlinks
+// and does not block on fifos.
 func openAt(in *os.File, name string) (fd int, err error) {
 	fd, err = unix.Openat(int(in.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	return fd, os.NewSyscallError("openat", err)

@@ -11,21 +11,21 @@ import (
 	"banger/lib/tree"
 )
 
-// LostFound is the directory that mke2fs makes in the root.
+// LostFound is the name of the directory that mke2fs makes in the root.
 const LostFound = "lost+found"
 
-// check refuses, by name and before anything is made, what an image cannot
-// keep: what inode says, and what no ext4 can.
-func check(t *tree.Tree, inode func(*tree.Inode) error) error {
+// checkTree returns an error that names the first path in t that ext4 cannot store
+// or for which inode returns an error.
+func checkTree(t *tree.Tree, inode func(*tree.Inode) error) error {
 	return t.Walk(func(dir *tree.Inode, name string, n *tree.Inode) error {
 		err := inode(n)
 		switch {
 		case dir == t.Root && name == LostFound && n.Type != tree.Dir:
-			err = errors.New("ext4 wants a directory of this name")
+			err = errors.New("must be a directory in ext4")
 		case n.Sec < tree.MinTime || n.Sec > tree.MaxTime:
-			err = fmt.Errorf("ext4 cannot hold the time %d", n.Sec)
+			err = fmt.Errorf("time %d not supported by ext4", n.Sec)
 		case n.Size > maxFile*blockSize:
-			err = fmt.Errorf("%d bytes, ext4 has files of up to 16 TiB", n.Size)
+			err = fmt.Errorf("%d bytes: too large for ext4 (limit 16 TiB)", n.Size)
 		}
 		if err == nil {
 			return nil
@@ -38,35 +38,35 @@ func check(t *tree.Tree, inode func(*tree.Inode) error) error {
 	})
 }
 
-// byMkfs tells what mkfs.ext4 -d and the metadata pass together cannot keep of
-// an inode, and if direct can, says so.
-func byMkfs(n *tree.Inode) error {
-	err := lostByMkfs(n)
-	if err != nil && directly(n) == nil {
+// checkForMkfs returns an error if PopulateMkfs cannot keep an inode, with a hint
+// if PopulateDirect can.
+func checkForMkfs(n *tree.Inode) error {
+	err := mkfsLimits(n)
+	if err != nil && checkForDirect(n) == nil {
 		err = status.Hint(err, "--populate direct keeps it")
 	}
 	return err
 }
 
-func lostByMkfs(n *tree.Inode) error {
+func mkfsLimits(n *tree.Inode) error {
 	switch {
 	case n.Type == tree.Socket:
-		return errors.New("mkfs.ext4 keeps no sockets")
+		return errors.New("mkfs.ext4 -d cannot keep sockets")
 	case n.Type == tree.Symlink && n.Nlink > 1:
-		return fmt.Errorf("mkfs.ext4 -d cannot keep %d names of one symlink", n.Nlink)
+		return fmt.Errorf("mkfs.ext4 -d cannot keep %d hard links to a symlink", n.Nlink)
 	}
 	all, err := attributes(n.Xattrs)
-	if err == nil && room(all) > xattrRoom {
-		err = fmt.Errorf("xattrs take %d bytes, the inode has %d", room(all), xattrRoom)
+	if err == nil && xattrSize(all) > xattrRoom {
+		err = fmt.Errorf("xattrs too large for the inode: %d bytes (limit %d)", xattrSize(all), xattrRoom)
 	}
 	return err
 }
 
-// directly tells what direct cannot keep of an inode.
-func directly(n *tree.Inode) error {
+// checkForDirect returns an error if PopulateDirect cannot keep an inode.
+func checkForDirect(n *tree.Inode) error {
 	all, err := attributes(n.Xattrs)
 	if err == nil {
-		_, err = place(all, 0)
+		_, err = placeAttributes(all, 0)
 	}
 	return err
 }

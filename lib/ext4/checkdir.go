@@ -9,29 +9,29 @@ import (
 	"banger/lib/tree"
 )
 
-// A dirCheck is a directory whose blocks are gone through.
+// A dirCheck checks the blocks of a directory.
 type dirCheck struct {
 	*checker
 	n      *tree.Inode
 	leaves []leaf // of an indexed directory, by block
 	seed   [4]uint32
 
-	lost  int // names that the index does not lead to
-	first string
+	unreachable int    // number of names not reachable by the index
+	first       string // describes the first of them
 }
 
-// directory checks the blocks of a directory: the entries of each are those that
-// the tree has, "." and "..", and where the index leads to.
+// directory checks the blocks of a directory: the entries, including "." and "..",
+// and the index.
 func (c *checker) directory(n *tree.Inode, f *File, indexed bool) error {
 	d := dirCheck{checker: c, n: n, seed: c.hashSeed()}
 	if len(f.extents) == 0 || !f.whole() {
-		d.tell("has not all of its blocks")
+		d.problem("missing blocks")
 		return nil
 	}
 	if indexed {
 		var err error
-		if d.leaves, err = c.leavesOf(n.Ino, f); err != nil {
-			return d.judge(err)
+		if d.leaves, err = c.readIndex(n.Ino, f); err != nil {
+			return d.imageError(err)
 		}
 	}
 	err := f.Stored(func(off int64, blocks []byte) error {
@@ -42,21 +42,21 @@ func (c *checker) directory(n *tree.Inode, f *File, indexed bool) error {
 		}
 		return nil
 	})
-	if d.lost > 0 {
-		d.tell("the index does not lead to %d of its names: %s", d.lost, d.first)
+	if d.unreachable > 0 {
+		d.problem("%d names not reachable by the index: %s", d.unreachable, d.first)
 	}
-	return d.judge(err)
+	return d.imageError(err)
 }
 
-func (d *dirCheck) tell(format string, args ...any) {
-	d.checker.tell("directory inode %d, ./%s: %s", d.n.Ino, mtree.Escape(d.n.Path()), fmt.Sprintf(format, args...))
+func (d *dirCheck) problem(format string, args ...any) {
+	d.checker.problem("directory inode %d, ./%s: %s", d.n.Ino, mtree.Escape(d.n.Path()), fmt.Sprintf(format, args...))
 }
 
-func (d *dirCheck) judge(err error) error {
-	return d.checker.judge(err, "directory inode %d, ./%s", d.n.Ino, mtree.Escape(d.n.Path()))
+func (d *dirCheck) imageError(err error) error {
+	return d.checker.imageError(err, "directory inode %d, ./%s", d.n.Ino, mtree.Escape(d.n.Path()))
 }
 
-// block checks one block.
+// block checks a block.
 func (d *dirCheck) block(logical int64, block []byte) error {
 	if d.leaves != nil && d.leaves[logical].index {
 		if logical == 0 {
@@ -81,8 +81,7 @@ func (d *dirCheck) block(logical int64, block []byte) error {
 	})
 }
 
-// dots checks the first two entries of a directory. The second record is of a
-// size.
+// dots checks the entries "." and "..". second is the size of the second record.
 func (d *dirCheck) dots(block []byte, second uint16) {
 	for _, dot := range []struct {
 		name string
@@ -96,14 +95,14 @@ func (d *dirCheck) dots(block []byte, second uint16) {
 		rec := block[dot.at:]
 		if le.Uint16(rec[deRecLen:]) != dot.size || int(rec[deNameLen]) != len(dot.name) ||
 			string(rec[deName:][:len(dot.name)]) != dot.name || rec[deType] != fileTypes[tree.Dir] {
-			d.tell("no %s where it must be", dot.name)
+			d.problem("missing %s", dot.name)
 		} else if ino := le.Uint32(rec); ino != dot.ino {
-			d.tell("%s is inode %d, not %d", dot.name, ino, dot.ino)
+			d.problem("%s is inode %d, should be %d", dot.name, ino, dot.ino)
 		}
 	}
 }
 
-// entry checks an entry, which is none where a name was taken out.
+// entry checks an entry, which may be unused.
 func (d *dirCheck) entry(logical int64, rec []byte) {
 	if le.Uint32(rec) == 0 {
 		return
@@ -112,10 +111,10 @@ func (d *dirCheck) entry(logical int64, rec []byte) {
 	n := d.n.Lookup(name)
 	switch {
 	case n == nil || n.Ino != le.Uint32(rec):
-		d.tell("%s is not in its place, or not there", mtree.Escape(name))
+		d.problem("%s is misplaced or deleted", mtree.Escape(name))
 		return
 	case rec[deType] != fileTypes[n.Type]:
-		d.tell("%s is of type %d, its inode of type %d", mtree.Escape(name), rec[deType], fileTypes[n.Type])
+		d.problem("%s has type %d, should be %d", mtree.Escape(name), rec[deType], fileTypes[n.Type])
 	}
 	if d.leaves == nil {
 		return
@@ -124,7 +123,7 @@ func (d *dirCheck) entry(logical int64, rec []byte) {
 	if l.holds(hash) {
 		return
 	}
-	if d.lost++; d.lost == 1 {
-		d.first = fmt.Sprintf("%s, of hash %#x, is in a leaf for %#x to %#x", mtree.Escape(name), hash, l.from, l.to)
+	if d.unreachable++; d.unreachable == 1 {
+		d.first = fmt.Sprintf("%s with hash %#x is in the leaf for %#x to %#x", mtree.Escape(name), hash, l.from, l.to)
 	}
 }

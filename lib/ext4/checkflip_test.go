@@ -11,9 +11,8 @@ import (
 	"banger/lib/tree"
 )
 
-// metadata are the blocks of an image that are in use and hold no file's
-// content; of the journal's log a few. Slow symlinks and the values of
-// attributes are among them.
+// metadata returns the used blocks of an image other than the content of files,
+// with only a few of the journal's log. They include slow symlinks and EA inodes.
 func metadata(t testing.TB, m *Image) (blocks []int64) {
 	t.Helper()
 	read, err := m.ReadTree(t.Context())
@@ -26,7 +25,7 @@ func metadata(t testing.TB, m *Image) (blocks []int64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.extents(ino, raw, func(e extent) error {
+		m.visitExtents(ino, raw, func(e extent) error {
 			for i := range e.count {
 				content[e.physical+i] = e.logical+i >= after
 			}
@@ -54,9 +53,8 @@ func metadata(t testing.TB, m *Image) (blocks []int64) {
 	return blocks
 }
 
-// noticed reports whether anything that reads an image says that it is not as it
-// was.
-func noticed(t testing.TB, name string, want *tree.Tree) bool {
+// detected reports whether reading or checking an image finds a change.
+func detected(t testing.TB, name string, want *tree.Tree) bool {
 	m, err := Open(name)
 	if err != nil {
 		return true
@@ -73,7 +71,7 @@ func noticed(t testing.TB, name string, want *tree.Tree) bool {
 	return wrong
 }
 
-// sameTree holds two trees that were read against each other.
+// sameTree reports whether two trees that were read are equal.
 func sameTree(a, b *tree.Inode) bool {
 	if !tree.SameMeta(a, b) || a.Ino != b.Ino || a.Len() != b.Len() {
 		return false
@@ -86,7 +84,7 @@ func sameTree(a, b *tree.Inode) bool {
 	return true
 }
 
-// Whatever bit of an image is not as it was made, it is noticed.
+// Every flipped bit in the metadata of an image is detected.
 func TestFlips(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -105,19 +103,19 @@ func TestFlips(t *testing.T) {
 				t.Fatal(err)
 			}
 			blocks := metadata(t, m)
-			written := notZero(t, m, blocks)
+			written := nonzeroBlocks(t, m, blocks)
 			flips := 3000
-			if testing.Short() { // beside the race detector, which takes ten times as long
+			if testing.Short() { // with the race detector, which takes ten times as long
 				flips /= 10
 			}
 			for i := range flips {
-				if i == flips/3 { // most blocks are of inodes that are unused
+				if i == flips/3 { // most blocks hold unused inodes
 					blocks = written
 				}
 				at := blocks[random.IntN(len(blocks))]*blockSize + random.Int64N(blockSize)
 				bit := byte(1) << random.IntN(8)
 				flip(t, m, at, bit)
-				if !noticed(t, m.f.Name(), want) {
+				if !detected(t, m.f.Name(), want) {
 					t.Errorf("block %d, byte %#x, bit %#x", at/blockSize, at%blockSize, bit)
 				}
 				flip(t, m, at, bit)
@@ -127,8 +125,8 @@ func TestFlips(t *testing.T) {
 	}
 }
 
-// notZero are the blocks that are not all zeros.
-func notZero(t testing.TB, m *Image, blocks []int64) (written []int64) {
+// nonzeroBlocks returns the blocks that are not all zeros.
+func nonzeroBlocks(t testing.TB, m *Image, blocks []int64) (written []int64) {
 	t.Helper()
 	raw := make([]byte, blockSize)
 	for _, block := range blocks {

@@ -13,36 +13,36 @@ import (
 	"banger/lib/tree"
 )
 
-// Check holds the filesystem's own metadata, of which t is what ReadTree has
-// read, against what it must be, byte by byte: the format is one, and no kernel
-// has changed the image. found hears, in a line each, what is otherwise; the
-// error is the host's or the context's alone.
+// Check checks the filesystem metadata byte by byte; it can be derived from t, the
+// tree returned by ReadTree, as long as no kernel has changed the image. Check
+// calls found with a line for each problem, and returns only errors of the host or
+// of the context.
 //
-// What is described by something that is damaged itself is not looked at. An
-// image that was mounted since it was made is told in one line.
+// Check skips structures that damaged ones refer to. If the image was mounted, it
+// reports only that.
 func (m *Image) Check(ctx context.Context, t *tree.Tree, found func(problem string)) error {
 	c := &checker{
 		Image: m, ctx: ctx, found: found, owned: make([]*bitmap, m.groupCount()),
-		shared: map[int64]*sharers{}, values: map[uint32]value{},
+		shared: map[int64]*sharers{}, values: map[uint32]eaValue{},
 	}
 	if !m.pristine() {
-		c.tell("the image was mounted since it was made, %d times: its metadata is a kernel's", le.Uint16(m.super[sbMountCount:]))
+		c.problem("the image was mounted since it was made (mount count %d)", le.Uint16(m.super[sbMountCount:]))
 		return nil
 	}
 	if !c.descriptors() || !c.superblock() {
 		return nil
 	}
-	c.take(t)
-	for _, step := range []func() error{c.behind, c.backups, c.fixed, c.resizeBlocks, c.tables, c.journal, c.bitmaps} {
+	c.collect(t)
+	for _, step := range []func() error{c.trailing, c.backups, c.claimMetadata, c.resizeBlocks, c.inodeTables, c.journal, c.bitmaps} {
 		if err := errors.Join(ctx.Err(), step()); err != nil {
 			return err
 		}
 	}
-	c.counts()
+	c.checkCounts()
 	return nil
 }
 
-// A checker is a check under way.
+// A checker checks an image.
 type checker struct {
 	*Image
 	ctx   context.Context
@@ -51,21 +51,21 @@ type checker struct {
 	inodes []*tree.Inode        // of the tree, by number
 	dirs   map[uint32]directory // of the tree
 
-	owned  []*bitmap          // blocks of each group that something is in; nil for none
-	shared map[int64]*sharers // blocks of attributes that several inodes may have
-	values map[uint32]value   // inodes that attributes say have their values
+	owned  []*bitmap          // blocks in use by group; nil for none
+	shared map[int64]*sharers // xattr blocks that may be shared
+	values map[uint32]eaValue // EA inodes to be checked
 
 	freeBlocks, freeInodes int64
 
-	chunk [tableChunk]byte // read to see whether it is zeros
-	table [tableChunk]byte // inodes that are looked at
+	chunk [tableChunk]byte // buffer for nonzero
+	table [tableChunk]byte // buffer for inode tables
 }
 
-// A directory is what the tree says of one beside its names.
+// A directory holds the parent and the number of subdirectories.
 type directory struct{ parent, subdirs uint32 }
 
-// take sorts the inodes of a tree by number.
-func (c *checker) take(t *tree.Tree) {
+// collect collects the inodes and directories of a tree.
+func (c *checker) collect(t *tree.Tree) {
 	c.dirs = map[uint32]directory{}
 	t.Walk(func(dir *tree.Inode, _ string, n *tree.Inode) error {
 		c.inodes = append(c.inodes, n)
@@ -85,16 +85,16 @@ func (c *checker) take(t *tree.Tree) {
 	c.inodes = byNumber(c.inodes)
 }
 
-func (c *checker) tell(format string, args ...any) { c.found(fmt.Sprintf(format, args...)) }
+func (c *checker) problem(format string, args ...any) { c.found(fmt.Sprintf(format, args...)) }
 
-// judge tells of an error that is the image's, and returns one that is the
-// host's.
-func (c *checker) judge(err error, format string, args ...any) error {
+// imageError reports an error of the image as a problem, and returns an error of
+// the host.
+func (c *checker) imageError(err error, format string, args ...any) error {
 	var host *fs.PathError
 	if err == nil || errors.As(err, &host) {
 		return err
 	}
-	c.tell("%s: %v", fmt.Sprintf(format, args...), err)
+	c.problem("%s: %v", fmt.Sprintf(format, args...), err)
 	return nil
 }
 
@@ -102,34 +102,34 @@ func (c *checker) judge(err error, format string, args ...any) error {
 func (c *checker) read(physical, count int64) ([]byte, error) {
 	raw := make([]byte, count*blockSize)
 	_, err := c.f.ReadAt(raw, physical*blockSize)
-	return raw, short(err)
+	return raw, noEOF(err)
 }
 
-// zeros tells where a stretch of blocks that belongs to something is not all
-// zeros. Holes are not read.
-func (c *checker) zeros(physical, count int64, what string) error {
+// checkZeros reports a problem if a range of blocks is not all zeros. It does not
+// read holes.
+func (c *checker) checkZeros(physical, count int64, what string) error {
 	at, err := c.nonzero(physical*blockSize, (physical+count)*blockSize)
 	if err == nil && at >= 0 {
-		c.tell("%s: block %d is not all zeros, byte %#x", what, at/blockSize, at%blockSize)
+		c.problem("%s: block %d is nonzero at byte %#x", what, at/blockSize, at%blockSize)
 	}
 	return err
 }
 
-// behind tells what is in the file behind the end of the filesystem, which may be
-// shorter by what does not make a group.
-func (c *checker) behind() error {
+// trailing checks the file after the end of the filesystem, which may be shorter
+// because mke2fs drops a last group that is too small.
+func (c *checker) trailing() error {
 	info, err := c.f.Stat()
 	if err != nil {
 		return err
 	}
 	at, err := c.nonzero(c.Size(), info.Size())
 	if err == nil && at >= 0 {
-		c.tell("behind its end the file is not all zeros, byte %d", at)
+		c.problem("nonzero byte %d after the end of the filesystem", at)
 	}
 	return err
 }
 
-// nonzero returns the first byte from one up to another that is not zero, or -1.
+// nonzero returns the offset of the first nonzero byte in [at, end), or -1.
 func (c *checker) nonzero(at, end int64) (int64, error) {
 	for at < end {
 		from, to, err := sparse.NextData(c.f, at)
@@ -139,7 +139,7 @@ func (c *checker) nonzero(at, end int64) (int64, error) {
 		for at = max(at, from); at < min(to, end); {
 			part := c.chunk[:min(tableChunk, min(to, end)-at)]
 			if _, err := c.f.ReadAt(part, at); err != nil {
-				return -1, short(err)
+				return -1, noEOF(err)
 			}
 			if i := firstNonzero(part); i >= 0 {
 				return at + int64(i), nil
@@ -152,7 +152,7 @@ func (c *checker) nonzero(at, end int64) (int64, error) {
 
 var zeroBlock [blockSize]byte
 
-// firstNonzero returns the place of the first byte that is not zero, or -1.
+// firstNonzero returns the index of the first nonzero byte, or -1.
 func firstNonzero(p []byte) int {
 	for at := 0; at < len(p); {
 		part := p[at:min(at+blockSize, len(p))]
@@ -168,8 +168,8 @@ func firstNonzero(p []byte) int {
 	return -1
 }
 
-// firstDifference returns the first byte at which two of one length are not the
-// same, or -1.
+// firstDifference returns the index of the first byte in which two slices of the
+// same length differ, or -1.
 func firstDifference(a, b []byte) int {
 	if bytes.Equal(a, b) {
 		return -1

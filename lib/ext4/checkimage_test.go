@@ -10,7 +10,7 @@ import (
 	"banger/lib/tree"
 )
 
-// problems are what Check has to say of an image.
+// problems returns the problems that Check reports.
 func problems(t testing.TB, m *Image) (all []string) {
 	t.Helper()
 	read, err := m.ReadTree(t.Context())
@@ -30,7 +30,7 @@ func sound(t testing.TB, m *Image) {
 	}
 }
 
-// Images with every kind of thing are as they must be: image has Check say so.
+// Images with every kind of inode have no problems.
 func TestCheckImage(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		newSource(t).image(small)
@@ -50,8 +50,8 @@ func TestCheckImage(t *testing.T) {
 	})
 }
 
-// Attributes in blocks that are shared and not, in inodes of their own, of the
-// root's and of lost+found's.
+// Xattrs in shared and unshared blocks and in EA inodes, also of the root and of
+// lost+found.
 func TestCheckXattrs(t *testing.T) {
 	s := newSource(t)
 	s.direct = true
@@ -59,7 +59,7 @@ func TestCheckXattrs(t *testing.T) {
 	big := []tree.Xattr{{Name: "user.a", Value: strings.Repeat("a", 1000)}, {Name: "user.b", Value: strings.Repeat("b", 9000)},
 		{Name: "user.c", Value: strings.Repeat("c", 60000)}}
 	s.tree.Root.Xattrs, s.tree.Root.Lookup("lost+found").Xattrs = big, big
-	for i := range 1500 { // more than may share one block
+	for i := range 1500 { // more than can share one block
 		s.add(fmt.Sprintf("shared%d", i), tree.Inode{Xattrs: []tree.Xattr{{Name: "user.a", Value: strings.Repeat("v", 200)}}}, "")
 	}
 	for i, size := range []int{0, 1, 90, 2000, 4000, 4040, 4041, 5000, 65536} {
@@ -72,7 +72,7 @@ func TestCheckXattrs(t *testing.T) {
 	s.image(Options{Size: 32 << 20, Free: -1, Created: 1})
 }
 
-// Images of many groups: with an index, and with next to nothing in them.
+// Images of many groups, with an indexed directory and almost empty.
 func TestCheckGroups(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)

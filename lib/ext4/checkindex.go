@@ -7,22 +7,22 @@ import (
 	"fmt"
 )
 
-// A leaf is what the index of a directory says of a block: the hashes of its
-// names, or that it is one of the index itself.
+// A leaf describes a block of an indexed directory: the range of its hashes, or
+// that it belongs to the htree.
 type leaf struct {
-	from  uint32 // with the lowest bit, the leaf before has names of this hash too
-	to    int64  // no hash of it; beyond all where there is no next leaf
-	index bool   // it has no names
-	known bool   // something leads to it
+	from  uint32 // the lowest bit is set if the previous leaf also has this hash
+	to    int64  // exclusive; 1<<32 for the last leaf
+	index bool   // the block is a node of the htree
+	seen  bool   // some entry refers to the block
 }
 
-// holds reports whether the kernel looks for a hash in a leaf (dx_probe and
+// holds reports whether the kernel searches for a hash in a leaf (dx_probe and
 // ext4_htree_next_block in fs/ext4/namei.c).
 func (l leaf) holds(hash uint32) bool { return hash >= l.from&^1 && int64(hash) < l.to }
 
 var errIndex = errors.New("damaged index")
 
-// An indexCheck is the index of a directory that is gone through.
+// An indexCheck checks the htree of a directory.
 type indexCheck struct {
 	*Image
 	ino    uint32
@@ -30,10 +30,10 @@ type indexCheck struct {
 	leaves []leaf
 }
 
-// leavesOf reads the index of a directory, which must lead to each block once.
-func (m *Image) leavesOf(ino uint32, f *File) ([]leaf, error) {
+// readIndex reads the htree of a directory, which must refer to each block once.
+func (m *Image) readIndex(ino uint32, f *File) ([]leaf, error) {
 	if f.Size > (1+rootLimit+rootLimit*nodeLimit)*blockSize {
-		return nil, fmt.Errorf("%w: more blocks than it can lead to", errIndex)
+		return nil, fmt.Errorf("%w: too many blocks", errIndex)
 	}
 	i := indexCheck{m, ino, f, make([]leaf, f.Size/blockSize)}
 	root, err := i.node(0)
@@ -43,40 +43,40 @@ func (m *Image) leavesOf(ino uint32, f *File) ([]leaf, error) {
 	info := root[rootInfo:rootEntries]
 	levels := info[6]
 	if le.Uint32(info) != 0 || info[4] != hashHalfMD4 || info[5] != 8 || levels > 1 || info[7] != 0 {
-		return nil, fmt.Errorf("%w: its header is %x", errIndex, info)
+		return nil, fmt.Errorf("%w: invalid header %x", errIndex, info)
 	}
 	if err := i.entries(root[rootEntries:], leaf{to: 1 << 32}, int(levels)); err != nil {
 		return nil, err
 	}
 	for block, l := range i.leaves {
-		if !l.known {
-			return nil, fmt.Errorf("%w: nothing leads to block %d", errIndex, block)
+		if !l.seen {
+			return nil, fmt.Errorf("%w: no entry for block %d", errIndex, block)
 		}
 	}
 	return i.leaves, nil
 }
 
-// node reads a block of the index.
+// node reads a node of the htree.
 func (i indexCheck) node(logical int64) ([]byte, error) {
 	raw := make([]byte, blockSize)
 	if _, err := i.file.ReadAt(raw, logical*blockSize); err != nil {
 		return nil, err
 	}
-	i.leaves[logical] = leaf{index: true, known: true}
+	i.leaves[logical] = leaf{index: true, seen: true}
 	if logical > 0 && (le.Uint32(raw) != 0 || le.Uint16(raw[deRecLen:]) != blockSize || raw[deNameLen] != 0 || raw[deType] != 0) {
-		return nil, fmt.Errorf("%w: block %d has no empty entry", errIndex, logical)
+		return nil, fmt.Errorf("%w: block %d does not start with an empty entry", errIndex, logical)
 	}
 	return raw, i.checkIndex(i.ino, 0, raw, logical)
 }
 
-// entries goes through the entries of a node, which lead to what has hashes
-// within those of the node, levels above the leaves.
+// entries checks the entries of a node that is levels above the leaves. within is
+// the range of its hashes.
 func (i indexCheck) entries(raw []byte, within leaf, levels int) error {
 	count := int(le.Uint16(raw[2:]))
 	used := raw[:count*indexEntrySize]
-	// No checksum covers what is unused, but for the tail's.
+	// No checksum covers the unused entries.
 	if firstNonzero(raw[len(used):len(raw)-4]) >= 0 {
-		return fmt.Errorf("%w: what is unused of it is not all zeros", errIndex)
+		return fmt.Errorf("%w: unused entries are nonzero", errIndex)
 	}
 	for at := 0; at < len(used); at += indexEntrySize {
 		l := within
@@ -86,9 +86,9 @@ func (i indexCheck) entries(raw []byte, within leaf, levels int) error {
 		if at+indexEntrySize < len(used) {
 			l.to = int64(le.Uint32(used[at+indexEntrySize:]))
 		}
-		// Leaves of names that all have one hash say the same.
+		// A leaf whose names all have the hash of the next leaf has an empty range.
 		if int64(l.from) > l.to || int64(l.from) == l.to && l.from&1 == 0 {
-			return fmt.Errorf("%w: hashes %#x and %#x are not in order", errIndex, l.from, l.to)
+			return fmt.Errorf("%w: hashes %#x and %#x out of order", errIndex, l.from, l.to)
 		}
 		if err := i.entry(le.Uint32(used[at+4:]), l, levels); err != nil {
 			return err
@@ -97,14 +97,14 @@ func (i indexCheck) entries(raw []byte, within leaf, levels int) error {
 	return nil
 }
 
-// entry follows an entry.
+// entry checks the block that an entry refers to.
 func (i indexCheck) entry(block uint32, l leaf, levels int) error {
 	logical := int64(block)
-	if logical >= int64(len(i.leaves)) || i.leaves[logical].known {
-		return fmt.Errorf("%w: it leads to block %d of %d, or twice", errIndex, logical, len(i.leaves))
+	if logical >= int64(len(i.leaves)) || i.leaves[logical].seen {
+		return fmt.Errorf("%w: invalid or duplicate block %d (%d blocks)", errIndex, logical, len(i.leaves))
 	}
 	if levels == 0 {
-		l.known = true
+		l.seen = true
 		i.leaves[logical] = l
 		return nil
 	}

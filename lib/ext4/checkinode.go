@@ -4,14 +4,13 @@ package ext4
 
 import "slices"
 
-// inodeFields are the fields of an inode by where they start, and what they are
-// called in a problem.
+// inodeFields are the offsets and names of the fields of an inode.
 var inodeFields = []inodeField{
 	{inMode, "mode"}, {inUID, "uid"}, {inSizeLo, "size"}, {inAtime, "atime"}, {inCtime, "ctime"}, {inMtime, "mtime"},
 	{0x14, "dtime"}, {inGID, "gid"}, {inLinks, "links"}, {inBlocks, "blocks"}, {inFlags, "flags"}, {inVersion, "version"},
-	{inBlock, "content"}, {inGeneration, "generation"}, {inXattrBlock, "block of xattrs"}, {inSizeHi, "size"},
-	{0x70, "unused part"}, {inBlocksHi, "blocks"}, {inXattrHi, "block of xattrs"}, {inUIDHi, "uid"}, {inGIDHi, "gid"},
-	{inChecksumLo, "checksum"}, {0x7e, "unused part"}, {inExtraIsize, "size of its second part"}, {inChecksumHi, "checksum"},
+	{inBlock, "content"}, {inGeneration, "generation"}, {inXattrBlock, "xattr block"}, {inSizeHi, "size"},
+	{0x70, "unused part"}, {inBlocksHi, "blocks"}, {inXattrHi, "xattr block"}, {inUIDHi, "uid"}, {inGIDHi, "gid"},
+	{inChecksumLo, "checksum"}, {0x7e, "unused part"}, {inExtraIsize, "extra isize"}, {inChecksumHi, "checksum"},
 	{inCtimeExtra, "ctime"}, {inMtimeExtra, "mtime"}, {inAtimeExtra, "atime"}, {inCrtime, "crtime"}, {inCrtimeEx, "crtime"},
 	{0x98, "version"}, {0x9c, "project"}, {inXattrs, "xattrs"},
 }
@@ -21,7 +20,7 @@ type inodeField struct {
 	name string
 }
 
-// compareInode tells the first field of an inode that is not as it must be.
+// compareInode reports the first field of an inode that differs.
 func (c *checker) compareInode(ino uint32, raw, want []byte) {
 	at := firstDifference(raw, want)
 	if at < 0 {
@@ -36,5 +35,5 @@ func (c *checker) compareInode(ino uint32, raw, want []byte) {
 		end = inodeFields[i+1].at
 	}
 	end = min(end, field.at+8)
-	c.tell("inode %d: its %s is not as it must be: bytes %x, not %x", ino, field.name, raw[field.at:end], want[field.at:end])
+	c.problem("inode %d: %s: bytes are %x, should be %x", ino, field.name, raw[field.at:end], want[field.at:end])
 }

@@ -11,58 +11,58 @@ import (
 	"banger/lib/tree"
 )
 
-// tables goes through the inode tables, and looks at what each inode has.
-func (c *checker) tables() error {
+// inodeTables checks the inode tables, and each inode in them.
+func (c *checker) inodeTables() error {
 	for g := range c.groupCount() {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.inodeTableOf(g); err != nil {
+		if err := c.checkInodeTable(g); err != nil {
 			return err
 		}
 	}
 	for _, ino := range slices.Sorted(maps.Keys(c.values)) {
-		c.tell("inode %d, which has a value of inode %d, is not behind it", ino, c.values[ino].owner.Ino)
+		c.problem("EA inode %d does not follow its owner, inode %d", ino, c.values[ino].owner.Ino)
 	}
 	c.sharedBlocks()
 	return nil
 }
 
-// A slots is a group's inode table while it is gone through.
-type slots struct {
+// A tableCheck checks the inode table of a group.
+type tableCheck struct {
 	*checker
-	group   int64
-	used    bitmap
-	highest int64  // used, counted from 1
-	folders uint32 // used, those that are directories
+	group    int64
+	used     bitmap
+	highest  int64  // the highest used inode, counted from 1
+	dirCount uint32 // number of directories
 }
 
-// inodeTableOf goes through a group's inode table, and its inode bitmap.
-func (c *checker) inodeTableOf(g int64) error {
-	s := slots{checker: c, group: g}
+// checkInodeTable checks the inode table and the inode bitmap of a group.
+func (c *checker) checkInodeTable(g int64) error {
+	s := tableCheck{checker: c, group: g}
 	for first := uint32(0); first < c.inodesPerGroup(); first += tableChunk / inodeSize {
 		part := c.table[:min(tableChunk, (c.inodesPerGroup()-first)*inodeSize)]
 		if err := s.part(first, part); err != nil {
 			return err
 		}
 	}
-	return c.inodesIn(g, &s.used, s.highest, s.folders)
+	return c.checkInodeBitmap(g, &s.used, s.highest, s.dirCount)
 }
 
-// part reads inodes from one on and looks at them, unless all of them are a hole,
-// and none is one that the tree has.
-func (s *slots) part(first uint32, raw []byte) error {
+// part checks the inodes from index first on. It does not read a hole unless the
+// tree has inodes there.
+func (s *tableCheck) part(first uint32, raw []byte) error {
 	at, count := s.inodeTable(s.group)+int64(first)*inodeSize, uint32(len(raw)/inodeSize)
 	from, to, err := sparse.NextData(s.f, at)
 	if err != nil {
 		return err
 	}
 	before := uint32(s.group)*s.inodesPerGroup() + first
-	if hole := from == to || from >= at+int64(len(raw)); hole && !s.expected(before+count) {
+	if hole := from == to || from >= at+int64(len(raw)); hole && !s.hasInodeUpTo(before+count) {
 		return nil
 	}
 	if _, err := s.f.ReadAt(raw, at); err != nil {
-		return short(err)
+		return noEOF(err)
 	}
 	for i := range count {
 		used, err := s.slot(before+i+1, raw[i*inodeSize:][:inodeSize])
@@ -77,63 +77,63 @@ func (s *slots) part(first uint32, raw []byte) error {
 	return nil
 }
 
-// expected reports whether there is an inode up to a number that was not seen.
-func (c *checker) expected(last uint32) bool {
+// hasInodeUpTo reports whether the tree has another inode up to number last.
+func (c *checker) hasInodeUpTo(last uint32) bool {
 	return len(c.inodes) > 0 && c.inodes[0].Ino <= last
 }
 
-// slot looks at one inode, and reports whether it is used.
-func (s *slots) slot(ino uint32, raw []byte) (used bool, err error) {
+// slot checks an inode, and reports whether it is used.
+func (s *tableCheck) slot(ino uint32, raw []byte) (used bool, err error) {
 	var n *tree.Inode
-	if s.expected(ino) {
+	if s.hasInodeUpTo(ino) {
 		n, s.inodes = s.inodes[0], s.inodes[1:]
 	}
 	v, isValue := s.values[ino]
 	switch {
 	case ino < lostFoundIno && ino != rootIno:
 		if n != nil {
-			s.tell("inode %d has a name, and is reserved", ino)
+			s.problem("reserved inode %d has a name", ino)
 		}
 		return true, s.reserved(ino, raw)
 	case n != nil:
 		if n.Type == tree.Dir {
-			s.folders++
+			s.dirCount++
 		}
 		return true, s.named(n, raw)
 	case isValue:
 		delete(s.values, ino)
-		return true, s.value(ino, raw, v)
+		return true, s.checkEAInode(ino, raw, v)
 	case le.Uint16(raw[inMode:]) != 0:
-		s.tell("inode %d: no name leads to it", ino)
+		s.problem("inode %d has no name", ino)
 	case firstNonzero(raw) >= 0:
-		s.tell("inode %d is unused, and not all zeros", ino)
+		s.problem("unused inode %d is nonzero", ino)
 	}
 	return false, nil
 }
 
 // named checks an inode that has a name.
 func (c *checker) named(n *tree.Inode, raw []byte) error {
-	if !c.intact(n.Ino, raw) {
-		c.tell("inode %d does not match its checksum", n.Ino)
+	if !c.inodeChecksumOK(n.Ino, raw) {
+		c.problem("inode %d does not match its checksum", n.Ino)
 		return nil
 	}
 	want := newInode(n)
 	blocks, err := c.content(n, raw, want)
 	if err != nil {
-		return c.judge(err, "inode %d", n.Ino)
+		return c.imageError(err, "inode %d", n.Ino)
 	}
-	more, err := c.attributes(n, raw, want)
+	xattrBlocks, err := c.attributes(n, raw, want)
 	if err != nil {
-		return c.judge(err, "inode %d", n.Ino)
+		return c.imageError(err, "inode %d", n.Ino)
 	}
-	setBlocks(want, blocks+more)
-	c.sealInode(n.Ino, want)
+	setBlocks(want, blocks+xattrBlocks)
+	c.setInodeChecksum(n.Ino, want)
 	c.compareInode(n.Ino, raw, want)
 	return nil
 }
 
-// content checks where the content of an inode is, and enters what the inode
-// must say of it. It returns how many blocks that is.
+// content checks the blocks of an inode's content and sets the fields of want that
+// depend on it. It returns the number of blocks.
 func (c *checker) content(n *tree.Inode, raw, want []byte) (blocks int64, err error) {
 	fast := n.Type == tree.Symlink && len(n.Target) < fastSymlink
 	if fast {
@@ -162,17 +162,17 @@ func (c *checker) content(n *tree.Inode, raw, want []byte) (blocks int64, err er
 	default:
 		setSize(want, n.Size)
 		if end > blocksOf(n.Size) {
-			c.tell("inode %d: blocks up to %d, the last is %d", n.Ino, end, blocksOf(n.Size))
+			c.problem("inode %d: blocks end at %d, should end at %d", n.Ino, end, blocksOf(n.Size))
 		}
 	}
 	le.PutUint32(want[inFlags:], flags)
 	return blocks, err
 }
 
-// target checks the block that a symlink's target is in.
+// target checks the block of a symlink's target.
 func (c *checker) target(n *tree.Inode, f *File) error {
 	if f.Size != blockSize {
-		c.tell("inode %d: %d bytes for a symlink's target", n.Ino, f.Size)
+		c.problem("inode %d: symlink target has %d bytes of blocks", n.Ino, f.Size)
 		return nil
 	}
 	have := make([]byte, blockSize)
@@ -180,7 +180,7 @@ func (c *checker) target(n *tree.Inode, f *File) error {
 		return err
 	}
 	if !bytes.Equal(have[:len(n.Target)], []byte(n.Target)) || firstNonzero(have[len(n.Target):]) >= 0 {
-		c.tell("inode %d: its block is not the symlink's target and zeros", n.Ino)
+		c.problem("inode %d: symlink block is not the target followed by zeros", n.Ino)
 	}
 	return nil
 }

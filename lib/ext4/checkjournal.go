@@ -4,8 +4,8 @@ package ext4
 
 import "encoding/binary"
 
-// The journal's superblock, in its first block, whose words are big-endian
-// (journal_superblock_t, Documentation/filesystems/ext4/journal.rst).
+// The journal superblock is the first block of the journal. Its words are
+// big-endian (journal_superblock_t, Documentation/filesystems/ext4/journal.rst).
 const (
 	jsMagic     = 0x00
 	jsType      = 0x04
@@ -20,9 +20,9 @@ const (
 	journalV2    = 4 // JBD2_SUPERBLOCK_V2
 )
 
-// newJournal is the journal's first block as mke2fs leaves it: an empty log, no
-// features (lib/ext2fs/mkjournal.c).
-func (m *Image) newJournal(blocks int64) []byte {
+// newJournalSuper returns the journal superblock as mke2fs makes it: an empty log
+// and no features (lib/ext2fs/mkjournal.c).
+func (m *Image) newJournalSuper(blocks int64) []byte {
 	raw, be := make([]byte, blockSize), binary.BigEndian
 	for at, word := range map[int]uint32{
 		jsMagic: journalMagic, jsType: journalV2, jsBlockSize: blockSize, jsBlocks: uint32(blocks),
@@ -34,11 +34,11 @@ func (m *Image) newJournal(blocks int64) []byte {
 	return raw
 }
 
-// journalInode checks the inode of the journal.
+// journalInode checks the journal inode and its backup in the superblock.
 func (c *checker) journalInode(raw []byte) error {
 	blocks, end, err := c.claimExtents(journalIno, raw, func(extent) {})
 	if err != nil {
-		return c.judge(err, "inode %d", journalIno)
+		return c.imageError(err, "inode %d", journalIno)
 	}
 	want := newReserved()
 	copy(want[inBlock:inBlock+60], raw[inBlock:])
@@ -46,24 +46,23 @@ func (c *checker) journalInode(raw []byte) error {
 	setSize(want, end*blockSize)
 	setBlocks(want, blocks)
 	c.compareReserved(journalIno, raw, want)
-	if said := c.super[sbJournalBlocks:]; firstDifference(said[:60], raw[inBlock:inBlock+60]) >= 0 ||
-		le.Uint32(said[60:]) != le.Uint32(raw[inSizeHi:]) || le.Uint32(said[64:]) != le.Uint32(raw[inSizeLo:]) {
-		c.tell("superblock: its copy of the journal's inode is not one")
+	if backup := c.super[sbJournalBlocks:]; firstDifference(backup[:60], raw[inBlock:inBlock+60]) >= 0 ||
+		le.Uint32(backup[60:]) != le.Uint32(raw[inSizeHi:]) || le.Uint32(backup[64:]) != le.Uint32(raw[inSizeLo:]) {
+		c.problem("superblock: backup of the journal inode differs")
 	}
 	return nil
 }
 
-// journal checks the content of the journal: a log in which nothing was ever
-// written.
+// journal checks that the journal's log is empty.
 func (c *checker) journal() error {
 	raw, err := c.readInode(journalIno)
 	if err != nil {
-		return c.judge(err, "journal")
+		return c.imageError(err, "journal")
 	}
 	first, next := true, int64(0)
-	err = c.extents(journalIno, raw, func(e extent) error {
+	err = c.visitExtents(journalIno, raw, func(e extent) error {
 		if e.logical != next {
-			c.tell("journal: no block %d", next)
+			c.problem("journal: missing block %d", next)
 		}
 		next = e.logical + e.count
 		if first {
@@ -73,19 +72,19 @@ func (c *checker) journal() error {
 			}
 			e.physical, e.count = e.physical+1, e.count-1
 		}
-		return c.zeros(e.physical, e.count, "the journal's log")
+		return c.checkZeros(e.physical, e.count, "journal: log")
 	})
-	return c.judge(err, "inode %d", journalIno)
+	return c.imageError(err, "inode %d", journalIno)
 }
 
-// journalSuper checks the first block.
+// journalSuper checks the journal superblock.
 func (c *checker) journalSuper(physical, blocks int64) error {
 	have, err := c.read(physical, 1)
 	if err != nil {
 		return err
 	}
-	if at := firstDifference(have, c.newJournal(blocks)); at >= 0 {
-		c.tell("journal: its superblock, block %d, is not that of a new one, byte %#x", physical, at)
+	if at := firstDifference(have, c.newJournalSuper(blocks)); at >= 0 {
+		c.problem("journal: superblock, block %d, differs at byte %#x", physical, at)
 	}
 	return nil
 }

@@ -4,13 +4,12 @@ package ext4
 
 import "banger/lib/tree"
 
-// newReserved is what the inodes of the resize inode and the journal have in
-// common.
+// newReserved returns the common part of the resize inode and the journal inode.
 func newReserved() []byte {
 	return newInode(&tree.Inode{Type: tree.File, Mode: 0o600, Nlink: 1})
 }
 
-// reserved checks an inode that is reserved, and not the root.
+// reserved checks a reserved inode other than the root.
 func (c *checker) reserved(ino uint32, raw []byte) error {
 	switch ino {
 	case resizeIno:
@@ -22,14 +21,14 @@ func (c *checker) reserved(ino uint32, raw []byte) error {
 	return nil
 }
 
-// compareReserved tells how a reserved inode is not as mke2fs makes it. Its times
-// are those of the making. One without a second part has half a checksum
+// compareReserved compares a reserved inode with that of mke2fs, except the times.
+// An unused one has no extra fields and only the lower half of the checksum
 // (ext4_inode_csum_verify in fs/ext4/inode.c).
 func (c *checker) compareReserved(ino uint32, raw, want []byte) {
 	for _, field := range []int{inAtime, inCtime, inMtime, inCrtime} {
 		copy(want[field:field+4], raw[field:])
 	}
-	c.sealInode(ino, want)
+	c.setInodeChecksum(ino, want)
 	if le.Uint16(want[inExtraIsize:]) == 0 {
 		le.PutUint16(want[inChecksumHi:], 0)
 	}

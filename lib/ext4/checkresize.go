@@ -4,20 +4,19 @@ package ext4
 
 import "bytes"
 
-// The resize inode keeps blocks free behind the descriptors, for more of those.
-// Its content is one doubly indirect block: an entry for each of these blocks in
-// group 0, which has for content the numbers of the same block in the other
-// groups that have copies (resize_inode; lib/ext2fs/res_gdt.c). No checksum
-// covers any of it.
+// The resize inode owns the reserved GDT blocks after the group descriptors. Its
+// content is one doubly indirect block with an entry for each reserved block in
+// group 0, which in turn lists the same block in each backup group (resize_inode;
+// lib/ext2fs/res_gdt.c). No checksum covers any of it.
 const (
-	addrs      = blockSize / 4 // of blocks in a block
-	resizeMax  = addrs
-	resizeSize = (12 + addrs + addrs*addrs) * blockSize
-	doubly     = inBlock + 13*4 // the inode's doubly indirect block
+	addrsPerBlock    = blockSize / 4 // block numbers per block
+	maxReservedGDT   = addrsPerBlock
+	resizeSize       = (12 + addrsPerBlock + addrsPerBlock*addrsPerBlock) * blockSize
+	inDoubleIndirect = inBlock + 13*4 // field of the doubly indirect block
 )
 
-// copies are the groups other than the first that have copies of the descriptors.
-func (m *Image) copies() (groups []int64) {
+// backupGroups returns the groups with backups of superblock and descriptors.
+func (m *Image) backupGroups() (groups []int64) {
 	for g := int64(1); g < m.groupCount(); g++ {
 		if hasBackup(g) {
 			groups = append(groups, g)
@@ -26,11 +25,11 @@ func (m *Image) copies() (groups []int64) {
 	return groups
 }
 
-// resizeBlocks checks the blocks that are kept free.
+// resizeBlocks checks the reserved GDT blocks.
 func (c *checker) resizeBlocks() error {
-	first, count, copies := 1+c.descBlocks(), c.reservedBlocks(), c.copies()
+	first, count, copies := 1+c.descBlocks(), c.reservedBlocks(), c.backupGroups()
 	for _, g := range copies {
-		if err := c.zeros(g*c.blocksPerGroup()+first, count, "kept for descriptors"); err != nil {
+		if err := c.checkZeros(g*c.blocksPerGroup()+first, count, "reserved GDT blocks"); err != nil {
 			return err
 		}
 	}
@@ -44,39 +43,39 @@ func (c *checker) resizeBlocks() error {
 			return err
 		}
 		if i := firstDifference(have, want); i >= 0 {
-			c.tell("block %d, kept for descriptors, is not as it must be, byte %#x", at, i)
+			c.problem("reserved GDT block %d differs at byte %#x", at, i)
 		}
 	}
 	return nil
 }
 
-// resizeInode checks the inode that has them.
+// resizeInode checks the resize inode.
 func (c *checker) resizeInode(raw []byte) error {
 	want := newReserved()
 	setSize(want, resizeSize)
-	setBlocks(want, 1+c.reservedBlocks()*int64(1+len(c.copies())))
-	copy(want[doubly:doubly+4], raw[doubly:])
+	setBlocks(want, 1+c.reservedBlocks()*int64(1+len(c.backupGroups())))
+	copy(want[inDoubleIndirect:inDoubleIndirect+4], raw[inDoubleIndirect:])
 	c.compareReserved(resizeIno, raw, want)
-	return c.resizeIndex(int64(le.Uint32(raw[doubly:])))
+	return c.resizeIndex(int64(le.Uint32(raw[inDoubleIndirect:])))
 }
 
-// resizeIndex checks the block that leads to them.
+// resizeIndex checks the doubly indirect block of the resize inode.
 func (c *checker) resizeIndex(physical int64) error {
 	if physical == 0 || physical >= c.Blocks() {
-		c.tell("inode %d: block %d, of %d", resizeIno, physical, c.Blocks())
+		c.problem("inode %d: invalid block %d (%d blocks)", resizeIno, physical, c.Blocks())
 		return nil
 	}
-	c.claim(physical, 1, holder{"inode", resizeIno})
+	c.claim(physical, 1, blockOwner{"inode", resizeIno})
 	have, err := c.read(physical, 1)
 	if err != nil {
 		return err
 	}
 	want := bytes.Clone(zeroBlock[:])
 	for at := 1 + c.descBlocks(); at <= c.descBlocks()+c.reservedBlocks(); at++ {
-		le.PutUint32(want[(at-1)%addrs*4:], uint32(at))
+		le.PutUint32(want[(at-1)%addrsPerBlock*4:], uint32(at))
 	}
 	if i := firstDifference(have, want); i >= 0 {
-		c.tell("block %d, of inode %d, is not as it must be, byte %#x", physical, resizeIno, i)
+		c.problem("inode %d: block %d differs at byte %#x", resizeIno, physical, i)
 	}
 	return nil
 }

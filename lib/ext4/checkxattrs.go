@@ -9,19 +9,18 @@ import (
 	"banger/lib/tree"
 )
 
-// Sharers are the inodes that share a block of attributes: how many there are,
-// and how many the block says.
-type sharers struct{ found, said uint32 }
+// Sharers counts the inodes that share an xattr block.
+type sharers struct{ found, refcount uint32 }
 
-// A value is what an attribute says of the inode that has its value.
-type value struct {
+// An eaValue describes the EA inode that an attribute refers to.
+type eaValue struct {
 	owner *tree.Inode
 	size  int64
 	hash  uint32
 }
 
-// attributes checks the extended attributes of an inode, and enters them into
-// what it must be. It returns how many blocks they take.
+// attributes checks the xattrs of an inode and sets the fields of want that depend
+// on them. It returns the number of blocks that they take.
 func (c *checker) attributes(n *tree.Inode, raw, want []byte) (blocks int64, err error) {
 	copy(want[inXattrBlock:inXattrBlock+4], raw[inXattrBlock:])
 	copy(want[inXattrHi:inXattrHi+2], raw[inXattrHi:])
@@ -30,14 +29,14 @@ func (c *checker) attributes(n *tree.Inode, raw, want []byte) (blocks int64, err
 		if err != nil {
 			return 0, err
 		}
-		if room(all) > xattrRoom {
+		if xattrSize(all) > xattrRoom {
 			return 0, errXattr
 		}
-		blocks += c.valuesOf(n, all)
+		blocks += c.addEAInodes(n, all)
 		c.setXattrs(want, all)
-		c.order(n.Ino, all)
+		c.checkOrder(n.Ino, all)
 	}
-	c.once(n)
+	c.checkDuplicates(n)
 	physical := xattrBlockOf(raw)
 	if physical == 0 {
 		return blocks, nil
@@ -46,29 +45,29 @@ func (c *checker) attributes(n *tree.Inode, raw, want []byte) (blocks int64, err
 	return blocks + 1 + values, err
 }
 
-// once tells an attribute that is there twice, if only in the inode and in its
-// block: the kernel returns the first, and who reads all may take the other.
-func (c *checker) once(n *tree.Inode) {
+// checkDuplicates reports an xattr with two values, which different readers may
+// resolve differently. One may be in the inode and one in the xattr block.
+func (c *checker) checkDuplicates(n *tree.Inode) {
 	for i := 1; i < len(n.Xattrs); i++ {
 		if name := n.Xattrs[i].Name; name == n.Xattrs[i-1].Name {
-			c.tell("inode %d: has %s twice", n.Ino, name)
+			c.problem("inode %d: duplicate xattr %s", n.Ino, name)
 			return
 		}
 	}
 }
 
-// order tells attributes that the kernel would not find, or add to.
-func (c *checker) order(ino uint32, all []attribute) {
+// checkOrder reports unsorted attributes, which the kernel might not find.
+func (c *checker) checkOrder(ino uint32, all []attribute) {
 	for i := 1; i < len(all); i++ {
-		if inOrder(all[i-1], all[i]) > 0 {
-			c.tell("inode %d: its xattrs are not in order", ino)
+		if compareAttributes(all[i-1], all[i]) > 0 {
+			c.problem("inode %d: xattrs out of order", ino)
 			return
 		}
 	}
 }
 
-// attributeBlock checks a block of attributes, unless another inode that shares
-// it was here before. It returns how many blocks its values take.
+// attributeBlock checks an xattr block the first time that an inode refers to it.
+// It returns the number of blocks of its EA inodes.
 func (c *checker) attributeBlock(n *tree.Inode, physical int64) (blocks int64, err error) {
 	if known := c.shared[physical]; known != nil {
 		known.found++
@@ -78,79 +77,78 @@ func (c *checker) attributeBlock(n *tree.Inode, physical int64) (blocks int64, e
 	if err != nil {
 		return 0, err
 	}
-	c.claim(physical, 1, holder{"the xattrs of inode", int64(n.Ino)})
-	if said := le.Uint32(have[xbRefcount:]); said != 1 {
-		c.shared[physical] = &sharers{1, said}
+	c.claim(physical, 1, blockOwner{"the xattrs of inode", int64(n.Ino)})
+	if refcount := le.Uint32(have[xbRefcount:]); refcount != 1 {
+		c.shared[physical] = &sharers{1, refcount}
 	}
 	all, err := c.attributesIn(have, xbEntries)
 	if err != nil {
 		return 0, err
 	}
-	if room(all) > blockRoom {
+	if xattrSize(all) > xattrBlockRoom {
 		return 0, errXattr
 	}
-	c.order(n.Ino, all)
+	c.checkOrder(n.Ino, all)
 	want := c.xattrBlock(all)
 	copy(want[xbRefcount:xbRefcount+4], have[xbRefcount:])
 	copy(want[xbChecksum:xbChecksum+4], have[xbChecksum:])
 	if at := firstDifference(have, want); at >= 0 {
-		c.tell("inode %d: its block of xattrs, %d, is not as it must be, byte %#x", n.Ino, physical, at)
+		c.problem("inode %d: xattr block %d differs at byte %#x", n.Ino, physical, at)
 	}
-	return c.valuesOf(n, all), nil
+	return c.addEAInodes(n, all), nil
 }
 
-// sharedBlocks checks how many inodes share each block of attributes.
+// sharedBlocks checks the reference counts of shared xattr blocks.
 func (c *checker) sharedBlocks() {
 	for _, physical := range slices.Sorted(maps.Keys(c.shared)) {
-		if s := c.shared[physical]; s.found != s.said || s.said > maxXattrRefs {
-			c.tell("block %d: the xattrs of %d inodes, it says %d", physical, s.found, s.said)
+		if s := c.shared[physical]; s.found != s.refcount || s.refcount > maxXattrRefs {
+			c.problem("xattr block %d: reference count is %d, should be %d", physical, s.refcount, s.found)
 		}
 	}
 }
 
-// valuesOf enters the inodes that have values of attributes, and returns how
-// many blocks those take.
-func (c *checker) valuesOf(n *tree.Inode, all []attribute) (blocks int64) {
+// addEAInodes records the EA inodes of n, and returns the number of their blocks.
+func (c *checker) addEAInodes(n *tree.Inode, all []attribute) (blocks int64) {
 	for _, a := range all {
 		if a.inode == 0 {
 			continue
 		}
 		if _, known := c.values[a.inode]; known {
-			c.tell("inode %d: has the value of two xattrs", a.inode)
+			c.problem("EA inode %d has two references", a.inode)
 		}
 		if c.u32(sbIncompat)&eaInode == 0 {
-			c.tell("inode %d: has a value in inode %d, without the feature ea_inode", n.Ino, a.inode)
+			c.problem("inode %d: EA inode %d without feature ea_inode", n.Ino, a.inode)
 		}
-		c.values[a.inode] = value{n, int64(len(a.value)), c.valueHash(a.value)}
+		c.values[a.inode] = eaValue{n, int64(len(a.value)), c.valueHash(a.value)}
 		blocks += blocksOf(int64(len(a.value)))
 	}
 	return blocks
 }
 
-// value checks an inode that has a value, of which reading the attribute has
-// told that it has that hash.
-func (c *checker) value(ino uint32, raw []byte, v value) error {
+// checkEAInode checks an EA inode. The hash of its value was checked when the
+// xattr was read.
+func (c *checker) checkEAInode(ino uint32, raw []byte, v eaValue) error {
 	f := File{image: c.Image}
 	blocks, end, err := c.claimExtents(ino, raw, func(e extent) { f.extents = append(f.extents, e) })
 	if err != nil {
-		return c.judge(err, "inode %d", ino)
+		return c.imageError(err, "inode %d", ino)
 	}
-	want := newValueInode(v.owner, v.size, v.hash)
+	want := newEAInode(v.owner, v.size, v.hash)
 	copy(want[inBlock:inBlock+60], raw[inBlock:])
 	setBlocks(want, blocks)
-	c.sealInode(ino, want)
+	c.setInodeChecksum(ino, want)
 	c.compareInode(ino, raw, want)
 	f.Size = blocksOf(v.size) * blockSize
 	if end*blockSize != f.Size || !f.whole() {
-		c.tell("inode %d: blocks are missing, or more than the value has", ino)
+		c.problem("EA inode %d: blocks do not match the size of the value", ino)
 		return nil
 	}
 	rest := make([]byte, f.Size-v.size)
 	if _, err := f.ReadAt(rest, v.size); err != nil {
-		return c.judge(err, "inode %d", ino)
+		return c.imageError(err, "inode %d", ino)
 	}
 	if firstNonzero(rest) >= 0 {
-		c.tell("inode %d: what follows the value is not zeros", ino)
+		c.problem("EA inode %d: nonzero bytes after the value", ino)
 	}
 	return nil
 }

@@ -11,56 +11,56 @@ import (
 	"banger/lib/tree"
 )
 
-// Recipe is the number of the rules by which bytes are made of a tree. It is
-// raised whenever the same tree and options would make other bytes.
+// Recipe is the version of the rules by which a tree becomes an image. It is
+// raised whenever the same tree and options lead to different bytes.
 const Recipe = 1
 
-// Populate says what fills a filesystem that mkfs.ext4 has made.
+// Populate selects what fills the filesystem that mkfs.ext4 has made.
 type Populate string
 
 const (
 	PopulateDirect Populate = "direct" // this package
-	PopulateMkfs   Populate = "mkfs"   // mkfs.ext4 itself, by its option -d
+	PopulateMkfs   Populate = "mkfs"   // mkfs.ext4 -d
 )
 
-// Options say what a filesystem is made of.
+// Options describe a filesystem to be made.
 type Options struct {
-	Tree    *tree.Tree // what it shall hold, each file's Blocks and Runs counted
-	Root    string     // the directory that has the names and contents of the tree, no symlink
-	Created int64      // seconds since 1970: when the filesystem says it was made
-	Seed    [32]byte   // what its UUID and hash seed are made of
-	Size    int64      // of the file in bytes; 0 for as much as the promises need
-	Free    int64      // bytes to be free; less than 0 for a quarter of the content
-	Minimal bool       // leave nothing over
+	Tree    *tree.Tree // the content; Blocks and Runs of each file are counted
+	Root    string     // directory that holds the files of Tree; not a symlink
+	Created int64      // creation time of the filesystem in seconds since 1970
+	Seed    [32]byte   // source of the UUID and of the hash seed
+	Size    int64      // of the file in bytes, or 0 to compute it
+	Free    int64      // free space in bytes, or negative for a quarter of the content
+	Minimal bool       // make the file as small as possible
 
-	// Populate is PopulateDirect if it is "". The Blocks and Runs of files may
-	// then be estimates, no less than what is found when they are read.
+	// Populate defaults to PopulateDirect, for which the Blocks and Runs of files
+	// may be upper bounds.
 	Populate Populate
 
-	Progress func(written int64) // hears how many bytes are there; may be nil
+	Progress func(written int64) // is called with the number of bytes written; may be nil
 
-	eaInode bool // there is an attribute that needs the feature
+	eaInode bool // some attribute needs the feature ea_inode
 }
 
-// Create fills the file at path, which exists and is empty. The same options
-// and contents make the same bytes, whatever the version of mkfs.ext4; with
-// PopulateMkfs, from the same version.
+// Create writes an image to the file at path, which must exist and be empty. The
+// same options and files lead to the same bytes: with PopulateMkfs for the same
+// version of mkfs.ext4, otherwise for every version.
 //
-// Without a Size, a quarter of the content again is free, or Free, and a
-// quarter of the used inodes; and the file is 1 GiB or more.
+// Unless Size or Minimal is set, the file has at least 1 GiB, Free bytes of free
+// space, and free inodes for a quarter of those used.
 func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
 	if o.Populate != PopulateMkfs {
 		return mk.createDirect(ctx, path, o)
 	}
-	if err := check(o.Tree, byMkfs); err != nil {
+	if err := checkTree(o.Tree, checkForMkfs); err != nil {
 		return err
 	}
 	g, err := mk.size(ctx, path, o, measure(o.Tree))
 	if err != nil {
 		return err
 	}
-	// What extents and directories take is counted high, yet mkfs.ext4 may
-	// lay them out worse.
+	// The size is computed from upper bounds for extent trees and directories,
+	// but mkfs.ext4 may need even more.
 	for range 8 {
 		err = mk.populate(ctx, path, o, g)
 		if !errors.Is(err, errNoRoom) || o.Size > 0 {
@@ -75,7 +75,8 @@ func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
 	return err
 }
 
-// populate makes the filesystem and sees that the promises are kept.
+// populate makes the filesystem with mkfs.ext4 -d. It returns errNoRoom if less
+// space than requested is free.
 func (mk *Mkfs) populate(ctx context.Context, path string, o Options, g geometry) error {
 	if err := blank(path, g.size); err != nil {
 		return err
@@ -97,7 +98,7 @@ func (mk *Mkfs) populate(ctx context.Context, path string, o Options, g geometry
 	return m.Close()
 }
 
-// blank makes the file one hole.
+// blank makes the file a single hole.
 func blank(path string, size int64) error {
 	if err := os.Truncate(path, 0); err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"banger/lib/tree"
 )
 
-// grow adds a tree that a seed decides: every type, long and odd names, hard
-// links, attributes, and contents with holes.
+// grow adds a random tree: every type, long and odd names, hard links, xattrs, and
+// files with holes.
 func (s *source) grow(seed int64, entries int) {
 	r := rand.New(rand.NewSource(seed))
 	dirs, files := []string{"."}, map[string]*tree.Inode{}
@@ -54,7 +54,7 @@ func (s *source) grow(seed int64, entries int) {
 	}
 }
 
-// e2fsck has no word to say of generated trees, and the promises are kept.
+// Images of random trees are clean for e2fsck and have the required free space.
 func TestGeneratedTrees(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		for seed := range int64(4) {
@@ -67,13 +67,13 @@ func TestGeneratedTrees(t *testing.T) {
 				t.Errorf("seed %d: %d bytes, %d of %d blocks free, %d inodes of %d used", seed, m.Size(), m.FreeBlocks(), m.Blocks(), used, m.InodeCount())
 			}
 			if want := d.inodes + reservedInode; used != want {
-				t.Errorf("seed %d: %d inodes used, not %d", seed, used, want)
+				t.Errorf("seed %d: %d inodes used, want %d", seed, used, want)
 			}
 		}
 	})
 }
 
-// Contents arrive, zero blocks as holes.
+// Contents are copied, zero blocks as holes.
 func TestContents(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		content := strings.Repeat("x", blockSize) + strings.Repeat("\x00", 300*blockSize) + "end"
@@ -89,7 +89,7 @@ func TestContents(t *testing.T) {
 			}
 		}
 		if text := stat(t, m, "f"); !strings.Contains(text, "Links: 2   Blockcount: 16\n") {
-			t.Errorf("two blocks of 4 KiB are 16 of 512: %s", text)
+			t.Errorf("want 16 blocks of 512 bytes: %s", text)
 		}
 	})
 }
@@ -118,16 +118,16 @@ func TestMinimal(t *testing.T) {
 	})
 }
 
-var least = regexp.MustCompile(`--size (\d+) is the least`)
+var minimum = regexp.MustCompile(`--size (\d+) is the minimum`)
 
-// Too small is refused with the least that would do, and that does.
+// The hint for a size that is too small names the minimum, which is sufficient.
 func TestTooSmall(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
 		s.add("big", tree.Inode{}, strings.Repeat("x", 40<<20))
 		s.grow(3, 200)
 		_, err := s.create(Options{Size: 20 << 20, Free: -1, Created: 1})
-		found := least.FindStringSubmatch(status.HintOf(err))
+		found := minimum.FindStringSubmatch(status.HintOf(err))
 		if status.Of(err) != status.Create || found == nil {
 			t.Fatalf("status %d: %v, hint %s", status.Of(err), err, status.HintOf(err))
 		}
@@ -135,14 +135,14 @@ func TestTooSmall(t *testing.T) {
 		s.image(Options{Size: size, Free: -1, Created: 1})
 		for _, less := range []int64{size - sizeStep, 1, 1 << 20} {
 			if _, err := s.create(Options{Size: less, Free: -1, Created: 1}); status.Of(err) != status.Create {
-				t.Errorf("%d bytes, where %d are the least: %v", less, size, err)
+				t.Errorf("%d bytes, minimum %d: %v", less, size, err)
 			}
 		}
 	})
 }
 
-// sum is a digest of a file's bytes: of its size, and of each block that is not
-// all zeros with its place.
+// sum returns a digest of a file: its size and its nonzero blocks with their
+// offsets.
 func sum(t *testing.T, file string) []byte {
 	t.Helper()
 	f, err := os.Open(file)
@@ -164,32 +164,32 @@ func sum(t *testing.T, file string) []byte {
 	return h.Sum(le.AppendUint64(nil, uint64(usage.Size)))
 }
 
-// lost+found is mke2fs's own, or the tree's where it has one.
+// lost+found is that of mke2fs unless the tree has one.
 func TestLostFound(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		m := newSource(t).image(small)
 		if got := owner(t, stat(t, m, "lost+found")); got != "directory 0700 0 0" {
-			t.Errorf("mke2fs's own: %s", got)
+			t.Errorf("of mke2fs: %s", got)
 		}
 		s := newSource(t)
 		s.add("lost+found", tree.Inode{Type: tree.Dir, Mode: 0o750, UID: 3}, "")
 		s.add("lost+found/x", tree.Inode{}, "1")
 		m = s.image(small)
 		if got := owner(t, stat(t, m, "lost+found")); got != "directory 0750 3 0" {
-			t.Errorf("the tree's: %s", got)
+			t.Errorf("of the tree: %s", got)
 		}
 		if _, err := m.Open("/lost+found/x"); err != nil {
-			t.Errorf("what is in it: %v", err)
+			t.Errorf("file in lost+found: %v", err)
 		}
 	})
 }
 
-// A tree that is not what the directory holds is noticed.
+// A tree that differs from the directory is an error.
 func TestOtherTree(t *testing.T) {
 	for name, change := range map[string]func(s *source){
-		"a name more":  func(s *source) { s.tree.Root.Put("more", &tree.Inode{Type: tree.Fifo}, nil) },
-		"a name less":  func(s *source) { s.tree.Root.Remove("f", nil) },
-		"another size": func(s *source) { s.tree.Root.Lookup("f").Size++ },
+		"an extra name":  func(s *source) { s.tree.Root.Put("more", &tree.Inode{Type: tree.Fifo}, nil) },
+		"a missing name": func(s *source) { s.tree.Root.Remove("f", nil) },
+		"another size":   func(s *source) { s.tree.Root.Lookup("f").Size++ },
 		"another nlink": func(s *source) {
 			s.tree.Root.Link("g", s.tree.Root.Lookup("f"), nil)
 			os.WriteFile(s.root+"/g", []byte("1"), 0o600)

@@ -13,17 +13,17 @@ import (
 	"banger/lib/status"
 )
 
-// sealSuper writes the superblock's checksum anew, as whoever forges one would.
-func sealSuper(sb []byte) {
+// setSuperChecksum sets the checksum of the superblock.
+func setSuperChecksum(sb []byte) {
 	le.PutUint32(sb[sbChecksum:], crc32c(^uint32(0), sb[:sbChecksum]))
 }
 
-// forge opens an image while its superblock is edited and sealed.
+// forge opens an image with an edited superblock whose checksum is valid.
 func forge(t *testing.T, m *Image, edit func(sb []byte)) error {
 	t.Helper()
 	sb := m.super
 	edit(sb[:])
-	sealSuper(sb[:])
+	setSuperChecksum(sb[:])
 	if _, err := m.f.WriteAt(sb[:], sbOffset); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func forge(t *testing.T, m *Image, edit func(sb []byte)) error {
 	return err
 }
 
-// Every other feature is refused by the name that mke2fs(8) has for it.
+// Unsupported features are rejected by their name in mke2fs(8).
 func TestOtherFeatures(t *testing.T) {
 	m := newSource(t).image(small)
 	for _, f := range []struct {
@@ -82,7 +82,7 @@ func TestForgedGeometry(t *testing.T) {
 	}
 }
 
-// Any byte of the superblock that is not as it was is noticed.
+// Damage to any byte of the superblock is detected.
 func TestDamagedSuperblock(t *testing.T) {
 	m := newSource(t).image(small)
 	for at := range int64(sbSize) {
@@ -97,7 +97,7 @@ func TestDamagedSuperblock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Open(m.f.Name()); err == nil {
-		t.Error("half an image")
+		t.Error("no error for half an image")
 	}
 }
 
@@ -117,8 +117,8 @@ func damage(t *testing.T, m *Image, at int64, f func()) {
 	}
 }
 
-// Any byte of an inode or a directory block that is not as it was gives an
-// error: a file that is there is never said to be missing.
+// Damage to any byte of an inode or a directory block is an error; an existing
+// file is never reported as missing.
 func TestDamagedDirectory(t *testing.T) {
 	m := paths(t).image(small)
 	raw, err := m.readInode(rootIno)
@@ -134,7 +134,7 @@ func TestDamagedDirectory(t *testing.T) {
 	for at := range int64(inodeSize) {
 		damage(t, m, inode+at, func() { look("inode", at) })
 	}
-	m.extents(rootIno, raw, func(e extent) error {
+	m.visitExtents(rootIno, raw, func(e extent) error {
 		for at := range int64(blockSize) {
 			damage(t, m, e.physical*blockSize+at, func() { look("block", at) })
 		}
@@ -145,7 +145,7 @@ func TestDamagedDirectory(t *testing.T) {
 	}
 }
 
-// editInode changes an inode and seals it, as whoever forges one would.
+// editInode changes an inode and sets its checksum.
 func (m *Image) editInode(t testing.TB, ino uint32, edit func(raw []byte)) {
 	t.Helper()
 	raw, err := m.readInode(ino)
@@ -153,14 +153,14 @@ func (m *Image) editInode(t testing.TB, ino uint32, edit func(raw []byte)) {
 		t.Fatal(err)
 	}
 	edit(raw)
-	m.sealInode(ino, raw)
+	m.setInodeChecksum(ino, raw)
 	at := m.inodeTable(int64((ino-1)/m.inodesPerGroup())) + int64((ino-1)%m.inodesPerGroup())*inodeSize
 	if _, err := m.f.WriteAt(raw, at); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// A symlink is not as long as it likes.
+// Invalid sizes of symlinks are rejected.
 func TestForgedSymlink(t *testing.T) {
 	m := paths(t).image(small)
 	for _, size := range []uint64{0, 59, 60, 4096, 1 << 32, 1 << 62, 1 << 63, 1<<64 - 1} {
@@ -181,12 +181,11 @@ func TestForgedSymlink(t *testing.T) {
 	}
 }
 
-// forgeExtents gives an inode an extent tree as deep as can be, each node of
-// which leads to the one below it only, as often as it can, and the last to a
-// leaf.
+// forgeExtents gives an inode an extent tree of maximum depth. All entries of a
+// node refer to the one node below it, and the last to a leaf.
 func (m *Image) forgeExtents(t testing.TB, ino uint32, leaf func(node []byte, child int64)) {
 	t.Helper()
-	const base = 3000 // free blocks of the image, one for each level
+	const base = 3000 // free blocks of the image, one per level
 	for depth := range maxExtentDepth {
 		node, child := make([]byte, blockSize), base+int64(depth)-1
 		if depth == 0 {
@@ -204,7 +203,7 @@ func (m *Image) forgeExtents(t testing.TB, ino uint32, leaf func(node []byte, ch
 	})
 }
 
-// An extent tree that leads to itself, or a thousand times to one block, ends.
+// The walk of an extent tree that is cyclic or repeats a block ends.
 func TestForgedExtents(t *testing.T) {
 	m := paths(t).image(small)
 	ino := m.mustEntry(t, "many")
@@ -214,7 +213,7 @@ func TestForgedExtents(t *testing.T) {
 		t.Fatal(err)
 	}
 	visits := int64(0)
-	err = m.extents(ino, raw, func(extent) error {
+	err = m.visitExtents(ino, raw, func(extent) error {
 		if visits++; visits > m.Blocks() {
 			return errFound
 		}
@@ -225,8 +224,7 @@ func TestForgedExtents(t *testing.T) {
 	}
 }
 
-// loopNode fills a node of an extent tree with entries that all lead to one
-// block.
+// loopNode fills an extent tree node with entries that all refer to one block.
 func loopNode(node []byte, entries, depth int, child int64) {
 	clear(node)
 	le.PutUint16(node, extentMagic)

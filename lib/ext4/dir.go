@@ -9,12 +9,12 @@ import (
 	"banger/lib/tree"
 )
 
-// fileTypes are the types in directory entries (EXT4_FT_*).
+// fileTypes maps file types to those in directory entries (EXT4_FT_*).
 var fileTypes = [...]byte{
 	tree.File: 1, tree.Dir: 2, tree.Char: 3, tree.Block: 4, tree.Fifo: 5, tree.Socket: 6, tree.Symlink: 7,
 }
 
-// A dirent is an entry of a directory; setType changes its type in the block.
+// A dirent is a directory entry. setType changes its type in the block.
 type dirent struct {
 	ino     uint32
 	name    string
@@ -23,17 +23,17 @@ type dirent struct {
 
 var errDir = errors.New("damaged directory block")
 
-// dir calls visit for each entry of a directory, "." and ".." left out. When
-// visit has changed a block, it is sealed and written back.
-func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
+// visitDir calls visit for each entry of a directory except "." and "..". If
+// visit changes a block, visitDir updates its checksum and writes it back.
+func (m *Image) visitDir(ino uint32, raw []byte, visit func(dirent) error) error {
 	if t, ok := typeOf(raw); !ok || t != tree.Dir {
-		return fmt.Errorf("inode %d is no directory", ino)
+		return fmt.Errorf("inode %d is not a directory", ino)
 	}
 	block := make([]byte, blockSize)
-	return m.extents(ino, raw, func(e extent) error {
+	return m.visitExtents(ino, raw, func(e extent) error {
 		for i := range e.count {
 			if _, err := m.f.ReadAt(block, (e.physical+i)*blockSize); err != nil {
-				return short(err)
+				return noEOF(err)
 			}
 			changed, err := m.dirBlock(ino, raw, block, e.logical+i, visit)
 			if err == nil && changed {
@@ -47,7 +47,7 @@ func (m *Image) dir(ino uint32, raw []byte, visit func(dirent) error) error {
 	})
 }
 
-// dirBlock visits the entries of one block.
+// dirBlock visits the entries of a block.
 func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit func(dirent) error) (changed bool, err error) {
 	generation := le.Uint32(inode[inGeneration:])
 	if !hasTail(block) {
@@ -77,23 +77,23 @@ func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit f
 	return changed, nil
 }
 
-// hasTail reports whether a block is one of entries, which ends with a checksum,
-// and not one of an index.
+// hasTail reports whether a block holds entries, followed by a checksum, and is
+// not a block of an htree.
 func hasTail(block []byte) bool {
 	tail := block[dirRoom:]
 	return le.Uint32(tail) == 0 && le.Uint16(tail[deRecLen:]) == tailSize && tail[deNameLen] == 0 && tail[deType] == tailType
 }
 
-// checkTail checks the checksum of a block of entries.
+// checkTail checks the checksum of a directory block.
 func (m *Image) checkTail(ino, generation uint32, block []byte) error {
 	if le.Uint32(block[blockSize-4:]) != m.dirChecksum(ino, generation, block) {
-		return errors.New("a block does not match its checksum")
+		return errors.New("block does not match its checksum")
 	}
 	return nil
 }
 
-// records visits what a block of entries is divided into, up to its tail: an
-// entry each, or room for one.
+// records calls visit for each record of a directory block, used or unused, up to
+// the tail.
 func records(block []byte, visit func(at int, rec []byte) error) error {
 	for at := 0; at < dirRoom; {
 		rec := block[at:dirRoom]
@@ -112,30 +112,30 @@ func records(block []byte, visit func(at int, rec []byte) error) error {
 	return nil
 }
 
-// nameIn is the name in a record.
+// nameIn returns the name in a record.
 func nameIn(rec []byte) string { return string(rec[deName:][:rec[deNameLen]]) }
 
-// A dirEntry is a name to be written.
+// A dirEntry is a directory entry to be written.
 type dirEntry struct {
 	name string
 	ino  uint32
 	kind byte   // EXT4_FT_*
-	hash uint32 // of the name, once there is an index
+	hash uint32 // of the name; set in indexed directories
 }
 
-// recordSize is how many bytes an entry takes, at the least.
+// recordSize returns the minimum size of an entry in bytes.
 func recordSize(name string) int { return deName + pad4(len(name)) }
 
-// dots is how many bytes "." and ".." take.
-const dots = 2 * (deName + 4)
+// dotsSize is the size of the entries "." and ".." in bytes.
+const dotsSize = 2 * (deName + 4)
 
-// dirRoom is what a block has for entries.
+// dirRoom is the space for entries in a block, in bytes.
 const dirRoom = blockSize - tailSize
 
-// A dirBlock is a block of a directory that is being filled.
+// A dirBlock is a directory block that is being filled.
 type dirBlock struct {
-	raw      []byte // zeros at first
-	at, last int    // where the next entry goes, and the last one went
+	raw      []byte // initially zeros
+	at, last int    // offsets of the next entry and of the last one
 }
 
 func (b *dirBlock) add(e dirEntry) {
@@ -148,14 +148,13 @@ func (b *dirBlock) add(e dirEntry) {
 	b.at += recordSize(e.name)
 }
 
-// addDots adds the two entries that every directory starts with.
+// addDots adds the entries "." and "..".
 func (b *dirBlock) addDots(self, parent uint32) {
 	b.add(dirEntry{name: ".", ino: self, kind: fileTypes[tree.Dir]})
 	b.add(dirEntry{name: "..", ino: parent, kind: fileTypes[tree.Dir]})
 }
 
-// close makes the last entry reach up to the tail, which holds the checksum of
-// the block.
+// close extends the last entry to the tail and sets the checksum.
 func (b *dirBlock) close(m *Image, ino uint32) {
 	le.PutUint16(b.raw[b.last+deRecLen:], uint16(dirRoom-b.last))
 	tail := b.raw[dirRoom:]

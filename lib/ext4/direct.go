@@ -10,20 +10,19 @@ import (
 	"banger/lib/status"
 )
 
-// createDirect has mkfs.ext4 make the filesystem, empty, and fills it.
+// createDirect makes an empty filesystem with mkfs.ext4 and fills it.
 //
-// The size is exact if the blocks of all files are counted. If they are
-// estimates, the count comes out while the files are read; and if that makes
-// for another size, the image is made once more.
+// The block counts of files may be estimates until the files are read. If the
+// real counts lead to another size of the image, it is made a second time.
 func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error {
-	if err := check(o.Tree, directly); err != nil {
+	if err := checkTree(o.Tree, checkForDirect); err != nil {
 		return err
 	}
 	p, err := newPlan(o)
 	if err != nil {
 		return err
 	}
-	o.eaInode = p.large
+	o.eaInode = p.eaInode
 	again, err := mk.tryDirect(ctx, path, o, p, false)
 	if again {
 		_, err = mk.tryDirect(ctx, path, o, p, true)
@@ -31,30 +30,34 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 	return err
 }
 
-// An attempt is what is known of a size while a filesystem of it is filled.
+// An attempt fills a filesystem of a size that may prove wrong on the way.
+//
+// Files are read only to learn the right size, and nothing more is written, once
+// their blocks lead to another size or if the estimates fit into no filesystem
+// of the requested size.
 type attempt struct {
-	exact  bool        // the blocks of files are counted, not estimated
-	sized  func() bool // whether it is the size that would be found by what is known now
-	inVain bool        // it is not: files are only counted
+	exact     bool        // the blocks of files are counted, not estimated
+	sizeHolds func() bool // reports whether the blocks counted so far lead to the same size
+	countOnly bool        // files are read only to count their blocks
 }
 
-// tryDirect makes the image, of a tree whose blocks are exact or estimated. In
-// the second case they are exact afterwards, and again tells that another size,
-// or any, might be found for them.
+// tryDirect makes the image. exact reports whether the blocks of files are
+// counted; afterwards they are. again reports whether a second attempt with the
+// counted blocks might lead to another size.
 func (mk *Mkfs) tryDirect(ctx context.Context, path string, o Options, p *plan, exact bool) (again bool, err error) {
 	d := p.demand
 	g, tooSmall := mk.size(ctx, path, o, d)
 	if tooSmall != nil && (exact || !errors.Is(tooSmall, errNoRoom)) {
 		return false, tooSmall
 	}
-	sized := func() bool {
-		return tooSmall == nil && (o.Size > 0 || d.promise(o).size == g.size && p.promise(o).size == g.size)
+	sizeHolds := func() bool {
+		return tooSmall == nil && (o.Size > 0 || d.geometry(o).size == g.size && p.geometry(o).size == g.size)
 	}
-	w, err := fill(ctx, path, o, p, attempt{exact: exact, sized: sized, inVain: tooSmall != nil})
+	w, err := fill(ctx, path, o, p, attempt{exact: exact, sizeHolds: sizeHolds, countOnly: tooSmall != nil})
 	switch {
 	case err != nil && !errors.Is(err, errNoRoom):
 		return false, err
-	case w.recounted && (w.inVain || !sized()):
+	case w.recounted && (w.countOnly || !sizeHolds()):
 		return true, nil
 	case tooSmall != nil:
 		return false, tooSmall
@@ -64,8 +67,8 @@ func (mk *Mkfs) tryDirect(ctx context.Context, path string, o Options, p *plan, 
 	return false, status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom)
 }
 
-// fill fills the empty filesystem at path. The error is errNoRoom if it is too
-// small, or if that is in vain: all files are read and counted even so.
+// fill fills the empty filesystem at path. It returns errNoRoom if the filesystem
+// is too small or if files were only counted; all files are read in either case.
 func fill(ctx context.Context, path string, o Options, p *plan, a attempt) (*filler, error) {
 	m, err := open(path, os.O_RDWR)
 	if err != nil {
@@ -80,7 +83,7 @@ func fill(ctx context.Context, path string, o Options, p *plan, a attempt) (*fil
 	if err := w.run(ctx, o.Root); err != nil {
 		return w, err
 	}
-	if w.full || w.inVain {
+	if w.full || w.countOnly {
 		return w, errNoRoom
 	}
 	if err := errors.Join(w.space.close(), w.table.close(), m.finish()); err != nil {

@@ -4,6 +4,7 @@ package ext4
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,8 +13,8 @@ import (
 	"banger/lib/tree"
 )
 
-// Blocks that were estimated too high, as where a host keeps zeros, come out as
-// the files are read: the bytes are those of a tree that was counted.
+// Block counts that were estimated too high are corrected while files are read;
+// the image is the same as with exact counts.
 func TestEstimate(t *testing.T) {
 	for name, o := range map[string]Options{
 		"another size": {Minimal: true, Created: 1}, "the same size": {Size: 128 << 20, Free: -1, Created: 1},
@@ -41,7 +42,7 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// zeros is a tree with many zeros in files, and some attributes that are shared.
+// zeros returns a tree of files with many zeros, and some shared xattrs.
 func zeros(t testing.TB) *source {
 	s := newSource(t)
 	s.direct = true
@@ -52,8 +53,8 @@ func zeros(t testing.TB) *source {
 	return s
 }
 
-// A size that holds the tree is not refused because of zeros that a host keeps;
-// one that does not is, with the least that does.
+// A size that suffices for the exact counts is accepted even if the estimates do
+// not fit; a smaller one is rejected with a hint that names the minimum.
 func TestEstimateTooSmall(t *testing.T) {
 	s := newSource(t)
 	s.direct = true
@@ -67,17 +68,17 @@ func TestEstimateTooSmall(t *testing.T) {
 		t.Error(err)
 	}
 	err := estimated(9 << 20)
-	var least int64
-	if _, scanErr := fmt.Sscanf(status.HintOf(err), "--size %d", &least); scanErr != nil || least > 16<<20 {
+	var minimum int64
+	if _, scanErr := fmt.Sscanf(status.HintOf(err), "--size %d", &minimum); scanErr != nil || minimum > 16<<20 {
 		t.Fatalf("%v, hint %s", err, status.HintOf(err))
 	}
-	if err := estimated(least); err != nil {
+	if err := estimated(minimum); err != nil {
 		t.Error(err)
 	}
 }
 
-// The size that is hinted at holds it, also where something in the way splits a
-// file once more than an inode has room for.
+// The size in the hint suffices, even if metadata splits a file into more extents
+// than the inode holds.
 func TestHintHolds(t *testing.T) {
 	run := strings.Repeat("x", blockSize) + strings.Repeat("\x00", blockSize)
 	s := newSource(t)
@@ -87,19 +88,19 @@ func TestHintHolds(t *testing.T) {
 		s.add(fmt.Sprint(i), tree.Inode{}, "1")
 	}
 	_, err := s.create(Options{Size: 100 << 20, Free: -1, Created: 1})
-	var least int64
-	if _, scanErr := fmt.Sscanf(status.HintOf(err), "--size %d", &least); scanErr != nil {
+	var minimum int64
+	if _, scanErr := fmt.Sscanf(status.HintOf(err), "--size %d", &minimum); scanErr != nil {
 		t.Fatalf("%v, hint %s", err, status.HintOf(err))
 	}
-	s.image(Options{Size: least, Free: -1, Created: 1})
+	s.image(Options{Size: minimum, Free: -1, Created: 1})
 }
 
-// A tree whose files change while they are read is noticed, and nothing spins.
+// Files that change while being read are an error; there are no endless retries.
 func TestChanged(t *testing.T) {
 	for _, more := range []int{-1, 1} {
 		s := zeros(t)
 		s.tree.Root.Lookup("3").Size += int64(more)
-		if _, err := s.create(Options{Size: 128 << 20, Free: -1, Created: 1}); err == nil || !strings.Contains(err.Error(), "./3: ") {
+		if _, err := s.create(Options{Size: 128 << 20, Free: -1, Created: 1}); !errors.Is(err, errChanged) || !strings.Contains(err.Error(), "./3: ") {
 			t.Errorf("%+d bytes: %v", more, err)
 		}
 	}

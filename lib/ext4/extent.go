@@ -2,43 +2,41 @@
 
 package ext4
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
-// An extent tree: a header, then index entries or, at depth 0, extents, 12
-// bytes each, and after those of a block its checksum (struct
-// ext4_extent_header, ext4_extent_idx, ext4_extent, ext4_extent_tail).
+// A node of an extent tree has a header and then index entries or, at depth 0,
+// extents, each 12 bytes. The root is in the inode; other nodes are blocks that
+// end with a checksum (struct ext4_extent_header, ext4_extent_idx, ext4_extent,
+// ext4_extent_tail).
 const (
 	extentMagic    = 0xf30a
 	extentSize     = 12
 	maxExtentDepth = 5
-	maxExtentLen   = 32768 // a longer one says that it is not written yet
-	inodeExtents   = 4     // that fit into the inode
+	maxExtentLen   = 32768 // greater lengths mark unwritten extents
+	inodeExtents   = 4     // entries in the inode
 	blockExtents   = (blockSize - extentSize - 4) / extentSize
 	extentTail     = extentSize + blockExtents*extentSize
 )
 
 var errExtent = errors.New("damaged extent tree")
 
-// An extent is a stretch of blocks of a file.
+// An extent is a range of adjacent blocks of a file.
 type extent struct{ logical, physical, count int64 }
 
-// extents calls visit for each stretch of blocks of an inode. What is set aside
-// but not written yet is no stretch of it: banger's images have none.
-func (m *Image) extents(ino uint32, raw []byte, visit func(extent) error) error {
-	return m.extentTree(ino, raw, func(int64) {}, visit)
+// visitExtents calls visit for each extent of an inode. Unwritten extents, which
+// banger's images do not have, are an error.
+func (m *Image) visitExtents(ino uint32, raw []byte, visit func(extent) error) error {
+	return m.visitExtentTree(ino, raw, func(int64) {}, visit)
 }
 
-// extentTree calls visit as extents does, and node for each block of the tree
-// outside the inode.
-func (m *Image) extentTree(ino uint32, raw []byte, node func(physical int64), visit func(extent) error) error {
+// visitExtentTree is like visitExtents and also calls node for each block of the
+// extent tree.
+func (m *Image) visitExtentTree(ino uint32, raw []byte, node func(physical int64), visit func(extent) error) error {
 	if le.Uint32(raw[inFlags:])&flagExtents == 0 {
-		return fmt.Errorf("an inode without extents")
+		return errors.New("inode without extents")
 	}
-	// Logical blocks must rise and there is no more than all blocks, so that
-	// a tree that leads in circles ends.
+	// Logical blocks must increase, and the total is limited, so that the walk
+	// ends even if the tree is cyclic.
 	next, total := int64(0), int64(0)
 	w := extentWalk{m, ino, le.Uint32(raw[inGeneration:]), node, func(e extent) error {
 		if total += e.count; e.logical < next || total > m.Blocks() {
@@ -50,7 +48,7 @@ func (m *Image) extentTree(ino uint32, raw []byte, node func(physical int64), vi
 	return w.node(raw[inBlock:inBlock+60], maxExtentDepth+1)
 }
 
-// An extentWalk goes through the extent tree of an inode.
+// An extentWalk walks the extent tree of an inode.
 type extentWalk struct {
 	*Image
 	ino, generation uint32
@@ -58,13 +56,13 @@ type extentWalk struct {
 	visit           func(extent) error
 }
 
-// node visits a node that must be one less deep than its parent, the root's
-// being deeper than any.
+// node visits a node whose parent has depth above. For the root, above is greater
+// than maxExtentDepth.
 func (w extentWalk) node(node []byte, above int) error {
 	entries, room, depth := int(le.Uint16(node[2:])), int(le.Uint16(node[4:])), int(le.Uint16(node[6:]))
 	root := above > maxExtentDepth
-	// Only the root may be empty: a node is known by what it adds not to have
-	// been visited before.
+	// Only the root may be empty. Every other node must add extents, which shows
+	// that it was not visited before.
 	if le.Uint16(node) != extentMagic || depth >= above || depth != above-1 && !root ||
 		room != len(node)/extentSize-1 || entries > room || entries == 0 && (depth > 0 || !root) {
 		return errExtent
@@ -100,22 +98,22 @@ func (w extentWalk) index(e []byte, depth int) error {
 	}
 	node := make([]byte, blockSize)
 	if _, err := w.f.ReadAt(node, child*blockSize); err != nil {
-		return short(err)
+		return noEOF(err)
 	}
 	if le.Uint32(node[extentTail:]) != w.extentChecksum(w.ino, w.generation, node) {
-		return errors.New("a block of the extent tree does not match its checksum")
+		return errors.New("extent tree block does not match its checksum")
 	}
 	if le.Uint32(node[extentSize:]) != le.Uint32(e) {
-		return errExtent // the kernel looks for a block by what the index says
+		return errExtent // the kernel searches by the index entry
 	}
 	w.block(child)
 	return w.node(node, depth)
 }
 
-// An extentList gathers the extents of a file as it is written.
+// An extentList collects the extents of a file that is being written.
 type extentList []extent
 
-// add adds a stretch of blocks, to the last extent where it goes on from that.
+// add adds an extent and merges it with the last one if they are adjacent.
 func (l *extentList) add(e extent) {
 	if n := len(*l); n > 0 {
 		last := &(*l)[n-1]
@@ -132,8 +130,8 @@ func (l *extentList) add(e extent) {
 	}
 }
 
-// extentBlocks is how many blocks outside the inode a tree of so many extents
-// takes: full ones, but for the last of each level.
+// extentBlocks returns the number of blocks of a tree with the given number of
+// extents. All nodes are full except the last of each level.
 func extentBlocks(extents int64) (blocks int64) {
 	for nodes := extents; nodes > inodeExtents; blocks += nodes {
 		nodes = (nodes + blockExtents - 1) / blockExtents
@@ -141,9 +139,9 @@ func extentBlocks(extents int64) (blocks int64) {
 	return blocks
 }
 
-// tree writes the extent tree of an inode into its 60 bytes, and the nodes
-// that do not fit there into new blocks, the leaves first.
-func (l extentList) tree(m *Image, ino uint32, root []byte, newBlock func(content []byte) (int64, error)) error {
+// writeTree writes an extent tree: its root into the 60 bytes root, the other
+// nodes into new blocks, leaves first.
+func (l extentList) writeTree(m *Image, ino uint32, root []byte, newBlock func(content []byte) (int64, error)) error {
 	level := make([][extentSize]byte, len(l))
 	for i, e := range l {
 		le.PutUint32(level[i][:], uint32(e.logical))
@@ -172,7 +170,7 @@ func (l extentList) tree(m *Image, ino uint32, root []byte, newBlock func(conten
 	return nil
 }
 
-// fillNode writes a node of an extent tree.
+// fillNode writes an extent tree node.
 func fillNode(node []byte, room, depth int, entries [][extentSize]byte) {
 	le.PutUint16(node, extentMagic)
 	le.PutUint16(node[2:], uint16(len(entries)))
@@ -183,7 +181,8 @@ func fillNode(node []byte, room, depth int, entries [][extentSize]byte) {
 	}
 }
 
-// indexEntry leads to the node that starts with an entry.
+// indexEntry returns the index entry for the node at physical, which starts with
+// the entry first.
 func indexEntry(first [extentSize]byte, physical int64) (e [extentSize]byte) {
 	copy(e[:4], first[:4])
 	le.PutUint32(e[4:], uint32(physical))

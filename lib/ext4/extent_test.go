@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Stretches that follow one another become one extent, as long as one can be.
+// Adjacent extents are merged up to the maximum length.
 func TestExtentList(t *testing.T) {
 	for _, c := range []struct{ add, want []extent }{
 		{[]extent{{0, 100, 1}, {1, 101, 2}}, []extent{{0, 100, 3}}},
@@ -29,7 +29,7 @@ func TestExtentList(t *testing.T) {
 	}
 }
 
-// A tree of any depth is read again, and takes as many blocks as it was said.
+// Extent trees of any depth are read back, and extentBlocks counts their blocks.
 func TestExtentTree(t *testing.T) {
 	s := newSource(t)
 	m := s.image(Options{Size: 8 << 30, Free: -1, Created: 1})
@@ -42,7 +42,7 @@ func TestExtentTree(t *testing.T) {
 		raw := make([]byte, inodeSize)
 		le.PutUint32(raw[inFlags:], flagExtents)
 		next, blocks := m.Blocks(), int64(0)
-		err := list.tree(m, 12, raw[inBlock:inBlock+60], func(node []byte) (int64, error) {
+		err := list.writeTree(m, 12, raw[inBlock:inBlock+60], func(node []byte) (int64, error) {
 			next, blocks = next-1, blocks+1
 			_, err := m.f.WriteAt(node, next*blockSize)
 			return next, err
@@ -51,7 +51,7 @@ func TestExtentTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got extentList
-		err = m.extents(12, raw, func(e extent) error {
+		err = m.visitExtents(12, raw, func(e extent) error {
 			got = append(got, e)
 			return nil
 		})

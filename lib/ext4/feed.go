@@ -12,9 +12,9 @@ import (
 	"banger/lib/tree"
 )
 
-// A feeder cuts a tree into batches, in the order of the inodes, and opens the
-// directories on the host that they are to be read from: each in the one above
-// it, so that no name is ever more than one component.
+// A feeder divides a tree into batches, in inode order, and opens their
+// directories on the host. It opens each relative to its parent, so that no path
+// has more than one component and no symlink is followed.
 type feeder struct {
 	ctx  context.Context
 	plan *plan
@@ -23,11 +23,11 @@ type feeder struct {
 	send func(*batch) error
 
 	batch *batch
-	in    []*os.File // from the root down to the directory at hand; nil where the host has none
-	file  *os.File   // that is being fed in parts
+	in    []*os.File // the path to the current directory; nil for those not opened
+	file  *os.File   // the file that is being fed in parts
 }
 
-// feed feeds all of the tree.
+// feed feeds the whole tree.
 func (f *feeder) feed() error {
 	if err := f.plan.walk(f.visit, f.leave); err != nil {
 		return err
@@ -38,11 +38,12 @@ func (f *feeder) feed() error {
 	return f.send(f.batch)
 }
 
-// close closes what an error has left open, once nobody reads from it.
+// close closes the files that an error has left open. No goroutine may still be
+// reading them.
 func (f *feeder) close() {
-	for _, left := range append(f.in, f.file) {
-		if left != nil {
-			left.Close()
+	for _, file := range append(f.in, f.file) {
+		if file != nil {
+			file.Close()
 		}
 	}
 }
@@ -69,7 +70,7 @@ func (f *feeder) visit(dir *tree.Inode, name string, n *tree.Inode) error {
 	return err
 }
 
-// enter opens a directory that there is something to read in.
+// enter opens a directory, unless it is empty.
 func (f *feeder) enter(p *part) (err error) {
 	var in *os.File
 	switch {
@@ -88,7 +89,7 @@ func (f *feeder) enter(p *part) (err error) {
 	return nil
 }
 
-// leave has a directory closed, once what was fed is read.
+// leave schedules a directory to be closed with the current batch.
 func (f *feeder) leave(*tree.Inode) {
 	last := len(f.in) - 1
 	if in := f.in[last]; in != nil {
@@ -97,8 +98,8 @@ func (f *feeder) leave(*tree.Inode) {
 	f.in = f.in[:last]
 }
 
-// addParts feeds a file that is large, or has holes on the host, which are not
-// read. The last part is the end, where nothing may follow.
+// addParts feeds a large or sparse file in parts, without its holes. The last
+// part is empty and only checks the size.
 func (f *feeder) addParts(p part) error {
 	fd, err := openAt(p.in, p.name)
 	if err != nil {
@@ -126,8 +127,8 @@ func (f *feeder) addParts(p part) error {
 	return nil
 }
 
-// add adds a part, whose content has a size, to the batch at hand, or to the
-// next one if it is full.
+// add adds a part with size bytes of content to the current batch, or to the
+// next one if that is full.
 func (f *feeder) add(p part, size int64) error {
 	if f.batch != nil && f.batch.full() {
 		if err := f.send(f.batch); err != nil {

@@ -11,18 +11,18 @@ import (
 	"banger/lib/tree"
 )
 
-// A File is one of an image. There is nothing to close.
+// A File is a file in an image. It need not be closed.
 type File struct {
 	Type tree.Type
 	Mode uint16 // the low 12 bits
 	Size int64  // bytes
 
 	image   *Image
-	extents []extent // in the order of the logical blocks
+	extents []extent // sorted by logical block
 }
 
-// Open opens the file that a path names once symlinks are followed inside the
-// image, as the kernel would follow them from its root.
+// Open opens the file at path. Symlinks are followed within the image, as by a
+// kernel with the image as its root.
 func (m *Image) Open(path string) (*File, error) {
 	ino, raw, err := m.find(path)
 	if err != nil {
@@ -31,20 +31,20 @@ func (m *Image) Open(path string) (*File, error) {
 	return m.file(ino, raw)
 }
 
-// file returns the file that an inode is.
+// file returns an inode as a File.
 func (m *Image) file(ino uint32, raw []byte) (*File, error) {
-	t, known := typeOf(raw)
-	if !known {
-		return nil, fmt.Errorf("inode %d: unknown type of file", ino)
+	t, ok := typeOf(raw)
+	if !ok {
+		return nil, fmt.Errorf("inode %d: unknown file type", ino)
 	}
 	f := &File{Type: t, Mode: le.Uint16(raw[inMode:]) & 0o7777, Size: sizeOf(raw), image: m}
 	if t != tree.File {
 		return f, nil
 	}
 	if f.Size < 0 {
-		return nil, fmt.Errorf("inode %d: a size of %d bytes", ino, f.Size)
+		return nil, fmt.Errorf("inode %d: invalid size %d", ino, f.Size)
 	}
-	err := m.extents(ino, raw, func(e extent) error {
+	err := m.visitExtents(ino, raw, func(e extent) error {
 		f.extents = append(f.extents, e)
 		return nil
 	})
@@ -54,7 +54,7 @@ func (m *Image) file(ino uint32, raw []byte) (*File, error) {
 	return f, nil
 }
 
-// find returns the inode of a path and its number.
+// find returns the inode at path and its number.
 func (m *Image) find(path string) (ino uint32, raw []byte, err error) {
 	if ino, err = m.lookup(path); err != nil {
 		return 0, nil, err
@@ -63,7 +63,7 @@ func (m *Image) find(path string) (ino uint32, raw []byte, err error) {
 	return ino, raw, err
 }
 
-// ReadAt reads from a regular file's content. Holes are zeros.
+// ReadAt reads the content of a regular file. Holes read as zeros.
 func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fs.ErrInvalid
@@ -82,7 +82,7 @@ func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readPart reads from one extent, or one hole, as much as there is of it.
+// readPart reads up to the end of one extent or hole.
 func (f *File) readPart(p []byte, off int64) (int, error) {
 	at, found := slices.BinarySearchFunc(f.extents, off/blockSize, func(e extent, block int64) int {
 		switch {
@@ -104,15 +104,15 @@ func (f *File) readPart(p []byte, off int64) (int, error) {
 	inside := off - e.logical*blockSize
 	p = p[:min(int64(len(p)), e.count*blockSize-inside)]
 	n, err := f.image.f.ReadAt(p, e.physical*blockSize+inside)
-	return n, short(err)
+	return n, noEOF(err)
 }
 
-// storedChunk is the most that Stored hands out at once, in bytes.
+// storedChunk is the maximum size of a chunk that Stored visits, in bytes.
 const storedChunk = 1 << 20
 
-// Stored visits the blocks of a file that the image stores, in order, as whole
-// blocks, in pieces of up to 1 MiB: the last goes on beyond the end of the file,
-// with what the image has there. The bytes are the caller's until visit returns.
+// Stored calls visit for the stored blocks of a file, in order, in chunks of whole
+// blocks of up to 1 MiB. The last block may extend beyond the end of the file. The
+// chunk is valid until visit returns.
 func (f *File) Stored(visit func(off int64, blocks []byte) error) error {
 	var chunk []byte
 	for _, e := range f.extents {
@@ -123,7 +123,7 @@ func (f *File) Stored(visit func(off int64, blocks []byte) error) error {
 			}
 			blocks := chunk[:count*blockSize]
 			if _, err := f.image.f.ReadAt(blocks, e.physical*blockSize); err != nil {
-				return short(err)
+				return noEOF(err)
 			}
 			if err := visit(e.logical*blockSize, blocks); err != nil {
 				return err
@@ -134,7 +134,7 @@ func (f *File) Stored(visit func(off int64, blocks []byte) error) error {
 	return nil
 }
 
-// whole reports whether a file has no holes before its last block.
+// whole reports whether a file has no holes before its last stored block.
 func (f *File) whole() bool {
 	next := int64(0)
 	for _, e := range f.extents {
@@ -146,7 +146,7 @@ func (f *File) whole() bool {
 	return true
 }
 
-// Names lists a directory, sorted.
+// Names returns the sorted names in a directory.
 func (m *Image) Names(path string) ([]string, error) {
 	ino, raw, err := m.find(path)
 	if err != nil {
@@ -156,7 +156,7 @@ func (m *Image) Names(path string) ([]string, error) {
 		return nil, fs.ErrNotExist
 	}
 	var names []string
-	err = m.dir(ino, raw, func(e dirent) error {
+	err = m.visitDir(ino, raw, func(e dirent) error {
 		names = append(names, e.name)
 		return nil
 	})

@@ -16,7 +16,7 @@ import (
 	"banger/lib/tree"
 )
 
-// contentsOf are files of all shapes that extents take.
+// contentsOf returns files with all kinds of extent trees.
 func contentsOf() map[string]string {
 	random := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 3<<20)
@@ -34,8 +34,8 @@ func contentsOf() map[string]string {
 	}
 }
 
-// What is read is what debugfs dumps and what went in, by whole files and by
-// pieces.
+// The content of a file, read whole or in pieces, matches the original and the
+// output of debugfs.
 func TestFile(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
@@ -69,7 +69,7 @@ func TestFile(t *testing.T) {
 	})
 }
 
-// pieces reads at random places, beyond the end too.
+// pieces reads at random offsets, including beyond the end.
 func pieces(t *testing.T, f *File, content string) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4))
@@ -86,8 +86,8 @@ func pieces(t *testing.T, f *File, content string) {
 	}
 }
 
-// The blocks that are stored are the content, holes left out, and zeros behind
-// its end.
+// Stored visits the content without holes, followed by zeros up to the end of the
+// last block.
 func TestStored(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
@@ -122,8 +122,7 @@ func TestStored(t *testing.T) {
 	})
 }
 
-// What is set aside for a file and not written is nothing of it: an extent of
-// more blocks than one has says that.
+// An unwritten extent, marked by a length above the maximum, is an error.
 func TestUnwritten(t *testing.T) {
 	s := newSource(t)
 	s.add("f", tree.Inode{}, "1")

@@ -9,25 +9,26 @@ import (
 	"banger/lib/tree"
 )
 
-// A filler fills an empty filesystem in one sweep: blocks are taken, and
-// inodes, in the order in which they come.
+// A filler fills an empty filesystem in one pass. It allocates blocks and inodes
+// sequentially.
 type filler struct {
 	*Image
 	plan  *plan
 	space space
 	table *table
-	sweep *sweep // of the batch at hand
+	queue *writeQueue // of the current batch
 
-	shared     map[blockKey]*sharedBlock
-	rootValues []*attribute // not written yet
+	shared       map[blockKey]*sharedBlock
+	rootEAInodes []*attribute // not written yet
 
-	extents extentList // of the inode at hand
-	blocks  int64      // that it has so far, of all kinds
-	counted counted    // of its content
+	// The current inode.
+	extents extentList
+	blocks  int64      // allocated so far, of all kinds
+	counted blockCount // of the content
 
 	attempt
-	recounted bool // a file has other blocks that are not all zeros than was estimated
-	full      bool // there is no more room: files are only counted
+	recounted bool // the estimate for some file was wrong
+	full      bool // out of space: files are only counted
 
 	progress func(written int64)
 	written  atomic.Int64 // bytes of contents
@@ -35,7 +36,7 @@ type filler struct {
 
 func newFiller(m *Image, p *plan) (*filler, error) {
 	if m.hashSeed() != p.seed || m.super[sbHashVersion] != hashHalfMD4 {
-		return nil, errors.New("mkfs.ext4 has not taken the hash seed that it was given")
+		return nil, errors.New("mkfs.ext4 ignored the hash seed")
 	}
 	t, err := newTable(m)
 	if err != nil {
@@ -45,13 +46,13 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 		Image: m, plan: p, table: t, space: space{m: m, released: map[int64]bool{}},
 		shared: map[blockKey]*sharedBlock{},
 	}
-	// What mke2fs gave the root and lost+found is written anew, like any other.
+	// The root and lost+found are written again, so release their blocks.
 	for _, ino := range []uint32{rootIno, lostFoundIno} {
 		raw, err := m.readInode(ino)
 		if err != nil {
 			return nil, err
 		}
-		err = m.extents(ino, raw, func(e extent) error {
+		err = m.visitExtents(ino, raw, func(e extent) error {
 			for i := range e.count {
 				w.space.released[e.physical+i] = true
 			}
@@ -64,20 +65,20 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 	return w, nil
 }
 
-// place finds the places of what is in a batch.
+// place allocates blocks and inodes for a batch.
 func (w *filler) place(b *batch) error {
-	w.sweep = &b.sweep
+	w.queue = &b.queue
 	for i := range b.parts {
-		if err := w.part(&b.parts[i]); err != nil {
+		if err := w.placePart(&b.parts[i]); err != nil {
 			return b.parts[i].errorf(err)
 		}
 	}
 	return nil
 }
 
-// write writes a batch to its place.
+// write writes a placed batch.
 func (w *filler) write(b *batch) error {
-	written, err := b.sweep.write(w.f)
+	written, err := b.queue.write(w.f)
 	if err != nil {
 		return err
 	}
@@ -87,14 +88,14 @@ func (w *filler) write(b *batch) error {
 	return nil
 }
 
-// part places a part, and with the last one the inode.
-func (w *filler) part(p *part) error {
+// placePart places a part and, if it is the last, its inode.
+func (w *filler) placePart(p *part) error {
 	for _, r := range p.runs {
 		w.counted.add(r)
-		if w.full || w.inVain {
+		if w.full || w.countOnly {
 			continue
 		}
-		err := w.content(r.logical, p.content[r.offset:][:r.count*blockSize])
+		err := w.placeContent(r.logical, p.content[r.offset:][:r.count*blockSize])
 		if err != nil && !errors.Is(err, errNoRoom) {
 			return err
 		}
@@ -104,63 +105,62 @@ func (w *filler) part(p *part) error {
 		return nil
 	}
 	err := w.recount(p.n)
-	if err == nil && !w.full && !w.inVain {
-		err = w.inode(p)
+	if err == nil && !w.full && !w.countOnly {
+		err = w.placeInode(p)
 	}
-	w.extents, w.blocks, w.counted = w.extents[:0], 0, counted{}
+	w.extents, w.blocks, w.counted = w.extents[:0], 0, blockCount{}
 	if errors.Is(err, errNoRoom) {
 		w.full, err = true, nil
 	}
 	return err
 }
 
-// recount corrects what was said of a file, if it was an estimate.
+// recount replaces the estimate for a file by its real block count.
 func (w *filler) recount(n *tree.Inode) error {
 	if n.Type != tree.File || n.Blocks == w.counted.blocks && n.Runs == w.counted.runs {
 		return nil
 	}
 	if w.exact {
-		return errors.New("other blocks of it are zeros than before: did the tree change meanwhile?")
+		return errChanged
 	}
 	w.plan.recount(n, w.counted.blocks, w.counted.runs)
 	w.recounted = true
-	w.inVain = w.inVain || !w.sized()
+	w.countOnly = w.countOnly || !w.sizeHolds()
 	return nil
 }
 
-// counted is what is known of a file's content so far: blocks, the runs that they
-// form, and where the last one ends.
-type counted struct{ blocks, runs, end int64 }
+// A blockCount counts nonzero blocks and the runs that they form.
+type blockCount struct{ blocks, runs, end int64 } // end of the last run
 
-func (c *counted) add(r run) {
+func (c *blockCount) add(r run) {
 	if r.logical != c.end || c.runs == 0 {
 		c.runs++
 	}
 	c.blocks, c.end = c.blocks+r.count, r.logical+r.count
 }
 
-// content places blocks of the inode at hand where there is room.
-func (w *filler) content(logical int64, content []byte) error {
+// placeContent allocates blocks for content of the current inode.
+func (w *filler) placeContent(logical int64, content []byte) error {
 	for len(content) > 0 {
 		first, count, err := w.space.take(int64(len(content)) / blockSize)
 		if err != nil {
 			return err
 		}
 		w.extents.add(extent{logical, first, count})
-		w.sweep.add(first*blockSize, content[:count*blockSize])
+		w.queue.add(first*blockSize, content[:count*blockSize])
 		logical, content = logical+count, content[count*blockSize:]
 		w.blocks += count
 	}
 	return nil
 }
 
-// newBlock finds a place for a block that is not of the content.
+// newBlock allocates a metadata block of the current inode.
 func (w *filler) newBlock(content []byte) (physical int64, err error) {
 	physical, _, err = w.space.take(1)
 	if err != nil {
 		return 0, err
 	}
 	w.blocks++
-	w.sweep.add(physical*blockSize, content)
+	w.queue.add(physical*blockSize, content)
 	return physical, nil
 }

@@ -4,9 +4,9 @@ package ext4
 
 import "banger/lib/tree"
 
-// inode writes an inode whose content is written, and what belongs to it: the
-// nodes of its extent tree, its attributes, the inodes of large values.
-func (w *filler) inode(p *part) error {
+// placeInode writes the inode of a part whose content is placed, with its extent
+// tree, xattrs and EA inodes.
+func (w *filler) placeInode(p *part) error {
 	n, raw := p.n, newInode(p.n)
 	if err := w.setContent(raw, p); err != nil {
 		return err
@@ -26,34 +26,34 @@ func (w *filler) inode(p *part) error {
 	if err := w.table.put(n.Ino, raw, n.Type == tree.Dir); err != nil {
 		return err
 	}
-	return w.values(n, where.large)
+	return w.writeEAInodes(n, where.large)
 }
 
-// values writes the inodes of large values. Those of the root wait until
-// lost+found has the first inode that is not reserved.
-func (w *filler) values(n *tree.Inode, large []*attribute) error {
+// writeEAInodes writes the EA inodes of n. Those of the root wait for lost+found,
+// which has the first inode that is not reserved.
+func (w *filler) writeEAInodes(n *tree.Inode, large []*attribute) error {
 	switch n {
 	case w.plan.root:
-		w.rootValues = large
+		w.rootEAInodes = large
 		return nil
 	case w.plan.lostFound:
-		if err := w.valuesOf(w.plan.root, w.rootValues); err != nil {
+		if err := w.writeEAInodesOf(w.plan.root, w.rootEAInodes); err != nil {
 			return err
 		}
 	}
-	return w.valuesOf(n, large)
+	return w.writeEAInodesOf(n, large)
 }
 
-func (w *filler) valuesOf(n *tree.Inode, large []*attribute) error {
+func (w *filler) writeEAInodesOf(n *tree.Inode, large []*attribute) error {
 	for _, a := range large {
-		if err := w.value(n, a); err != nil {
+		if err := w.writeEAInode(n, a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// setContent writes into an inode how long its content is and where it lies.
+// setContent sets size, flags and extent tree of an inode.
 func (w *filler) setContent(raw []byte, p *part) error {
 	n, flags := p.n, uint32(flagExtents)
 	switch {
@@ -72,21 +72,21 @@ func (w *filler) setContent(raw []byte, p *part) error {
 	case n.Type == tree.File:
 		setSize(raw, n.Size)
 	default:
-		return nil // setMeta has said all
+		return nil // newInode has set everything
 	}
 	le.PutUint32(raw[inFlags:], flags)
-	return w.extents.tree(w.Image, n.Ino, raw[inBlock:inBlock+60], w.newBlock)
+	return w.extents.writeTree(w.Image, n.Ino, raw[inBlock:inBlock+60], w.newBlock)
 }
 
-// A sharedBlock is the block of attributes that inodes share: how many more may
-// have it, and how many will have to share the next one.
+// A sharedBlock is an xattr block that several inodes share. After free more
+// inodes, the remaining ones need another block.
 type sharedBlock struct {
-	physical   int64
-	free, left int
+	physical        int64
+	free, remaining int
 }
 
-// setXattrBlock writes the attributes that an inode has no room for into a
-// block, or finds them in one that another inode has.
+// setXattrBlock sets the xattr block of an inode, if it needs one: a new block, or
+// one with the same xattrs that another inode has.
 func (w *filler) setXattrBlock(raw []byte, where placement) error {
 	if len(where.block) == 0 {
 		return nil
@@ -103,39 +103,39 @@ func (w *filler) setXattrBlock(raw []byte, where placement) error {
 	return nil
 }
 
-// sharedBlock finds the block that attributes are in. One that leads to inodes
-// of values is nobody else's.
+// sharedBlock returns the block for the given xattrs. A block that refers to EA
+// inodes is not shared.
 func (w *filler) sharedBlock(where placement) *sharedBlock {
 	if len(where.large) > 0 {
-		return &sharedBlock{left: 1}
+		return &sharedBlock{remaining: 1}
 	}
 	key := keyOf(where.block)
 	if w.shared[key] == nil {
-		w.shared[key] = &sharedBlock{left: w.plan.sharers[key]}
+		w.shared[key] = &sharedBlock{remaining: w.plan.sharers[key]}
 	}
 	return w.shared[key]
 }
 
-// newXattrBlock writes a block for as many of those that have these attributes
-// as may share one.
+// newXattrBlock writes a block for as many of the remaining inodes as may share
+// one.
 func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error) {
 	if shared.physical, _, err = w.space.take(1); err != nil {
 		return err
 	}
 	w.blocks++
-	shared.free = min(shared.left, maxXattrRefs)
-	shared.left -= shared.free
+	shared.free = min(shared.remaining, maxXattrRefs)
+	shared.remaining -= shared.free
 	block := w.xattrBlock(all)
 	le.PutUint32(block[xbRefcount:], uint32(shared.free))
 	le.PutUint32(block[xbChecksum:], w.xattrChecksum(shared.physical, block))
-	w.sweep.add(shared.physical*blockSize, block)
+	w.queue.add(shared.physical*blockSize, block)
 	return nil
 }
 
-// newValueInode makes the inode of a large value, but for where it lies. It has
-// its hash for an atime and the number of those that refer to it for a version
-// (fs/ext4/xattr.c, ext4_xattr_inode_set_hash and _set_ref).
-func newValueInode(owner *tree.Inode, size int64, hash uint32) []byte {
+// newEAInode returns an EA inode without its extent tree. Its atime is the hash
+// of the value and its version the reference count (ext4_xattr_inode_set_hash and
+// ext4_xattr_inode_set_ref in fs/ext4/xattr.c).
+func newEAInode(owner *tree.Inode, size int64, hash uint32) []byte {
 	raw := newInode(&tree.Inode{Type: tree.File, Mode: 0o600, UID: owner.UID, GID: owner.GID, Nlink: 1})
 	le.PutUint32(raw[inFlags:], flagExtents|flagEAInode)
 	le.PutUint32(raw[inVersion:], 1)
@@ -144,17 +144,17 @@ func newValueInode(owner *tree.Inode, size int64, hash uint32) []byte {
 	return raw
 }
 
-// value writes the inode of a large value.
-func (w *filler) value(owner *tree.Inode, a *attribute) error {
+// writeEAInode writes the EA inode of a.
+func (w *filler) writeEAInode(owner *tree.Inode, a *attribute) error {
 	w.extents, w.blocks = w.extents[:0], 0
 	content := make([]byte, blocksOf(int64(len(a.value)))*blockSize)
 	copy(content, a.value)
-	if err := w.content(0, content); err != nil {
+	if err := w.placeContent(0, content); err != nil {
 		return err
 	}
-	raw := newValueInode(owner, int64(len(a.value)), w.valueHash(a.value))
+	raw := newEAInode(owner, int64(len(a.value)), w.valueHash(a.value))
 	setBlocks(raw, w.blocks)
-	if err := w.extents.tree(w.Image, a.inode, raw[inBlock:inBlock+60], w.newBlock); err != nil {
+	if err := w.extents.writeTree(w.Image, a.inode, raw[inBlock:inBlock+60], w.newBlock); err != nil {
 		return err
 	}
 	return w.table.put(a.inode, raw, false)

@@ -4,8 +4,8 @@ package ext4
 
 import "fmt"
 
-// finish writes the descriptors of the groups and the superblock, and their
-// backups, once everything else is there.
+// finish writes the group descriptors, the superblock and their backups, after
+// everything else is written.
 func (m *Image) finish() error {
 	if err := m.initBackupGroups(); err != nil {
 		return err
@@ -13,12 +13,12 @@ func (m *Image) finish() error {
 	freeBlocks, freeInodes := int64(0), uint32(0)
 	for g := range m.groupCount() {
 		d := m.group(g)
-		// Nobody has written into the file but mke2fs and we: what is unused
-		// of a table is a hole, and the guest need not write zeros there.
+		// The unused part of the inode table is a hole, so the guest need not
+		// zero it.
 		d.setFlags(gdInodeZeroed, 0)
 		le.PutUint16(d[gdChecksum:], m.groupChecksum(g))
-		freeBlocks += int64(d.half(gdFreeBlocks))
-		freeInodes += d.half(gdFreeInodes)
+		freeBlocks += int64(d.u32(gdFreeBlocks))
+		freeInodes += d.u32(gdFreeInodes)
 	}
 	for g := range m.groupCount() {
 		if hasBackup(g) {
@@ -31,14 +31,14 @@ func (m *Image) finish() error {
 		le.PutUint32(sb[sbFreeBlocksLo:], uint32(freeBlocks))
 		le.PutUint32(sb[sbFreeBlocksHi:], uint32(freeBlocks>>32))
 		le.PutUint32(sb[sbFreeInodes:], freeInodes)
-		ours(sb)
+		normalizeSuper(sb)
 	})
 }
 
-// initBackupGroups writes the block bitmaps of the groups that hold a backup of
-// the superblock. mke2fs does so since 1.47.1; before, it left those bitmaps
-// unwritten (BLOCK_UNINIT) where a group holds no file. So the bytes are the same
-// whichever version made the filesystem.
+// initBackupGroups writes the block bitmaps of the groups that hold a backup
+// superblock. mke2fs before 1.47.1 leaves them unwritten (BLOCK_UNINIT) if the
+// group holds no file; later versions write them. With all of them written, the
+// bytes do not depend on the version.
 func (m *Image) initBackupGroups() error {
 	for g := range m.groupCount() {
 		if !hasBackup(g) || !m.group(g).has(gdBlockUninit) {
@@ -55,8 +55,9 @@ func (m *Image) initBackupGroups() error {
 	return nil
 }
 
-// ours makes what depends on the machine in a superblock what it always is.
-func ours(sb []byte) {
+// normalizeSuper sets the superblock fields that mke2fs derives from the machine
+// to fixed values.
+func normalizeSuper(sb []byte) {
 	le.PutUint32(sb[sbFlags:], flagSignedHash)
 	clear(sb[sbKBytesWritten : sbKBytesWritten+8])
 }

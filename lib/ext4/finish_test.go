@@ -13,24 +13,23 @@ import (
 	"banger/lib/tree"
 )
 
-// setBackupGroups makes the groups that hold a backup of the superblock and
-// nothing else what mke2fs made them before 1.47.1 (uninit), or what it makes
-// them since. It reports how many there are.
+// setBackupGroups changes the groups that hold only a backup superblock to what
+// mke2fs made before 1.47.1 (uninit) or makes since. It returns their number.
 func setBackupGroups(t testing.TB, m *Image, uninit bool) (count int) {
 	t.Helper()
-	for g := range m.groupCount() - 1 { // the last one's bitmap is written by every version
+	for g := range m.groupCount() - 1 { // every version writes the bitmap of the last group
 		bits, d := new(bitmap), m.group(g)
 		m.initBlockBitmap(g, bits)
-		if !hasBackup(g) || bits.zeros(m.groupBlocks(g)) != int64(d.half(gdFreeBlocks)) {
+		if !hasBackup(g) || bits.countZeros(m.groupBlocks(g)) != int64(d.u32(gdFreeBlocks)) {
 			continue
 		}
 		count++
 		d.setFlags(0, gdBlockUninit)
-		d.setHalf(gdBlockBitmapCs, m.bitmapChecksum(bits[:]))
+		d.setU32(gdBlockBitmapCs, m.bitmapChecksum(bits[:]))
 		if uninit {
 			clear(bits[:])
 			d.setFlags(gdBlockUninit, 0)
-			d.setHalf(gdBlockBitmapCs, 0)
+			d.setU32(gdBlockBitmapCs, 0)
 		}
 		le.PutUint16(d[gdChecksum:], m.groupChecksum(g))
 		m.editBlock(t, d.block(gdBlockBitmap), func(raw []byte) { copy(raw, bits[:]) })
@@ -46,8 +45,8 @@ func setBackupGroups(t testing.TB, m *Image, uninit bool) (count int) {
 	return count
 }
 
-// fillBlank has mkfs.ext4 make a filesystem, changes it, and fills it with the
-// tree of a source. It returns the file.
+// fillBlank makes an empty filesystem, changes it, and fills it with the tree of a
+// source. It returns the file.
 func fillBlank(t *testing.T, s *source, size int64, change func(m *Image)) string {
 	t.Helper()
 	program(t, "mkfs.ext4")
@@ -60,7 +59,7 @@ func fillBlank(t *testing.T, s *source, size int64, change func(m *Image)) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.eaInode = p.large
+	o.eaInode = p.eaInode
 	file := filepath.Join(t.TempDir(), "rootfs.ext4")
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		t.Fatal(err)
@@ -77,9 +76,8 @@ func fillBlank(t *testing.T, s *source, size int64, change func(m *Image)) strin
 	return file
 }
 
-// Versions of mke2fs differ in whether they write the block bitmaps of groups
-// that hold a backup. Filled, a filesystem is the same bytes either way: with
-// files in the first group only, and in others too.
+// Versions of mke2fs differ in whether they write the block bitmaps of backup
+// groups. The filled filesystem has the same bytes either way.
 func TestSameBytesWithEveryMke2fs(t *testing.T) {
 	for name, content := range map[string]int{"one group": 1 << 20, "two groups": 140 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +88,7 @@ func TestSameBytesWithEveryMke2fs(t *testing.T) {
 			for _, uninit := range []bool{true, false} {
 				file := fillBlank(t, s, 600<<20, func(m *Image) {
 					if setBackupGroups(t, m, uninit) == 0 {
-						t.Fatal("no group has nothing but a backup")
+						t.Fatal("no group holds only a backup")
 					}
 				})
 				fsck(t, file)
@@ -98,28 +96,28 @@ func TestSameBytesWithEveryMke2fs(t *testing.T) {
 				sums = append(sums, sum(t, file))
 			}
 			if !bytes.Equal(sums[0], sums[1]) {
-				t.Error("the bytes depend on whether mke2fs has written the bitmaps of groups that hold a backup")
+				t.Error("the bytes depend on the initial bitmaps of backup groups")
 			}
 		})
 	}
 }
 
-// Check accepts images of both kinds, as --populate=mkfs makes them, and finds a
-// bit that is wrong in the bitmap of a group that holds a backup.
+// Check accepts backup groups of both kinds, which PopulateMkfs keeps, and finds a
+// wrong bit in their bitmaps.
 func TestCheckBackupGroups(t *testing.T) {
 	whole := rich(t).image(Options{Size: 600 << 20, Free: -1, Created: 1})
 	for _, uninit := range []bool{true, false} {
 		m := copyOf(t, whole)
 		if setBackupGroups(t, m, uninit) == 0 {
-			t.Fatal("no group has nothing but a backup")
+			t.Fatal("no group holds only a backup")
 		}
 		fsck(t, m.f.Name())
 		m = opened(t, m.f.Name())
 		sound(t, m)
 		block := m.group(1).block(gdBlockBitmap)
-		want := "group 1: the block bitmap does not match its checksum"
+		want := "group 1: block bitmap does not match its checksum"
 		if uninit {
-			want = fmt.Sprintf("group 1: the block bitmap, which was never written: block %d", block)
+			want = fmt.Sprintf("group 1: uninitialized block bitmap: block %d", block)
 		}
 		for _, at := range []int64{0, 2000, blockSize - 1} {
 			flip(t, m, block*blockSize+at, 1)

@@ -15,8 +15,8 @@ import (
 	"banger/lib/tree"
 )
 
-// program finds one of e2fsprogs. Where it is missing the test is skipped, and
-// fails where nothing may be skipped (CI=true).
+// program returns the path of a program of e2fsprogs. If it is not found, the
+// test is skipped, or fails with CI=true.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	for _, candidate := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
@@ -25,25 +25,25 @@ func program(t testing.TB, name string) string {
 		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing", name)
+		t.Fatalf("%s not found", name)
 	}
-	t.Skipf("%s is missing", name)
+	t.Skipf("%s not found", name)
 	return ""
 }
 
-// A source is a tree and the directory that has its contents.
+// A source is a tree with the directory that holds its files.
 type source struct {
 	t      testing.TB
 	root   string
 	tree   *tree.Tree
-	direct bool // the image is filled directly
+	direct bool // use PopulateDirect
 }
 
 func newSource(t testing.TB) *source {
 	return &source{t: t, root: t.TempDir(), tree: tree.New(tree.Inode{Mode: 0o755, Sec: 1700000000})}
 }
 
-// inBothModes runs a test with images filled by mkfs.ext4, and directly.
+// inBothModes runs a test with PopulateMkfs and with PopulateDirect.
 func inBothModes(t *testing.T, test func(t *testing.T, newSource func(testing.TB) *source)) {
 	for mode, direct := range map[string]bool{"mkfs": false, "direct": true} {
 		t.Run(mode, func(t *testing.T) {
@@ -56,7 +56,7 @@ func inBothModes(t *testing.T, test func(t *testing.T, newSource func(testing.TB
 	}
 }
 
-// add makes a file of the tree, and what stands for it on the host.
+// add adds an inode to the tree and its file to the directory.
 func (s *source) add(name string, n tree.Inode, content string) *tree.Inode {
 	s.t.Helper()
 	host, dir := filepath.Join(s.root, name), s.parent(name)
@@ -89,7 +89,7 @@ func (s *source) add(name string, n tree.Inode, content string) *tree.Inode {
 	return &n
 }
 
-// link gives a file another name.
+// link adds a hard link.
 func (s *source) link(name string, n *tree.Inode, old string) {
 	s.t.Helper()
 	if err := os.Link(filepath.Join(s.root, old), filepath.Join(s.root, name)); err != nil {
@@ -130,12 +130,12 @@ func (s *source) create(o Options) (string, error) {
 		o.Populate = PopulateMkfs
 	}
 	if o.Seed == ([32]byte{}) {
-		o.Seed[31] = 1 // no hash seed would mean any to mke2fs
+		o.Seed[31] = 1 // mke2fs would replace an empty hash seed
 	}
 	return file, mkfs.Create(context.Background(), file, o)
 }
 
-// image makes the image, opens it, and has e2fsck and Check judge it.
+// image makes the image, checks it with e2fsck and Check, and opens it.
 func (s *source) image(o Options) *Image {
 	s.t.Helper()
 	file, err := s.create(o)
@@ -165,7 +165,7 @@ func fsck(t testing.TB, file string) {
 	}
 }
 
-// debugfs runs a command of debugfs, which tells of errors on stderr alone.
+// debugfs runs a command of debugfs, which reports errors only on stderr.
 func debugfs(t testing.TB, m *Image, command string) string {
 	t.Helper()
 	cmd := exec.Command(program(t, "debugfs"), "-R", command, m.f.Name())
@@ -173,8 +173,8 @@ func debugfs(t testing.TB, m *Image, command string) string {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if _, said, _ := strings.Cut(stderr.String(), "\n"); err != nil || strings.TrimSpace(said) != "" {
-		t.Fatalf("debugfs %s: %v\n%s", command, err, said)
+	if _, text, _ := strings.Cut(stderr.String(), "\n"); err != nil || strings.TrimSpace(text) != "" {
+		t.Fatalf("debugfs %s: %v\n%s", command, err, text)
 	}
 	return string(out)
 }

@@ -1,47 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ext4 makes ext4 images and reads them.
+// Package ext4 makes, reads and checks ext4 images.
 //
-// mkfs.ext4 always makes the filesystem. By default it leaves it empty, and this
-// package fills it in one sweep (direct.go). Or mkfs.ext4 fills it from a
-// directory as well, and this package then writes what the directory cannot
-// express into the finished image, by inode number (mkfs.go, meta.go).
+// mkfs.ext4 makes every filesystem. By default it makes an empty one, which this
+// package fills in one pass (direct.go). With PopulateMkfs it also fills it, from
+// a directory (mkfs.ext4 -d), and this package then corrects the metadata that
+// the directory cannot express (meta.go).
 //
-// One format is read and written, and every other refused: 4 KiB blocks,
-// 256-byte inodes, and the features listed here. The names are those of the
-// kernel's fs/ext4/ext4.h; the layout is that of its Documentation/filesystems/ext4.
+// There is one format: 4 KiB blocks, 256-byte inodes, and the features below.
+// Images with other features are refused. Constants are named after
+// fs/ext4/ext4.h of the kernel; Documentation/filesystems/ext4 describes the
+// layout.
 //
-// From the bottom to the top: format.go and checksum.go; the structures on disk,
-// which reader and writers share, in image.go (the superblock), group.go,
-// bitmap.go, inode.go, extent.go, dir.go, hash.go, htree.go, xattr.go and acl.go;
-// the reader in lookup.go, file.go, readtree.go and xattrread.go. Above them,
-// direct: plan.go says what goes where in which order, feed.go and batch.go read
-// it, space.go, sweep.go and table.go place it, fill.go and fillinode.go have
-// that done inode by inode, line.go all at the same time, finish.go sums up.
+// # Reading order
 //
-// And what was made is judged by what lies on disk alone: checkimage.go has that
-// done, checksuper.go and checkgroups.go for the filesystem as a whole,
-// checkinodes.go inode by inode, checkowners.go block by block.
+// On-disk structures, shared by reader and writers: format.go and checksum.go,
+// then image.go (superblock), group.go (group descriptors), bitmap.go, inode.go,
+// extent.go (extent trees), dir.go (directory blocks), htree.go and hash.go
+// (indexed directories), xattr.go and acl.go.
+//
+// The reader: lookup.go resolves paths, file.go reads files, readtree.go and
+// xattrread.go read all metadata.
+//
+// The direct writer, a pipeline (pipeline.go) in four stages:
+//
+//   - plan.go numbers the inodes, and size.go computes the size of the image;
+//   - feed.go divides the tree into batches, which batch.go reads;
+//   - fill.go and fillinode.go place them: space.go allocates blocks, table.go
+//     fills the inode tables, xattrplace.go distributes xattrs;
+//   - writequeue.go writes them, and finish.go writes descriptors and superblock.
+//
+// The checker compares an image byte by byte with what its tree implies
+// (checkimage.go): checksuper.go and checkgroups.go the filesystem as a whole,
+// checkinodes.go each inode, checkowners.go each block.
 package ext4
 
 import "encoding/binary"
 
 var le = binary.LittleEndian
 
-// The geometry that is fixed.
+// The fixed geometry.
 const (
 	blockSize  = 4096
-	maxBlocks  = 1 << 32 // 16 TiB: the resize inode reaches no further
+	maxBlocks  = 1 << 32 // 16 TiB, the limit of the resize inode
 	inodeSize  = 256
-	extraIsize = 32 // bytes of the inode after the first 128 that have a meaning
+	extraIsize = 32 // bytes of fields after the first 128 (i_extra_isize)
 )
 
-// Inode numbers that mean something.
+// Reserved inodes, and lost+found.
 const (
 	rootIno      = 2
 	resizeIno    = 7
 	journalIno   = 8
-	lostFoundIno = 11 // the first that is not reserved: mke2fs makes it lost+found
+	lostFoundIno = 11 // the first inode that is not reserved
 )
 
 // The superblock, 1024 bytes at byte 1024 (struct ext4_super_block).
@@ -65,12 +76,12 @@ const (
 	sbMountTime      = 0x2c
 	sbMountCount     = 0x34
 	sbState          = 0x3a
-	sbGroupNr        = 0x5a // of the group that a backup is in
-	sbReservedGDT    = 0xce // blocks kept free after the descriptors (resize_inode)
+	sbGroupNr        = 0x5a // group of a backup
+	sbReservedGDT    = 0xce // number of reserved GDT blocks (resize_inode)
 	sbHashSeed       = 0xec // 16 bytes
 	sbHashVersion    = 0xfc
 	sbDescSize       = 0xfe
-	sbJournalBlocks  = 0x10c // what the journal's inode says: 15 words, upper and lower half of the size
+	sbJournalBlocks  = 0x10c // backup of the journal inode: i_block, i_size_high, i_size
 	sbBlocksHi       = 0x150
 	sbFreeBlocksHi   = 0x158
 	sbFlags          = 0x160
@@ -78,10 +89,10 @@ const (
 	sbChecksum       = 0x3fc
 
 	superMagic     = 0xef53
-	flagSignedHash = 1 // names are hashed as signed chars, as on x86
+	flagSignedHash = 1 // EXT2_FLAGS_SIGNED_HASH: names are hashed as signed chars
 )
 
-// The features of the format, and their names in mke2fs(8).
+// The features of the format, named as in mke2fs(8).
 var features = []struct {
 	name  string
 	field int // sbCompat, sbIncompat or sbROCompat
@@ -103,10 +114,10 @@ var features = []struct {
 	{"metadata_csum", sbROCompat, 0x400},
 }
 
-// eaInode is in images that have an extended attribute too large for a block.
+// eaInode is the feature bit of images with an xattr too large for a block.
 const eaInode = 0x400
 
-// Features of other formats, so as to refuse them by name.
+// Features of other formats, to be refused by name.
 var otherFeatures = []struct {
 	name  string
 	field int
@@ -124,8 +135,8 @@ var otherFeatures = []struct {
 	{"verity", sbROCompat, 0x8000}, {"orphan_present", sbROCompat, 0x10000},
 }
 
-// A group descriptor, 64 bytes in the blocks after the superblock's (struct
-// ext4_group_desc). Most fields have their upper half in the second 32 bytes.
+// A group descriptor (struct ext4_group_desc) has 64 bytes. The upper halves of
+// most fields are in the second 32. The descriptors follow the superblock.
 const (
 	gdSize = 64
 
@@ -136,14 +147,14 @@ const (
 	gdFreeInodes    = 0x0e
 	gdUsedDirs      = 0x10
 	gdFlags         = 0x12
-	gdBlockBitmapCs = 0x18 // checksums of the bitmaps
+	gdBlockBitmapCs = 0x18 // bitmap checksums
 	gdInodeBitmapCs = 0x1a
-	gdUnused        = 0x1c // inodes at the end of the table never used
+	gdUnused        = 0x1c // never used inodes at the end of the table
 	gdChecksum      = 0x1e // has no upper half
 
-	gdInodeUninit = 1 // no inode is used, and the bitmap is not written
-	gdBlockUninit = 2 // nor is that of the blocks
-	gdInodeZeroed = 4 // the unused part of the table is zeros
+	gdInodeUninit = 1 // no inode is used; the inode bitmap is not written
+	gdBlockUninit = 2 // the block bitmap is not written
+	gdInodeZeroed = 4 // the unused part of the inode table is zeros
 )
 
 // An inode (struct ext4_inode).
@@ -156,10 +167,10 @@ const (
 	inMtime      = 0x10
 	inGID        = 0x18
 	inLinks      = 0x1a
-	inBlocks     = 0x1c // of 512 bytes
+	inBlocks     = 0x1c // in units of 512 bytes
 	inFlags      = 0x20
 	inVersion    = 0x24
-	inBlock      = 0x28 // 60 bytes: an extent tree, a fast symlink or a device
+	inBlock      = 0x28 // 60 bytes: extent tree, fast symlink or device
 	inGeneration = 0x64
 	inXattrBlock = 0x68
 	inSizeHi     = 0x6c
@@ -177,17 +188,17 @@ const (
 	inCrtimeEx   = 0x94
 	inXattrs     = 128 + extraIsize
 
-	flagIndex   = 0x1000   // a directory has blocks of an index
-	flagExtents = 0x80000  // inBlock is an extent tree
-	flagEAInode = 0x200000 // the content is the value of an extended attribute
+	flagIndex   = 0x1000   // an indexed directory
+	flagExtents = 0x80000  // inBlock holds an extent tree
+	flagEAInode = 0x200000 // the content is the value of an xattr
 
-	fastSymlink = 60        // a shorter target is kept in inBlock
-	maxFile     = 1<<32 - 1 // blocks of a file (EXT_MAX_BLOCKS)
+	fastSymlink = 60        // shorter targets are stored in inBlock
+	maxFile     = 1<<32 - 1 // blocks (EXT_MAX_BLOCKS)
 )
 
-// A directory entry: inode, length of the record, length of the name, type,
-// name (struct ext4_dir_entry_2). The last record of a block is no entry but
-// holds the block's checksum (struct ext4_dir_entry_tail).
+// A directory entry (struct ext4_dir_entry_2): inode, record length, name length,
+// type, name. The last record of a block is a tail with the checksum of the block
+// (struct ext4_dir_entry_tail).
 const (
 	deRecLen  = 4
 	deNameLen = 6

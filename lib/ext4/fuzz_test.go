@@ -12,8 +12,8 @@ import (
 	"banger/lib/tree"
 )
 
-// rich is a tree that needs every structure there is: an index, extents outside
-// the inode, attributes in the inode, in a block and in an inode of their own.
+// rich returns a tree that needs every structure: an htree, extent tree blocks,
+// and xattrs in an inode, in an xattr block and in an EA inode.
 func rich(t testing.TB) *source {
 	s := newSource(t)
 	s.direct = true
@@ -29,17 +29,17 @@ func rich(t testing.TB) *source {
 	return s
 }
 
-// A spot is a structure of an image, which seal seals with its checksum.
+// A spot is a structure in an image. seal sets its checksum.
 type spot struct {
 	at   int64
 	size int
 	seal func(raw []byte)
 }
 
-// spots are where the structures of rich are.
+// spots returns the structures of the image of rich.
 func spots(t testing.TB, m *Image) []spot {
 	found := []spot{
-		{sbOffset, sbSize, sealSuper},
+		{sbOffset, sbSize, setSuperChecksum},
 		{blockSize, gdSize, func(raw []byte) {
 			first := Image{groups: raw[:gdSize], csumSeed: m.csumSeed}
 			le.PutUint16(raw[gdChecksum:], first.groupChecksum(0))
@@ -49,10 +49,10 @@ func spots(t testing.TB, m *Image) []spot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What no checksum covers, or one elsewhere.
+	// Structures without a checksum, or with one elsewhere.
 	for _, at := range []int64{
 		m.group(0).block(gdBlockBitmap) * blockSize, m.group(0).block(gdInodeBitmap) * blockSize,
-		(1 + m.descBlocks()) * blockSize, int64(le.Uint32(resize[doubly:])) * blockSize, m.firstBlock(t, journalIno),
+		(1 + m.descBlocks()) * blockSize, int64(le.Uint32(resize[inDoubleIndirect:])) * blockSize, m.firstBlock(t, journalIno),
 	} {
 		found = append(found, spot{at, blockSize, func([]byte) {}})
 	}
@@ -66,13 +66,13 @@ func spots(t testing.TB, m *Image) []spot {
 			t.Fatal(err)
 		}
 		g, index := m.groupOf(ino)
-		found = append(found, spot{m.inodeTable(g) + int64(index)*inodeSize, inodeSize, func(raw []byte) { m.sealInode(ino, raw) }})
+		found = append(found, spot{m.inodeTable(g) + int64(index)*inodeSize, inodeSize, func(raw []byte) { m.setInodeChecksum(ino, raw) }})
 		switch name {
 		case "many":
 			first := m.firstBlock(t, ino)
 			found = append(found, spot{first, blockSize, func(raw []byte) {
 				if le.Uint16(raw[rootEntries+2:]) <= rootLimit {
-					m.sealIndex(ino, raw, rootEntries)
+					m.setIndexChecksum(ino, raw, rootEntries)
 				}
 			}},
 				spot{first + blockSize, blockSize, dirSeal(ino)})
@@ -91,14 +91,14 @@ func spots(t testing.TB, m *Image) []spot {
 	return found
 }
 
-// firstBlock is the byte at which an inode's content starts.
+// firstBlock returns the offset of an inode's content in bytes.
 func (m *Image) firstBlock(t testing.TB, ino uint32) int64 {
 	raw, err := m.readInode(ino)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first := int64(0)
-	m.extents(ino, raw, func(e extent) error {
+	m.visitExtents(ino, raw, func(e extent) error {
 		if first == 0 {
 			first = e.physical * blockSize
 		}
@@ -107,9 +107,8 @@ func (m *Image) firstBlock(t testing.TB, ino uint32) int64 {
 	return first
 }
 
-// FuzzRead writes something anywhere into the structures of an image, seals them
-// if seal says so, and reads and checks all there is. Whatever comes of it, it comes to an
-// end.
+// FuzzRead overwrites a part of a structure in an image, optionally sets the
+// checksum, and reads and checks everything. That must end without a panic.
 func FuzzRead(f *testing.F) {
 	m := rich(f).image(small)
 	all := spots(f, m)
@@ -138,7 +137,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// readAll reads all that it can of an image, and checks it.
+// readAll reads and checks as much of an image as possible.
 func readAll(name string) error {
 	m, err := Open(name)
 	if err != nil {
@@ -173,8 +172,7 @@ func readAll(name string) error {
 	})
 }
 
-// Whatever byte of a structure is not as it was, reading all says so; of the
-// blocks, some bytes stand for all.
+// Damage to any byte of a structure is detected. Blocks are sampled.
 func TestDamaged(t *testing.T) {
 	m := rich(t).image(small)
 	if err := readAll(m.f.Name()); err != nil {

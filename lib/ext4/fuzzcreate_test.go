@@ -11,8 +11,8 @@ import (
 	"banger/lib/tree"
 )
 
-// FuzzCreate makes images of trees that bytes decide. e2fsck and Check
-// have no word to say of them, and all that was in the tree is in the image.
+// FuzzCreate makes images of trees derived from the input. They must be clean for
+// e2fsck and Check, and contain the whole tree.
 func FuzzCreate(f *testing.F) {
 	f.Add([]byte("\x00d\x10f\x21\x02\xff\xff\x33\x44\x55long names \xff and \x01"), uint8(0))
 	f.Add([]byte(strings.Repeat("\x07\x31\xff\x80", 200)), uint8(200))
@@ -26,7 +26,7 @@ func FuzzCreate(f *testing.F) {
 		}
 		file, err := s.create(Options{Minimal: true, Created: 1})
 		if status.Of(err) == status.Bad {
-			return // attributes that no block holds
+			return // xattrs too large for a block
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func FuzzCreate(f *testing.F) {
 	})
 }
 
-// growFrom adds an inode for each few bytes.
+// growFrom adds inodes, each derived from a few bytes.
 func (s *source) growFrom(data []byte) {
 	next := func() (b byte) {
 		if len(data) > 0 {

@@ -4,9 +4,9 @@ package ext4
 
 import "math/bits"
 
-// nameHash is the hash of a name that an indexed directory is sorted by:
-// half-MD4, keyed, with the bytes of the name as signed chars (fs/ext4/hash.c,
-// EXT4_HTREE_EOF_32BIT; lib/halfmd4). The lowest bit is always 0.
+// nameHash returns the hash by which an indexed directory sorts a name: half-MD4
+// with a seed, over signed chars (fs/ext4/hash.c, EXT4_HTREE_EOF_32BIT). The
+// lowest bit is always 0.
 func nameHash(seed [4]uint32, name string) uint32 {
 	state := seed
 	if seed == [4]uint32{} {
@@ -20,7 +20,7 @@ func nameHash(seed [4]uint32, name string) uint32 {
 		}
 		name = name[32:]
 	}
-	const last = 0x7fffffff << 1 // means the end to a reader of directories
+	const last = 0x7fffffff << 1 // marks the end of a directory
 	hash := state[1] &^ 1
 	if hash == last {
 		hash -= 2
@@ -28,8 +28,8 @@ func nameHash(seed [4]uint32, name string) uint32 {
 	return hash
 }
 
-// hashInput makes words of up to 32 bytes of a name, the rest filled with the
-// length of what is left of it.
+// hashInput returns up to 32 bytes of a name as words, padded with the length of
+// the name.
 func hashInput(name string) (in [8]uint32) {
 	pad := uint32(len(name)) * 0x01010101
 	name = name[:min(len(name), 32)]
@@ -43,8 +43,8 @@ func hashInput(name string) (in [8]uint32) {
 	return in
 }
 
-// halfMD4 takes in eight words: MD4 (RFC 1320) of three rounds of half the
-// length.
+// halfMD4 adds eight words to state. It is MD4 (RFC 1320) with rounds of half the
+// length (lib/halfmd4.c).
 func halfMD4(state *[4]uint32, in *[8]uint32) {
 	a, b, c, d := state[0], state[1], state[2], state[3]
 	for _, r := range halfMD4Rounds {
@@ -69,7 +69,7 @@ var halfMD4Rounds = [3]struct {
 	{func(x, y, z uint32) uint32 { return x ^ y ^ z }, 0x6ed9eba1, [8]int{3, 7, 2, 6, 1, 5, 0, 4}, [4]int{3, 9, 11, 15}},
 }
 
-// hashSeed returns the key of the filesystem's hash.
+// hashSeed returns the hash seed of the filesystem.
 func (m *Image) hashSeed() (seed [4]uint32) {
 	for i := range seed {
 		seed[i] = le.Uint32(m.super[sbHashSeed+4*i:])

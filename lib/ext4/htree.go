@@ -8,15 +8,15 @@ import (
 	"slices"
 )
 
-// An indexed directory: its first block, the root, holds "." and "..", a few
-// words on the index, and entries that lead by hash to leaves, or to nodes that
-// do. The leaves are ordinary blocks of entries (struct dx_root, dx_node,
-// dx_entry and dx_tail in fs/ext4/namei.c).
+// An indexed directory (htree). Its first block, the root, holds "." and "..", a
+// header, and entries that map hashes to leaves or to nodes, which map them to
+// leaves. Leaves are ordinary directory blocks (struct dx_root, dx_node, dx_entry
+// and dx_tail in fs/ext4/namei.c).
 const (
-	rootInfo       = 24 // hash version and levels below the root
-	rootEntries    = 32 // where the entries start in the root
-	nodeEntries    = 8  // and in a node, after an empty directory entry
-	indexEntrySize = 8  // a hash and a block; the first has two counts for its hash
+	rootInfo       = 24 // offset of the header
+	rootEntries    = 32 // offset of the entries in the root
+	nodeEntries    = 8  // offset of the entries in a node, after an empty directory entry
+	indexEntrySize = 8  // hash and block number; the first entry has two counts instead of a hash
 	indexTailSize  = 8
 	rootLimit      = (blockSize - rootEntries - indexTailSize) / indexEntrySize
 	nodeLimit      = (blockSize - nodeEntries - indexTailSize) / indexEntrySize
@@ -24,23 +24,23 @@ const (
 	hashHalfMD4 = 1 // DX_HASH_HALF_MD4
 )
 
-// leafRoom is how much of a leaf is filled: as with e2fsck -D, some room is left
-// so that the first new name does not split it.
+// leafRoom is the space that is filled in a leaf, in bytes. Like e2fsck -D it
+// leaves some free, so that the first new name does not split the leaf.
 const leafRoom = dirRoom * 4 / 5
 
-var errTooManyNames = errors.New("more names than an index of two levels holds")
+var errTooManyNames = errors.New("too many names for an index of two levels")
 
-// A dirLayout says which entries go into which block.
+// A dirLayout assigns the entries of a directory to blocks.
 type dirLayout struct {
 	entries []dirEntry
-	starts  []int // which entry each block of entries, or leaf, starts with
-	indexed bool  // there is a root before the leaves
-	nodes   int   // of the index, below its root
-	blocks  int   // in all
+	starts  []int // index of the first entry of each leaf
+	indexed bool  // the directory has an htree
+	nodes   int   // htree nodes below the root
+	blocks  int   // in total
 }
 
-// layOut lays a directory out as the kernel would have made it: entries in one
-// block have no index, any more have one.
+// layOut lays out a directory as the kernel does: it is indexed if the entries do
+// not fit into one block.
 func layOut(entries []dirEntry, seed [4]uint32) (dirLayout, error) {
 	if l := layOutLinear(entries); l.blocks == 1 {
 		return l, nil
@@ -48,13 +48,13 @@ func layOut(entries []dirEntry, seed [4]uint32) (dirLayout, error) {
 	for i := range entries {
 		entries[i].hash = nameHash(seed, entries[i].name)
 	}
-	// By name where hashes are the same: the order is to depend on nothing else.
+	// Equal hashes are sorted by name, so that the order is reproducible.
 	slices.SortFunc(entries, func(a, b dirEntry) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.name, b.name))
 	})
-	l := dirLayout{entries: entries, starts: cut(entries, 0, leafRoom), indexed: true}
+	l := dirLayout{entries: entries, starts: splitEntries(entries, 0, leafRoom), indexed: true}
 	if len(l.starts) > rootLimit*nodeLimit {
-		l.starts = cut(entries, 0, dirRoom)
+		l.starts = splitEntries(entries, 0, dirRoom)
 	}
 	if len(l.starts) > rootLimit*nodeLimit {
 		return l, errTooManyNames
@@ -66,15 +66,15 @@ func layOut(entries []dirEntry, seed [4]uint32) (dirLayout, error) {
 	return l, nil
 }
 
-// layOutLinear lays a directory out without an index.
+// layOutLinear lays out a directory without an index.
 func layOutLinear(entries []dirEntry) dirLayout {
-	starts := cut(entries, dots, dirRoom)
+	starts := splitEntries(entries, dotsSize, dirRoom)
 	return dirLayout{entries: entries, starts: starts, blocks: len(starts)}
 }
 
-// cut returns where to cut entries so that no block is fuller than room, of
-// which some is used in the first.
-func cut(entries []dirEntry, used, room int) (starts []int) {
+// splitEntries divides entries into blocks of up to room bytes, of which used are
+// taken in the first block. It returns the index of the first entry of each.
+func splitEntries(entries []dirEntry, used, room int) (starts []int) {
 	starts = []int{0}
 	for i, e := range entries {
 		size := recordSize(e.name)
@@ -85,8 +85,8 @@ func cut(entries []dirEntry, used, room int) (starts []int) {
 	return starts
 }
 
-// write writes a directory's blocks, which are zeros. With an index, the root is
-// the first, then come the nodes, then the leaves.
+// write writes the blocks of a directory into blocks, which must be zeros: the
+// root and the nodes of the htree, if any, then the leaves.
 func (l dirLayout) write(m *Image, blocks []byte, self, parent uint32) {
 	first := dirBlock{raw: blocks[:blockSize]}
 	first.addDots(self, parent)
@@ -98,8 +98,8 @@ func (l dirLayout) write(m *Image, blocks []byte, self, parent uint32) {
 	}
 }
 
-// writeLeaves writes blocks of entries, the first of which may have some
-// already. Blocks behind them are empty: lost+found's.
+// writeLeaves writes the leaves, of which the first may already contain entries.
+// The remaining blocks, which only lost+found has, become empty leaves.
 func (l dirLayout) writeLeaves(m *Image, blocks []byte, self uint32, leaf dirBlock) {
 	for i := 0; len(blocks) > 0; i++ {
 		leaf.raw, blocks = blocks[:blockSize], blocks[blockSize:]
@@ -121,8 +121,8 @@ func (l dirLayout) leaf(i int) []dirEntry {
 	return l.entries[l.starts[i]:]
 }
 
-// leafHash is the lowest hash in a leaf; its lowest bit says that the leaf
-// before ends with the same one.
+// leafHash returns the lowest hash in a leaf. Its lowest bit is set if the
+// previous leaf ends with the same hash.
 func (l dirLayout) leafHash(i int) uint32 {
 	hash := l.leaf(i)[0].hash
 	if at := l.starts[i]; at > 0 && l.entries[at-1].hash == hash {
@@ -131,12 +131,12 @@ func (l dirLayout) leafHash(i int) uint32 {
 	return hash
 }
 
-// writeIndex writes the root, and the nodes if it needs any.
+// writeIndex writes the root and the nodes of the htree.
 func (l dirLayout) writeIndex(m *Image, blocks []byte, self uint32) {
 	root, leaves := blocks[:blockSize], len(l.starts)
 	le.PutUint16(root[deName+4+deRecLen:], blockSize-deName-4) // ".." covers the rest
 	info := root[rootInfo:]
-	info[4], info[5] = hashHalfMD4, 8 // which is the size of this
+	info[4], info[5] = hashHalfMD4, 8 // hash version and size of the header
 	if l.nodes == 0 {
 		l.writeEntries(root, rootEntries, rootLimit, 0, leaves)
 	} else {
@@ -147,12 +147,12 @@ func (l dirLayout) writeIndex(m *Image, blocks []byte, self uint32) {
 		raw := blocks[(1+node)*blockSize:][:blockSize]
 		le.PutUint16(raw[deRecLen:], blockSize)
 		l.writeEntries(raw, nodeEntries, nodeLimit, node*nodeLimit, min((node+1)*nodeLimit, leaves))
-		m.sealIndex(self, raw, nodeEntries)
+		m.setIndexChecksum(self, raw, nodeEntries)
 	}
-	m.sealIndex(self, root, rootEntries)
+	m.setIndexChecksum(self, root, rootEntries)
 }
 
-// writeEntries writes index entries for leaves from one up to another.
+// writeEntries writes index entries for the leaves in [from, to).
 func (l dirLayout) writeEntries(raw []byte, offset, limit, from, to int) {
 	for i := from; i < to; i++ {
 		e := raw[offset+(i-from)*indexEntrySize:]
@@ -162,7 +162,7 @@ func (l dirLayout) writeEntries(raw []byte, offset, limit, from, to int) {
 	setCounts(raw[offset:], limit, to-from)
 }
 
-// writeNodes writes the root's entries for the nodes.
+// writeNodes writes index entries for the nodes into the root.
 func (l dirLayout) writeNodes(root []byte) {
 	for node := range l.nodes {
 		e := root[rootEntries+node*indexEntrySize:]
@@ -172,19 +172,19 @@ func (l dirLayout) writeNodes(root []byte) {
 	setCounts(root[rootEntries:], rootLimit, l.nodes)
 }
 
-// setCounts writes how many entries there can be and are (struct
-// dx_countlimit) in place of the first hash, which nothing is lower than.
+// setCounts writes the limit and the number of entries (struct dx_countlimit) in
+// place of the first hash, which is always 0.
 func setCounts(entries []byte, limit, count int) {
 	le.PutUint16(entries, uint16(limit))
 	le.PutUint16(entries[2:], uint16(count))
 }
 
-// sealIndex writes the checksum of a block of the index.
-func (m *Image) sealIndex(ino uint32, raw []byte, entries int) {
+// setIndexChecksum sets the checksum of an htree block.
+func (m *Image) setIndexChecksum(ino uint32, raw []byte, entries int) {
 	le.PutUint32(raw[blockSize-4:], m.indexChecksum(ino, 0, raw, entries))
 }
 
-// checkIndex checks a block of an index: the first is its root.
+// checkIndex checks the counts and the checksum of an htree block.
 func (m *Image) checkIndex(ino, generation uint32, raw []byte, logical int64) error {
 	entries, limit := nodeEntries, nodeLimit
 	if logical == 0 {
@@ -195,7 +195,7 @@ func (m *Image) checkIndex(ino, generation uint32, raw []byte, logical int64) er
 		return errDir
 	}
 	if le.Uint32(raw[blockSize-4:]) != m.indexChecksum(ino, generation, raw, entries) {
-		return errors.New("a block of the index does not match its checksum")
+		return errors.New("index block does not match its checksum")
 	}
 	return nil
 }

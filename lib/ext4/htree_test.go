@@ -11,28 +11,28 @@ import (
 	"banger/lib/tree"
 )
 
-// Names have the hash that libext2fs gives them.
+// The hash of names is that of libext2fs.
 func TestNameHash(t *testing.T) {
 	s := newSource(t)
 	m := s.image(small)
 	uuid := formatUUID(m.super[sbHashSeed : sbHashSeed+16])
 	for _, name := range []string{"a", "ab", "abc", "abcd", "lost+found", strings.Repeat("x", 31), strings.Repeat("x", 32),
 		strings.Repeat("x", 33), strings.Repeat("0123456789", 25), "\u00e9t\u00e9", "\u65e5\u672c"} {
-		said := debugfs(t, m, fmt.Sprintf("dx_hash -h half_md4 -s %s %s", uuid, name))
-		if want := fmt.Sprintf("is %#x (", nameHash(m.hashSeed(), name)); !strings.Contains(said, want) {
-			t.Errorf("%s: %s, want %s", name, said, want)
+		text := debugfs(t, m, fmt.Sprintf("dx_hash -h half_md4 -s %s %s", uuid, name))
+		if want := fmt.Sprintf("is %#x (", nameHash(m.hashSeed(), name)); !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s", name, text, want)
 		}
 	}
 }
 
-// Two names of one hash in two leaves: the second leaf's hash says so, which
-// e2fsck looks at.
+// If two names with the same hash are in two leaves, the hash of the second leaf
+// has its lowest bit set, which e2fsck checks.
 func TestCollision(t *testing.T) {
 	s := newSource(t)
 	s.direct = true
 	seed := s.image(small).hashSeed()
 	a, b, hash := collision(seed)
-	const each = leafRoom / (deName + 256) // as many of such names go into a leaf
+	const each = leafRoom / (deName + 256) // such names per leaf
 	names := []string{a, b}
 	for i := 0; len(names) < 2*each; i++ {
 		name := longName("before", i)
@@ -49,7 +49,7 @@ func TestCollision(t *testing.T) {
 	}
 	m := s.image(small)
 	if dump := debugfs(t, m, "htree_dump /d"); !strings.Contains(dump, fmt.Sprintf("Hash 0x%08x (**)", hash|1)) {
-		t.Errorf("no leaf goes on with hash %#x:\n%.300s", hash, dump)
+		t.Errorf("no leaf continues hash %#x:\n%.300s", hash, dump)
 	}
 	got, err := m.Names("d")
 	slices.Sort(names)
@@ -58,12 +58,12 @@ func TestCollision(t *testing.T) {
 	}
 }
 
-// longName is a name that takes as much room as any.
+// longName returns a name of maximum length.
 func longName(kind string, i int) string {
 	return fmt.Sprintf("%s-%d-", kind, i) + strings.Repeat("n", 255-len(fmt.Sprintf("%s-%d-", kind, i)))
 }
 
-// collision finds two names of one hash.
+// collision returns two names with the same hash.
 func collision(seed [4]uint32) (a, b string, hash uint32) {
 	seen := map[uint32]string{}
 	for i := 0; ; i++ {
@@ -76,7 +76,7 @@ func collision(seed [4]uint32) (a, b string, hash uint32) {
 	}
 }
 
-// A second level of the index is there as soon as the first is full.
+// The index gets a second level when the first is full.
 func TestLayOut(t *testing.T) {
 	for _, c := range []struct{ names, nodes int }{
 		{0, 0}, {12, 0}, {rootLimit * 12, 0}, {rootLimit*12 + 1, 1}, {nodeLimit*12 + 1, 2}, {1_000_000, 164},
@@ -95,7 +95,7 @@ func TestLayOut(t *testing.T) {
 	}
 }
 
-// The first directory that has a second level, with a single node.
+// The smallest directory with a second level, which has a single node.
 func TestSecondLevel(t *testing.T) {
 	s := newSource(t)
 	s.direct = true

@@ -18,16 +18,16 @@ import (
 type Image struct {
 	f        *os.File
 	super    [sbSize]byte
-	groups   []byte // the group descriptors, one after the other
+	groups   []byte // group descriptors
 	csumSeed uint32
 }
 
-// Open opens an image for reading. A file that is not ext4, or of another
-// format than this package's, is refused.
+// Open opens an image for reading. It rejects files that are not ext4 or have
+// another format than this package supports.
 func Open(path string) (*Image, error) { return open(path, os.O_RDONLY) }
 
 func open(path string, flag int) (*Image, error) {
-	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, 0) // a fifo has no writer
+	f, err := os.OpenFile(path, flag|unix.O_NONBLOCK, 0) // do not block on a fifo
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func open(path string, flag int) (*Image, error) {
 	return m, nil
 }
 
-// Pristine reports whether a file is an image as Create leaves it: of its
-// format, and never mounted since.
+// Pristine reports whether a file is an image as made by Create and was never
+// mounted.
 func Pristine(path string) bool {
 	m, err := Open(path)
 	if err != nil {
@@ -67,7 +67,7 @@ func (m *Image) load() error {
 		return fmt.Errorf("not a regular file")
 	}
 	if _, err := m.f.ReadAt(m.super[:], sbOffset); err != nil {
-		return fmt.Errorf("superblock: %w", short(err))
+		return fmt.Errorf("superblock: %w", noEOF(err))
 	}
 	if le.Uint16(m.super[sbMagic:]) != superMagic {
 		return fmt.Errorf("not an ext4 filesystem")
@@ -77,16 +77,16 @@ func (m *Image) load() error {
 	}
 	m.csumSeed = crc32c(^uint32(0), m.super[sbUUID:sbUUID+16])
 	if have := info.Size(); have < m.Blocks()*blockSize {
-		return fmt.Errorf("%d bytes, where the filesystem has %d", have, m.Blocks()*blockSize)
+		return fmt.Errorf("truncated: %d bytes, the filesystem has %d", have, m.Blocks()*blockSize)
 	}
 	m.groups = make([]byte, m.groupCount()*gdSize)
 	if _, err := m.f.ReadAt(m.groups, blockSize); err != nil {
-		return fmt.Errorf("group descriptors: %w", short(err))
+		return fmt.Errorf("group descriptors: %w", noEOF(err))
 	}
 	return nil
 }
 
-// checkFormat refuses every format but one.
+// checkFormat rejects unsupported formats.
 func (m *Image) checkFormat() error {
 	rest := map[int]uint32{}
 	for _, field := range []int{sbCompat, sbIncompat, sbROCompat} {
@@ -94,14 +94,14 @@ func (m *Image) checkFormat() error {
 	}
 	for _, f := range features {
 		if rest[f.field]&f.bit == 0 {
-			return fmt.Errorf("feature %s is missing", f.name)
+			return fmt.Errorf("missing feature %s", f.name)
 		}
 		rest[f.field] &^= f.bit
 	}
 	rest[sbIncompat] &^= eaInode
 	for _, f := range otherFeatures {
 		if rest[f.field]&f.bit != 0 {
-			return fmt.Errorf("feature %s is not of banger's format", f.name)
+			return fmt.Errorf("unsupported feature %s", f.name)
 		}
 	}
 	for field, name := range map[int]string{sbCompat: "compat", sbIncompat: "incompat", sbROCompat: "ro_compat"} {
@@ -111,19 +111,19 @@ func (m *Image) checkFormat() error {
 	}
 	switch {
 	case crc32c(^uint32(0), m.super[:sbChecksum]) != le.Uint32(m.super[sbChecksum:]):
-		return fmt.Errorf("the superblock does not match its checksum")
+		return fmt.Errorf("superblock does not match its checksum")
 	case le.Uint32(m.super[sbLogBlockSize:]) != 2:
-		return fmt.Errorf("blocks of another size than %d", blockSize)
+		return fmt.Errorf("unsupported block size, want %d", blockSize)
 	case le.Uint16(m.super[sbInodeSize:]) != inodeSize:
-		return fmt.Errorf("inodes of another size than %d", inodeSize)
+		return fmt.Errorf("unsupported inode size, want %d", inodeSize)
 	case le.Uint16(m.super[sbDescSize:]) != gdSize:
-		return fmt.Errorf("group descriptors of another size than %d", gdSize)
+		return fmt.Errorf("unsupported group descriptor size, want %d", gdSize)
 	case m.blocksPerGroup() != 8*blockSize || m.inodesPerGroup() == 0 || m.inodesPerGroup() > 8*blockSize:
-		return fmt.Errorf("groups of %d blocks and %d inodes", m.blocksPerGroup(), m.inodesPerGroup())
+		return fmt.Errorf("unsupported group size: %d blocks, %d inodes", m.blocksPerGroup(), m.inodesPerGroup())
 	case m.Blocks() <= 0 || m.Blocks() > maxBlocks:
-		return fmt.Errorf("%d blocks", m.Blocks())
+		return fmt.Errorf("invalid block count %d", m.Blocks())
 	case uint64(m.InodeCount()) != uint64(m.groupCount())*uint64(m.inodesPerGroup()):
-		return fmt.Errorf("%d inodes in %d groups", m.InodeCount(), m.groupCount())
+		return fmt.Errorf("invalid inode count %d in %d groups", m.InodeCount(), m.groupCount())
 	}
 	return nil
 }
@@ -136,21 +136,21 @@ func (m *Image) Blocks() int64 { return int64(m.u32(sbBlocksLo)) | int64(m.u32(s
 // Size returns the size of the filesystem in bytes.
 func (m *Image) Size() int64 { return m.Blocks() * blockSize }
 
-// FreeBlocks returns how many blocks are free.
+// FreeBlocks returns the number of free blocks.
 func (m *Image) FreeBlocks() int64 {
 	return int64(m.u32(sbFreeBlocksLo)) | int64(m.u32(sbFreeBlocksHi))<<32
 }
 
-// FreeBytes returns how much is free, in bytes.
+// FreeBytes returns the free space in bytes.
 func (m *Image) FreeBytes() int64 { return m.FreeBlocks() * blockSize }
 
-// InodeCount returns how many inodes there are, used or not.
+// InodeCount returns the number of inodes, used or not.
 func (m *Image) InodeCount() uint32 { return m.u32(sbInodesCount) }
 
-// FreeInodes returns how many inodes are free.
+// FreeInodes returns the number of free inodes.
 func (m *Image) FreeInodes() int64 { return int64(m.u32(sbFreeInodes)) }
 
-// UUID returns the filesystem's UUID as blkid(8) prints it.
+// UUID returns the UUID of the filesystem as blkid(8) prints it.
 func (m *Image) UUID() string { return formatUUID(m.super[sbUUID : sbUUID+16]) }
 
 func formatUUID(b []byte) string {
@@ -165,16 +165,16 @@ func (m *Image) groupCount() int64 {
 	return (m.Blocks() + m.blocksPerGroup() - 1) / m.blocksPerGroup()
 }
 
-// short names the end of a file that ended too early.
-func short(err error) error {
+// noEOF replaces io.EOF by io.ErrUnexpectedEOF.
+func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// hasBackup tells the groups that start with a copy of the superblock: the
-// first, and the powers of 3, 5 and 7 (sparse_super).
+// hasBackup reports whether a group starts with a superblock: groups 0 and 1, and
+// powers of 3, 5 and 7 (sparse_super).
 func hasBackup(g int64) bool {
 	if g <= 1 {
 		return true
@@ -191,7 +191,7 @@ func hasBackup(g int64) bool {
 	return false
 }
 
-// editSuper changes the superblock and its backups, and seals each.
+// editSuper changes the superblock and its backups, and updates their checksums.
 func (m *Image) editSuper(edit func(sb []byte)) error {
 	for g := range m.groupCount() {
 		if !hasBackup(g) {
@@ -203,7 +203,7 @@ func (m *Image) editSuper(edit func(sb []byte)) error {
 		}
 		var sb [sbSize]byte
 		if _, err := m.f.ReadAt(sb[:], at); err != nil {
-			return short(err)
+			return noEOF(err)
 		}
 		edit(sb[:])
 		le.PutUint32(sb[sbChecksum:], crc32c(^uint32(0), sb[:sbChecksum]))

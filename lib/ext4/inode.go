@@ -11,28 +11,28 @@ import (
 // readInode reads an inode and checks its checksum.
 func (m *Image) readInode(ino uint32) ([]byte, error) {
 	if ino == 0 || ino > m.InodeCount() {
-		return nil, fmt.Errorf("inode %d of %d", ino, m.InodeCount())
+		return nil, fmt.Errorf("inode %d does not exist (%d inodes)", ino, m.InodeCount())
 	}
 	g, index := m.groupOf(ino)
 	raw := make([]byte, inodeSize)
 	if _, err := m.f.ReadAt(raw, m.inodeTable(g)+int64(index)*inodeSize); err != nil {
-		return nil, fmt.Errorf("inode %d: %w", ino, short(err))
+		return nil, fmt.Errorf("inode %d: %w", ino, noEOF(err))
 	}
-	if !m.intact(ino, raw) {
+	if !m.inodeChecksumOK(ino, raw) {
 		return nil, fmt.Errorf("inode %d does not match its checksum", ino)
 	}
 	return raw, nil
 }
 
-// typeOf returns the type of file an inode is.
+// typeOf returns the file type of an inode.
 func typeOf(raw []byte) (tree.Type, bool) { return tree.TypeOf(uint32(le.Uint16(raw[inMode:]))) }
 
-// sizeOf returns the size of an inode's content in bytes.
+// sizeOf returns the size of an inode in bytes.
 func sizeOf(raw []byte) int64 {
 	return int64(le.Uint32(raw[inSizeLo:])) | int64(le.Uint32(raw[inSizeHi:]))<<32
 }
 
-// newInode makes an inode of what the manifest says of it.
+// newInode returns an inode with the metadata of n.
 func newInode(n *tree.Inode) []byte {
 	raw := make([]byte, inodeSize)
 	le.PutUint16(raw[inExtraIsize:], extraIsize)
@@ -41,8 +41,8 @@ func newInode(n *tree.Inode) []byte {
 	return raw
 }
 
-// dirLinks is what the links of a directory are kept as: 1 if there are too many
-// to count (dir_nlink).
+// dirLinks returns the link count to store for a directory: 1 if there are more
+// links than the field can count (dir_nlink).
 func dirLinks(links int) uint16 {
 	if links > tree.MaxLinks {
 		return 1
@@ -50,8 +50,7 @@ func dirLinks(links int) uint16 {
 	return uint16(links)
 }
 
-// setMeta writes into an inode what the manifest says of it. Content, size,
-// number of links and extended attributes stay as they are.
+// setMeta sets mode, owner, times and device of an inode.
 func setMeta(raw []byte, n *tree.Inode) {
 	le.PutUint16(raw[inMode:], n.Type.Mode()|n.Mode)
 	setOwner(raw, n.UID, n.GID)
@@ -61,7 +60,7 @@ func setMeta(raw []byte, n *tree.Inode) {
 	}
 }
 
-// metaOf reads what setMeta writes; of the times, the mtime.
+// metaOf returns mode, owner and mtime of an inode.
 func metaOf(raw []byte) *tree.Inode {
 	extra := le.Uint32(raw[inMtimeExtra:])
 	return &tree.Inode{
@@ -73,7 +72,7 @@ func metaOf(raw []byte) *tree.Inode {
 	}
 }
 
-// deviceOf reads what setDevice writes.
+// deviceOf returns the device number of an inode.
 func deviceOf(raw []byte) (major, minor uint32) {
 	if old := le.Uint32(raw[inBlock:]); old != 0 {
 		return old >> 8 & 0xff, old & 0xff
@@ -87,8 +86,8 @@ func setSize(raw []byte, size int64) {
 	le.PutUint32(raw[inSizeHi:], uint32(size>>32))
 }
 
-// setBlocks writes how many blocks belong to an inode, those of its extent tree
-// and its attributes too.
+// setBlocks sets the block count of an inode, which includes its extent tree and
+// xattrs.
 func setBlocks(raw []byte, blocks int64) {
 	le.PutUint32(raw[inBlocks:], uint32(blocks*(blockSize/512)))
 	le.PutUint16(raw[inBlocksHi:], uint16(blocks*(blockSize/512)>>32))
@@ -101,8 +100,8 @@ func setOwner(raw []byte, uid, gid uint32) {
 	le.PutUint16(raw[inGIDHi:], uint16(gid>>16))
 }
 
-// setTimes makes all four times one. The seconds have 34 bits, the upper two
-// of them below the nanoseconds; the lower 32 are signed.
+// setTimes sets all four times. Seconds have 34 bits: the lower 32, which are
+// signed, and two below the nanoseconds in the extra field.
 func setTimes(raw []byte, sec int64, nsec uint32) {
 	low := uint32(sec)
 	extra := uint32((sec-int64(int32(low)))>>32)&3 | nsec<<2
@@ -114,8 +113,8 @@ func setTimes(raw []byte, sec int64, nsec uint32) {
 	}
 }
 
-// setDevice makes a device, fifo or socket of an empty file. Small numbers are
-// kept in the old encoding, others in the new one (linux/kdev_t.h).
+// setDevice sets the device number of an inode, which is 0 for fifos and sockets.
+// Small numbers have the old encoding, others the new one (linux/kdev_t.h).
 func setDevice(raw []byte, n *tree.Inode) {
 	clear(raw[inBlock : inBlock+60])
 	le.PutUint32(raw[inFlags:], le.Uint32(raw[inFlags:])&^flagExtents)

@@ -17,7 +17,7 @@ import (
 
 var small = Options{Size: 16 << 20, Free: -1, Created: 1600000000}
 
-// stat is what debugfs says of a path.
+// stat returns the output of debugfs for a path.
 func stat(t *testing.T, m *Image, path string) string {
 	t.Helper()
 	ino, err := m.lookup(path)
@@ -29,7 +29,7 @@ func stat(t *testing.T, m *Image, path string) string {
 
 var timeLine = regexp.MustCompile(`(?m)^ ?([acm]|cr)time: 0x[0-9a-f]{8}:([0-9a-f]{8}) -- (.*)$`)
 
-// Times from 1901 to 2446, to the nanosecond, the same four times.
+// Times from 1901 to 2446 in nanoseconds; all four are equal.
 func TestTimes(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		times := []time.Time{
@@ -57,7 +57,7 @@ func TestTimes(t *testing.T) {
 	})
 }
 
-// Owners and modes, all 12 bits of them, and 32 of an id.
+// Owners with 32 bits and modes with 12.
 func TestOwnersAndModes(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
@@ -85,7 +85,7 @@ func TestOwnersAndModes(t *testing.T) {
 	})
 }
 
-// mustEntry is the inode of a name in the root, symlinks not followed.
+// mustEntry returns the inode number of a name in the root.
 func (m *Image) mustEntry(t *testing.T, name string) uint32 {
 	t.Helper()
 	raw, err := m.readInode(rootIno)
@@ -110,8 +110,8 @@ func owner(t *testing.T, stat string) string {
 	return strings.Join(f[1:], " ")
 }
 
-// Devices in the old and the new encoding, fifos; their directory entries too,
-// which e2fsck checks.
+// Devices in the old and the new encoding, and fifos. e2fsck checks the types in
+// their directory entries.
 func TestDevices(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
@@ -150,8 +150,8 @@ func TestDevices(t *testing.T) {
 	})
 }
 
-// Attributes as libext2fs reads them: raw, an ACL turned back into the form of
-// the system calls.
+// Xattrs as read by libext2fs, which converts ACLs to the format of the system
+// calls.
 func TestXattrs(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		acl := "\x02\x00\x00\x00" +
@@ -177,7 +177,7 @@ func TestXattrs(t *testing.T) {
 				t.Errorf("%s: %s", name, list)
 			}
 			for _, x := range n.Xattrs {
-				if strings.HasPrefix(x.Name, "system.") { // libext2fs has 0 where there is no id
+				if strings.HasPrefix(x.Name, "system.") { // libext2fs returns 0 for a missing id
 					x.Value = strings.ReplaceAll(x.Value, "\xff\xff\xff\xff", "\x00\x00\x00\x00")
 				}
 				file := filepath.Join(t.TempDir(), "value")
@@ -190,7 +190,7 @@ func TestXattrs(t *testing.T) {
 	})
 }
 
-// The form that ext4 keeps an ACL in: version 1, ids of named entries only.
+// ext4 stores ACLs in version 1, with ids only in named entries.
 func TestEncodeACL(t *testing.T) {
 	got, err := encodeACL("\x02\x00\x00\x00" + "\x01\x00\x07\x00\xff\xff\xff\xff" + "\x08\x00\x05\x00\x0a\x00\x00\x00")
 	if want := "\x01\x00\x00\x00" + "\x01\x00\x07\x00" + "\x08\x00\x05\x00\x0a\x00\x00\x00"; err != nil || got != want {
@@ -198,7 +198,7 @@ func TestEncodeACL(t *testing.T) {
 	}
 	for _, bad := range []string{"", "\x02\x00\x00", "\x01\x00\x00\x00", "\x02\x00\x00\x00\x01\x00\x07"} {
 		if got, err := encodeACL(bad); err == nil {
-			t.Errorf("%q became %q", bad, got)
+			t.Errorf("%q: no error, %q", bad, got)
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"banger/lib/tree"
 )
 
-// ErrLoop says that a path leads through more symlinks than the kernel follows.
+// ErrLoop means that a path has more symlinks than the kernel follows.
 var ErrLoop = errors.New("too many symlinks")
 
-// errFound ends a directory's visit early.
+// errFound ends visitDir early.
 var errFound = errors.New("found")
 
-// lookup returns the inode number of a path, symlinks followed inside the image
-// as the kernel would follow them from its root.
+// lookup returns the inode number of a path. It follows symlinks within the
+// image.
 func (m *Image) lookup(path string) (uint32, error) {
-	at := []uint32{rootIno} // the directories on the way
+	at := []uint32{rootIno} // directories from the root to the current one
 	rest := strings.Split(path, "/")
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
@@ -66,9 +66,9 @@ func (m *Image) lookup(path string) (uint32, error) {
 	return at[len(at)-1], nil
 }
 
-// entry returns the inode that a directory gives a name.
+// entry returns the inode number of a name in a directory.
 func (m *Image) entry(ino uint32, raw []byte, name string) (child uint32, err error) {
-	err = m.dir(ino, raw, func(e dirent) error {
+	err = m.visitDir(ino, raw, func(e dirent) error {
 		if e.name == name {
 			child = e.ino
 			return errFound
@@ -95,18 +95,18 @@ func (m *Image) readlink(ino uint32) (string, error) {
 	}
 	size := sizeOf(raw)
 	if size <= 0 || size > tree.MaxTarget {
-		return "", fmt.Errorf("inode %d: a symlink target of %d bytes", ino, size)
+		return "", fmt.Errorf("inode %d: invalid symlink target size %d", ino, size)
 	}
 	target := raw[inBlock:]
 	if size >= fastSymlink {
 		target = make([]byte, blockSize)
-		err = m.extents(ino, raw, func(e extent) error {
+		err = m.visitExtents(ino, raw, func(e extent) error {
 			_, err := m.f.ReadAt(target, e.physical*blockSize)
 			return err
 		})
 	}
 	if target = target[:size]; err == nil && bytes.IndexByte(target, 0) >= 0 {
-		err = fmt.Errorf("inode %d: a symlink target with a NUL byte", ino)
+		err = fmt.Errorf("inode %d: NUL byte in symlink target", ino)
 	}
 	return string(target), err
 }

@@ -10,34 +10,34 @@ import (
 	"banger/lib/tree"
 )
 
-// applyMeta writes into a populated image what the directory it came from
-// could not say. Every name of the tree must be there, and no other.
+// applyMeta writes the metadata of o.Tree into an image that mkfs.ext4 -d has
+// filled. The image must have the same names as the tree.
 func (m *Image) applyMeta(ctx context.Context, o Options) error {
-	p := pass{Image: m, ctx: ctx, inodes: make([]*tree.Inode, m.InodeCount()+1)}
+	p := metaWriter{Image: m, ctx: ctx, inodes: make([]*tree.Inode, m.InodeCount()+1)}
 	p.inodes[rootIno] = o.Tree.Root
 	if err := p.readDir(rootIno, o.Tree.Root); err != nil {
 		return err
 	}
-	if p.inodes[lostFoundIno] == nil { // mke2fs's own
+	if p.inodes[lostFoundIno] == nil { // made by mke2fs
 		p.inodes[lostFoundIno] = NewLostFound(o.Created)
 	}
 	if err := p.writeInodes(); err != nil {
 		return err
 	}
-	return m.editSuper(ours)
+	return m.editSuper(normalizeSuper)
 }
 
-// A pass gathers which inode of the image is which of the tree, then writes
-// the image's inodes in the order they are on disk.
-type pass struct {
+// A metaWriter matches the inodes of an image with those of a tree, then writes
+// them in the order on disk.
+type metaWriter struct {
 	*Image
 	ctx    context.Context
 	inodes []*tree.Inode // by inode number
 }
 
-// readDir finds the inodes of a directory's names, and of those below, and
-// mends the types in its entries.
-func (p *pass) readDir(ino uint32, dir *tree.Inode) error {
+// readDir matches the entries of a directory and of all below it, and corrects
+// the file types in them.
+func (p *metaWriter) readDir(ino uint32, dir *tree.Inode) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
@@ -47,13 +47,13 @@ func (p *pass) readDir(ino uint32, dir *tree.Inode) error {
 	}
 	found := 0
 	subdirs := map[uint32]*tree.Inode{}
-	err = p.dir(ino, raw, func(e dirent) error {
+	err = p.visitDir(ino, raw, func(e dirent) error {
 		n := dir.Lookup(e.name)
 		if n == nil && e.ino == lostFoundIno && ino == rootIno {
 			return nil
 		}
 		if n == nil || e.ino > p.InodeCount() || p.inodes[e.ino] != nil && p.inodes[e.ino] != n {
-			return fmt.Errorf("%s is not what mkfs.ext4 was given", mtree.Escape(dir.Join(e.name)))
+			return fmt.Errorf("%s: %w", mtree.Escape(dir.Join(e.name)), errChanged)
 		}
 		found++
 		p.inodes[e.ino] = n
@@ -64,7 +64,7 @@ func (p *pass) readDir(ino uint32, dir *tree.Inode) error {
 		return nil
 	})
 	if err == nil && found != dir.Len() {
-		err = fmt.Errorf("%s/: %d names of %d arrived", mtree.Escape(dir.Path()), found, dir.Len())
+		err = fmt.Errorf("%s/: %w", mtree.Escape(dir.Path()), errChanged)
 	}
 	for child, n := range subdirs {
 		if err == nil {
@@ -74,8 +74,8 @@ func (p *pass) readDir(ino uint32, dir *tree.Inode) error {
 	return err
 }
 
-// writeInodes goes through the inode tables, a group at a time.
-func (p *pass) writeInodes() error {
+// writeInodes rewrites the inode tables, a group at a time.
+func (p *metaWriter) writeInodes() error {
 	for g := range p.groupCount() {
 		if err := p.ctx.Err(); err != nil {
 			return err
@@ -88,18 +88,18 @@ func (p *pass) writeInodes() error {
 }
 
 // writeGroup rewrites the used part of a group's inode table.
-func (p *pass) writeGroup(g int64) error {
+func (p *metaWriter) writeGroup(g int64) error {
 	d := p.group(g)
 	if d.has(gdInodeUninit) {
 		return nil
 	}
-	unused := d.half(gdUnused)
+	unused := d.u32(gdUnused)
 	if unused > p.inodesPerGroup() {
-		return fmt.Errorf("group %d: %d unused inodes of %d", g, unused, p.inodesPerGroup())
+		return fmt.Errorf("group %d: invalid number of unused inodes %d (%d inodes)", g, unused, p.inodesPerGroup())
 	}
 	table := make([]byte, int64(p.inodesPerGroup()-unused)*inodeSize)
 	if _, err := p.f.ReadAt(table, p.inodeTable(g)); err != nil {
-		return short(err)
+		return noEOF(err)
 	}
 	first := uint32(g)*p.inodesPerGroup() + 1
 	for i := range uint32(len(table) / inodeSize) {
@@ -112,8 +112,8 @@ func (p *pass) writeGroup(g int64) error {
 	return err
 }
 
-// setDirLinks corrects the links of a directory with more subdirectories than
-// the field can count, which is then 1 (dir_nlink).
+// setDirLinks corrects the link count of a directory with more subdirectories
+// than the field can count, which is then 1 (dir_nlink).
 func setDirLinks(raw []byte, n *tree.Inode) {
 	if n.Len() <= tree.MaxLinks-2 {
 		return
@@ -127,8 +127,8 @@ func setDirLinks(raw []byte, n *tree.Inode) {
 	le.PutUint16(raw[inLinks:], dirLinks(links))
 }
 
-// writeInode changes one inode in a table.
-func (p *pass) writeInode(ino uint32, raw []byte) error {
+// writeInode sets the metadata of an inode.
+func (p *metaWriter) writeInode(ino uint32, raw []byte) error {
 	n := p.inodes[ino]
 	if n == nil {
 		return nil
@@ -136,10 +136,10 @@ func (p *pass) writeInode(ino uint32, raw []byte) error {
 	if n.Type == tree.Dir {
 		setDirLinks(raw, n)
 	} else if int(le.Uint16(raw[inLinks:])) != n.Nlink {
-		return fmt.Errorf("inode %d has %d links, not %d", ino, le.Uint16(raw[inLinks:]), n.Nlink)
+		return fmt.Errorf("inode %d: %d links, want %d", ino, le.Uint16(raw[inLinks:]), n.Nlink)
 	}
 	if n.Type == tree.File && sizeOf(raw) != n.Size {
-		return fmt.Errorf("inode %d has %d bytes, not %d: did the tree change meanwhile?", ino, sizeOf(raw), n.Size)
+		return fmt.Errorf("inode %d: %d bytes, want %d: %w", ino, sizeOf(raw), n.Size, errChanged)
 	}
 	all, err := attributes(n.Xattrs)
 	if err != nil {
@@ -147,6 +147,6 @@ func (p *pass) writeInode(ino uint32, raw []byte) error {
 	}
 	setMeta(raw, n)
 	p.setXattrs(raw, all)
-	p.sealInode(ino, raw)
+	p.setInodeChecksum(ino, raw)
 	return nil
 }

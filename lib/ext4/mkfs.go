@@ -21,43 +21,44 @@ import (
 	"banger/lib/status"
 )
 
-// Mkfs is mkfs.ext4 of e2fsprogs.
+// Mkfs is the program mkfs.ext4 of e2fsprogs.
 type Mkfs struct {
 	path    string
-	Version string // as in 1.47.0
+	Version string // for example 1.47.0
 }
 
-// systemDirs are where e2fsprogs are when they are not in an ordinary user's PATH.
+// systemDirs are searched after PATH, which lacks them for ordinary users.
 var systemDirs = []string{"/usr/sbin", "/sbin"}
 
 var versionLine = regexp.MustCompile(`mke2fs (1\.(\d+)\S*)`)
 
-// FindMkfs finds mkfs.ext4 in PATH or where system tools are kept.
+// FindMkfs returns mkfs.ext4 from PATH, /usr/sbin or /sbin. It must be version
+// 1.45 or later.
 func FindMkfs(ctx context.Context) (*Mkfs, error) {
-	path, err := find("mkfs.ext4")
+	path, err := findProgram("mkfs.ext4")
 	if err != nil {
 		return nil, err
 	}
-	ask := exec.CommandContext(ctx, path, "-V")
-	ask.WaitDelay = time.Second // for one that has children of its own
-	out, _ := output(ctx, ask)  // what it says tells
+	cmd := exec.CommandContext(ctx, path, "-V")
+	cmd.WaitDelay = time.Second // it may be a wrapper with child processes
+	out, _ := output(ctx, cmd)  // the output shows whether it works
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	found := versionLine.FindSubmatch(out)
-	if found == nil {
+	match := versionLine.FindSubmatch(out)
+	if match == nil {
 		return nil, fmt.Errorf("%s -V: not e2fsprogs: %q", path, out)
 	}
-	m := &Mkfs{path: path, Version: string(found[1])}
-	if minor, _ := strconv.Atoi(string(found[2])); minor < 45 {
+	m := &Mkfs{path: path, Version: string(match[1])}
+	if minor, _ := strconv.Atoi(string(match[2])); minor < 45 {
 		return nil, status.Hint(status.Errorf(status.Failed, "%s: e2fsprogs %s is too old", path, m.Version),
 			"install e2fsprogs 1.45 or later")
 	}
 	return m, nil
 }
 
-// find finds a program of e2fsprogs in PATH or where system tools are kept.
-func find(program string) (string, error) {
+// findProgram returns the path of a program of e2fsprogs.
+func findProgram(program string) (string, error) {
 	path, err := exec.LookPath(program)
 	for _, dir := range systemDirs {
 		if err != nil {
@@ -71,22 +72,20 @@ func find(program string) (string, error) {
 	return path, nil
 }
 
-// config overrules the host's mke2fs.conf: all that matters is said in flags.
+// config replaces the host's mke2fs.conf. All settings are passed as flags.
 const config = "[defaults]\n\tblocksize = 4096\n[fs_types]\n\text4 = {\n\t}\n"
 
-// errNoRoom says that the filesystem is too small for what is to go in.
-var errNoRoom = errors.New("the filesystem is too small")
+// errNoRoom means that the filesystem is too small for its content.
+var errNoRoom = errors.New("filesystem too small")
 
-// imageFile is how mkfs.ext4 is told the file: by a descriptor. In a path, what
-// follows a question mark would be I/O options to it.
+// imageFile names the image by a file descriptor, because mkfs.ext4 parses the
+// part of a path after a question mark as I/O options.
 const imageFile = "/dev/fd/4"
 
-// format makes a filesystem in file, which has its size already, with what is
-// in the directory root, if that is not "". mkfs.ext4 is started there, so that
-// no path of the user's is an argument: -d takes some for archives.
+// format makes a filesystem that fills file, from the directory root unless that
+// is "". It runs mkfs.ext4 in root, because -d would take some paths for archives.
 func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64, root string) error {
-	// Killed with its parent, which takes a thread that stays: the kernel
-	// looks at the thread that forked.
+	// Pdeathsig refers to the thread that forks, which must not end early.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	conf, err := memfile(config)
@@ -129,10 +128,10 @@ func (mk *Mkfs) format(ctx context.Context, file string, o Options, inodes int64
 	return mkfsError(err, out)
 }
 
-// fakeTime is the clock that mkfs.ext4 sees: 0 would mean now to it.
+// fakeTime returns the time for E2FSPROGS_FAKE_TIME, which takes 0 for now.
 func fakeTime(created int64) int64 { return min(max(1, created), 1<<31-1) }
 
-// watch reports how much of a file is on disk, in bytes, until it is stopped.
+// watch calls progress with the disk usage of a file in bytes, until stop.
 func watch(file string, progress func(written int64)) (stop func()) {
 	ticker, done := time.NewTicker(time.Second/5), make(chan struct{})
 	go func() {
@@ -151,7 +150,7 @@ func watch(file string, progress func(written int64)) (stop func()) {
 	return func() { ticker.Stop(); close(done) }
 }
 
-// args are the same on every machine: the one format.
+// args returns the arguments of mkfs.ext4, which do not depend on the host.
 func (mk *Mkfs) args(o Options, inodes int64, populate bool) []string {
 	names := []string{"none"}
 	for _, f := range features {
@@ -172,21 +171,21 @@ func (mk *Mkfs) args(o Options, inodes int64, populate bool) []string {
 	return append(args, imageFile)
 }
 
-// output runs mkfs.ext4 and returns what it says. The terminal's interrupt goes
-// to it and to this process, and it may be the first to notice: that is no
-// failure, so this process is given time to hear of it too.
+// output runs a program and returns its output. A terminal sends an interrupt to
+// the program and to this process; if the program dies of it first, output waits
+// until ctx is done, so that it is not taken for a failure.
 func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	out, err := cmd.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() < 0 {
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second): // a signal to it alone
+		case <-time.After(time.Second): // the signal was for the program alone
 		}
 	}
 	return out, err
 }
 
-// mkfsError reads what mkfs.ext4 has to say.
+// mkfsError derives an error from the output of mkfs.ext4.
 func mkfsError(err error, out []byte) error {
 	text := string(bytes.TrimSpace(out))
 	switch {
@@ -205,7 +204,7 @@ func mkfsError(err error, out []byte) error {
 	return fmt.Errorf("mkfs.ext4: %w: %s", err, text)
 }
 
-// memfile returns a file in memory with a content.
+// memfile returns an in-memory file with the given content.
 func memfile(content string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("mke2fs.conf", unix.MFD_CLOEXEC)
 	if err != nil {

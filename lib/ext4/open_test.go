@@ -12,7 +12,7 @@ import (
 	"banger/lib/tree"
 )
 
-// paths is a tree whose symlinks lead about, short and long.
+// paths returns a tree with various symlinks, short and long.
 func paths(t testing.TB) *source {
 	s := newSource(t)
 	for _, dir := range []string{"usr", "usr/lib", "etc", "many"} {
@@ -32,7 +32,7 @@ func paths(t testing.TB) *source {
 	return s
 }
 
-// Paths are followed as a kernel follows them from the image's root.
+// Paths are resolved as by a kernel with the image as its root.
 func TestOpenPath(t *testing.T) {
 	m := paths(t).image(small)
 	for path, want := range map[string]bool{
@@ -46,6 +46,6 @@ func TestOpenPath(t *testing.T) {
 		}
 	}
 	if _, err := m.Open("/ring/x"); err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a ring of symlinks: %v", err)
+		t.Errorf("symlink loop: %v", err)
 	}
 }

@@ -11,28 +11,27 @@ import (
 	"banger/lib/tree"
 )
 
-// lostFoundBlocks is how many blocks mke2fs gives lost+found, so that e2fsck
-// need not find any when it has something to put there.
+// lostFoundBlocks is the number of blocks of lost+found. mke2fs preallocates them
+// so that e2fsck need not allocate any.
 const lostFoundBlocks = 4
 
-// A plan numbers the inodes of a tree in the order in which they are written,
-// and counts what they take. A directory comes before its files, and they
-// before the directories in it, so that what is near in the tree is near on
-// disk.
+// A plan numbers the inodes of a tree in the order in which they are written, and
+// counts the space they need. Each directory precedes its files, and those precede
+// its subdirectories, so that neighbours in the tree are neighbours on disk.
 type plan struct {
 	demand
 	root, lostFound *tree.Inode
-	seed            [4]uint32 // of the hash of names
-	last            uint32    // the highest number
-	rootValues      uint32    // inodes of large values of the root's
-	large           bool      // some attribute has an inode of its own
-	sharers         map[blockKey]int
+	seed            [4]uint32        // hash seed
+	last            uint32           // the highest inode number
+	rootEAInodes    uint32           // number of EA inodes of the root
+	eaInode         bool             // some attribute needs an EA inode
+	sharers         map[blockKey]int // number of inodes by xattr block
 }
 
-// A blockKey tells blocks of attributes apart.
+// A blockKey identifies the content of an xattr block.
 type blockKey [sha256.Size]byte
 
-// newPlan numbers and counts the inodes of a tree, each under its first name.
+// newPlan numbers and counts the inodes of a tree, each at its first name.
 func newPlan(o Options) (*plan, error) {
 	p := &plan{root: o.Tree.Root, sharers: map[blockKey]int{}}
 	for i := range p.seed {
@@ -42,7 +41,7 @@ func newPlan(o Options) (*plan, error) {
 		p.lostFound = NewLostFound(o.Created)
 	}
 	p.last = lostFoundIno
-	p.blocks = -1 - lostFoundBlocks // which mke2fs has taken already
+	p.blocks = -1 - lostFoundBlocks // mke2fs has allocated the root and lost+found
 	err := p.walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {
 		switch n {
 		case p.root:
@@ -62,13 +61,12 @@ func newPlan(o Options) (*plan, error) {
 	return p, err
 }
 
-// NewLostFound is lost+found as mke2fs makes it, of an image made when it was
-// created.
+// NewLostFound returns lost+found as mke2fs makes it at time created.
 func NewLostFound(created int64) *tree.Inode {
 	return &tree.Inode{Type: tree.Dir, Mode: 0o700, Nlink: 1, Sec: fakeTime(created)}
 }
 
-// count adds what an inode's content takes.
+// count adds the blocks of an inode's content.
 func (p *plan) count(n *tree.Inode) error {
 	switch {
 	case n.Type == tree.File:
@@ -86,27 +84,26 @@ func (p *plan) count(n *tree.Inode) error {
 	return nil
 }
 
-// addFile adds what a file's content takes, going by what is known of it, or
-// with -1 takes it off again.
+// addFile adds the blocks of a file, or with times -1 subtracts them.
 func (p *plan) addFile(n *tree.Inode, times int64) {
 	p.content += times * n.Blocks
-	p.demand.blocks += times * (n.Blocks + extentBlocks(mostExtents(n)))
+	p.demand.blocks += times * (n.Blocks + extentBlocks(maxExtents(n)))
 }
 
-// mostExtents is how many extents a file can have: as many as there are runs,
-// one more wherever one would be too long or something lies in the way, at the
-// start of a group, the journal, or the indirect block of the resize inode.
-func mostExtents(n *tree.Inode) int64 { return n.Runs + 2*(n.Blocks/maxExtentLen) + 2 }
+// maxExtents returns an upper bound for the extents of a file: one for each run,
+// and one more wherever an extent would be too long or is split by metadata, the
+// journal, or the indirect block of the resize inode.
+func maxExtents(n *tree.Inode) int64 { return n.Runs + 2*(n.Blocks/maxExtentLen) + 2 }
 
-// recount corrects what is known of a file's content.
+// recount changes the block count of a file.
 func (p *plan) recount(n *tree.Inode, blocks, runs int64) {
 	p.addFile(n, -1)
 	n.Blocks, n.Runs = blocks, runs
 	p.addFile(n, 1)
 }
 
-// countXattrs numbers the inodes of large values, and adds what attributes
-// take outside the inode: identical blocks are shared.
+// countXattrs numbers the EA inodes of n, and adds the blocks of its xattrs.
+// Identical xattr blocks are shared.
 func (p *plan) countXattrs(n *tree.Inode) error {
 	if len(n.Xattrs) == 0 {
 		return nil
@@ -118,9 +115,9 @@ func (p *plan) countXattrs(n *tree.Inode) error {
 	if len(where.large) > 0 {
 		p.last += uint32(len(where.large))
 		if n == p.root {
-			p.rootValues = uint32(len(where.large))
+			p.rootEAInodes = uint32(len(where.large))
 		}
-		p.large = true
+		p.eaInode = true
 		p.blocks += 1 + where.valueBlocks()
 		return nil
 	}
@@ -132,23 +129,23 @@ func (p *plan) countXattrs(n *tree.Inode) error {
 	return nil
 }
 
-// placeXattrs says where the attributes of an inode go, which has its number.
+// placeXattrs returns where the xattrs of an inode go. The inode must be numbered.
 func (p *plan) placeXattrs(n *tree.Inode) (placement, error) {
 	all, err := attributes(n.Xattrs)
 	if err != nil {
 		return placement{}, err
 	}
-	return place(all, p.firstValue(n))
+	return placeAttributes(all, p.firstEAInode(n))
 }
 
-// firstValue is the number of an inode's first large value: those of an inode
-// follow it, the root's and lost+found's what is reserved.
-func (p *plan) firstValue(n *tree.Inode) uint32 {
+// firstEAInode returns the number of an inode's first EA inode. EA inodes follow
+// their owner; those of the root and lost+found follow the reserved inodes.
+func (p *plan) firstEAInode(n *tree.Inode) uint32 {
 	switch n {
 	case p.root:
 		return lostFoundIno + 1
 	case p.lostFound:
-		return lostFoundIno + 1 + p.rootValues
+		return lostFoundIno + 1 + p.rootEAInodes
 	}
 	return n.Ino + 1
 }
@@ -162,7 +159,7 @@ func keyOf(all []attribute) (key blockKey) {
 	return key
 }
 
-// entries are the names of a directory, and how many of them are directories.
+// entries returns the entries of a directory and the number of subdirectories.
 func (p *plan) entries(dir *tree.Inode) (all []dirEntry, subdirs int) {
 	all = make([]dirEntry, 0, dir.Len()+1)
 	add := func(name string, n *tree.Inode) {
@@ -180,8 +177,8 @@ func (p *plan) entries(dir *tree.Inode) (all []dirEntry, subdirs int) {
 	return all, subdirs
 }
 
-// layOut lays a directory out. lost+found has four blocks from the start, and
-// the kernel gives an index only to what grows out of its first.
+// layOut lays out a directory. lost+found has several blocks from the start, and
+// the kernel indexes only directories that outgrow their first block.
 func (p *plan) layOut(dir *tree.Inode, entries []dirEntry) (dirLayout, error) {
 	if dir != p.lostFound {
 		return layOut(entries, p.seed)

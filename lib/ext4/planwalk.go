@@ -4,9 +4,8 @@ package ext4
 
 import "banger/lib/tree"
 
-// walk visits every inode once, in the order of their numbers: the root,
-// lost+found with what is in it, and then the others. leave, unless nil, hears
-// when all in a directory has been visited.
+// walk visits every inode once, by number: the root, lost+found and all below it,
+// then the others. It calls leave, unless nil, after all in a directory.
 func (p *plan) walk(visit func(dir *tree.Inode, name string, n *tree.Inode) error, leave func(dir *tree.Inode)) error {
 	w := planWalk{plan: p, visit: visit, leave: leave, seen: map[*tree.Inode]bool{}}
 	if err := visit(nil, "", p.root); err != nil {
@@ -19,7 +18,7 @@ type planWalk struct {
 	*plan
 	visit func(dir *tree.Inode, name string, n *tree.Inode) error
 	leave func(dir *tree.Inode)
-	seen  map[*tree.Inode]bool // those with several names
+	seen  map[*tree.Inode]bool // inodes with several names
 }
 
 func (w planWalk) children(dir *tree.Inode) error {

@@ -11,16 +11,15 @@ import (
 	"banger/lib/tree"
 )
 
-// ReadTree reads every name of an image, with all that its inode says: what a
-// manifest says of the tree that it was made of, and lost+found. Contents are
-// left to Content.
+// ReadTree reads all names and inodes of an image: everything that a manifest
+// contains, and lost+found. Content reads the files.
 func (m *Image) ReadTree(ctx context.Context) (*tree.Tree, error) {
 	root, err := m.inode(rootIno)
 	if err != nil {
 		return nil, err
 	}
 	if root.Type != tree.Dir {
-		return nil, errors.New("the root is no directory")
+		return nil, errors.New("the root is not a directory")
 	}
 	r := treeReader{Image: m, ctx: ctx, inodes: map[uint32]*tree.Inode{}}
 	t := tree.New(*root)
@@ -28,7 +27,7 @@ func (m *Image) ReadTree(ctx context.Context) (*tree.Tree, error) {
 	return t, r.readDir(t.Root)
 }
 
-// Content returns the content of a file that ReadTree has read.
+// Content opens a file in the tree that ReadTree returned.
 func (m *Image) Content(n *tree.Inode) (*File, error) {
 	raw, err := m.readInode(n.Ino)
 	if err != nil {
@@ -44,17 +43,17 @@ type treeReader struct {
 	depth  int
 }
 
-// maxDepth is how deep directories may be in directories: a stack is to hold it.
+// maxDepth is the maximum depth of directories. It limits the stack of readDir.
 const maxDepth = 100_000
 
-// readDir reads a directory, and then those in it. A directory has one name: a
-// tree that leads in circles is an error, and ends.
+// readDir reads a directory and all below it. A second name of a directory is an
+// error, so that the walk ends if the tree is cyclic.
 func (r *treeReader) readDir(dir *tree.Inode) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
 	if r.depth++; r.depth > maxDepth {
-		return fmt.Errorf("more than %d directories deep", maxDepth)
+		return fmt.Errorf("directories too deep (limit %d)", maxDepth)
 	}
 	defer func() { r.depth-- }()
 	subdirs, err := r.readNames(dir)
@@ -63,19 +62,19 @@ func (r *treeReader) readDir(dir *tree.Inode) error {
 	}
 	for _, sub := range subdirs {
 		if err := r.readDir(sub); err != nil {
-			return err // which has said where
+			return err // contains the path
 		}
 	}
 	return nil
 }
 
-// readNames enters the names in a directory, and returns the directories.
+// readNames adds the entries of a directory and returns its subdirectories.
 func (r *treeReader) readNames(dir *tree.Inode) (subdirs []*tree.Inode, err error) {
 	raw, err := r.readInode(dir.Ino)
 	if err != nil {
 		return nil, err
 	}
-	err = r.dir(dir.Ino, raw, func(e dirent) error {
+	err = r.visitDir(dir.Ino, raw, func(e dirent) error {
 		n, err := r.entry(dir, e)
 		if err != nil {
 			return fmt.Errorf("%s: %w", mtree.Escape(e.name), err)
@@ -88,10 +87,10 @@ func (r *treeReader) readNames(dir *tree.Inode) (subdirs []*tree.Inode, err erro
 	return subdirs, err
 }
 
-// entry enters a name.
+// entry adds an entry.
 func (r *treeReader) entry(dir *tree.Inode, e dirent) (n *tree.Inode, err error) {
 	if dir.Lookup(e.name) != nil {
-		return nil, errors.New("a second entry of this name")
+		return nil, errors.New("duplicate entry")
 	}
 	if err := tree.CheckNames([]string{e.name}); err != nil {
 		return nil, err
@@ -107,7 +106,7 @@ func (r *treeReader) entry(dir *tree.Inode, e dirent) (n *tree.Inode, err error)
 	return n, nil
 }
 
-// inode reads an inode, but for how many names it has.
+// inode reads an inode without its link count.
 func (m *Image) inode(ino uint32) (*tree.Inode, error) {
 	raw, err := m.readInode(ino)
 	if err != nil {
@@ -115,9 +114,9 @@ func (m *Image) inode(ino uint32) (*tree.Inode, error) {
 	}
 	n := metaOf(raw)
 	n.Ino = ino
-	var known bool
-	if n.Type, known = typeOf(raw); !known {
-		return nil, errors.New("unknown type of file")
+	var ok bool
+	if n.Type, ok = typeOf(raw); !ok {
+		return nil, errors.New("unknown file type")
 	}
 	switch {
 	case n.Type.Device():
@@ -140,7 +139,7 @@ func (m *Image) countFile(n *tree.Inode, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	var c counted
+	var c blockCount
 	for _, e := range f.extents {
 		c.add(run{logical: e.logical, count: e.count})
 	}

@@ -10,7 +10,7 @@ import (
 	"banger/lib/tree"
 )
 
-// What was written is read again.
+// ReadTree returns the tree that was written.
 func TestReadTree(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
@@ -32,7 +32,7 @@ func TestReadTree(t *testing.T) {
 	same(t, s.tree, s.image(Options{Size: 32 << 20, Free: -1, Created: 1}))
 }
 
-// same holds a tree against what is read of its image.
+// same compares a tree with what is read from its image.
 func same(t *testing.T, want *tree.Tree, m *Image) {
 	t.Helper()
 	got, err := m.ReadTree(t.Context())
@@ -54,15 +54,15 @@ func same(t *testing.T, want *tree.Tree, m *Image) {
 			t.Errorf("%q: %.300v, want %.300v", parts, read, n)
 		}
 		if known := names[n]; known != nil && known != read {
-			t.Errorf("%q: another inode than its other names have", parts)
+			t.Errorf("%q: inode differs from that of its other names", parts)
 		}
 		names[n] = read
 		return nil
 	})
 }
 
-// A directory that is in itself has two names.
-func TestReadCircle(t *testing.T) {
+// A directory that contains itself has two names, which is an error.
+func TestReadCycle(t *testing.T) {
 	m := rich(t).image(small)
 	at := m.firstBlock(t, rootIno)
 	block := make([]byte, blockSize)
@@ -80,8 +80,7 @@ func TestReadCircle(t *testing.T) {
 	}
 }
 
-// Large values of the root's and of lost+found's have inodes behind those that
-// are reserved.
+// EA inodes of the root and of lost+found follow the reserved inodes.
 func TestRootValues(t *testing.T) {
 	for _, names := range [][]string{{"."}, {"lost+found"}, {".", "lost+found"}} {
 		s := newSource(t)
@@ -104,8 +103,8 @@ func TestRootValues(t *testing.T) {
 	}
 }
 
-// An index all of whose entries lead to one node ends, even if there is nothing
-// at its end.
+// The walk of an extent tree whose entries all refer to one node ends, even if the
+// leaf is empty.
 func TestEmptyNodes(t *testing.T) {
 	m := rich(t).image(small)
 	m.forgeExtents(t, m.mustEntry(t, "runs"), func(leaf []byte, _ int64) { fillNode(leaf, blockExtents, 0, nil) })
@@ -114,7 +113,7 @@ func TestEmptyNodes(t *testing.T) {
 	}
 }
 
-// What is wrong deep down is named, once.
+// An error in a deep directory contains the path once.
 func TestReadDeep(t *testing.T) {
 	s := newSource(t)
 	s.direct = true

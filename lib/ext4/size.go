@@ -14,27 +14,27 @@ import (
 )
 
 const (
-	defaultSize   = 1 << 30      // the file is not smaller, unless it is told to be
-	smallest      = 8 << 20      // mke2fs makes no journal in less
-	sizeStep      = 1 << 20      // sizes are multiples of this
-	bytesPerInode = 16 << 10     // as mke2fs has it: room for inodes grows with the file
-	reservedInode = lostFoundIno // 1 to 10, and lost+found
+	defaultMinSize = 1 << 30      // minimum by default
+	minSize        = 8 << 20      // mke2fs makes no journal in less
+	sizeStep       = 1 << 20      // computed sizes are multiples of this
+	bytesPerInode  = 16 << 10     // inode_ratio, the default of mke2fs
+	reservedInode  = lostFoundIno // number of inodes that every filesystem uses
 )
 
-// A geometry is a size that keeps the promises.
+// A geometry is a size with the free space that it must leave.
 type geometry struct {
-	size       int64 // of the file, bytes
-	inodes     int64 // to ask mkfs.ext4 for
-	free       int64 // blocks that must be left over
+	size       int64 // of the file in bytes
+	inodes     int64 // requested from mkfs.ext4
+	free       int64 // required free blocks
 	freeInodes int64
 }
 
-// demand is what a tree takes of a filesystem that is empty but for its root
-// and lost+found.
+// demand is the space that a tree needs in an empty filesystem, not counting the
+// root and lost+found.
 type demand struct{ blocks, inodes, content int64 }
 
-// promise says how much has to be left over, and the size to try first.
-func (d demand) promise(o Options) (g geometry) {
+// geometry returns the required free space and the first size to try.
+func (d demand) geometry(o Options) (g geometry) {
 	if o.Size == 0 && !o.Minimal {
 		g.free, g.freeInodes = (d.content+3)/4, (d.inodes+reservedInode+3)/4
 		if o.Free >= 0 {
@@ -43,47 +43,47 @@ func (d demand) promise(o Options) (g geometry) {
 	}
 	g.size = o.Size
 	if o.Size == 0 {
-		g.size = max(roundUp((d.blocks+g.free)*blockSize, sizeStep), smallest)
+		g.size = max(roundUp((d.blocks+g.free)*blockSize, sizeStep), minSize)
 		if !o.Minimal {
-			g.size = max(g.size, defaultSize)
+			g.size = max(g.size, defaultMinSize)
 		}
 	}
 	return g
 }
 
-// size finds the file's size: an empty filesystem is made, which takes
-// milliseconds and no space, and grown until what it has free is enough.
+// size computes the size of the file. It makes an empty filesystem, which takes
+// milliseconds and no space, and grows it until enough is free.
 func (mk *Mkfs) size(ctx context.Context, path string, o Options, d demand) (geometry, error) {
 	g, err := mk.grow(ctx, path, o, d)
 	if o.Size > 0 && errors.Is(err, errNoRoom) {
-		// As many inodes as usual are a wish where a size is given.
-		exact := o
-		exact.Minimal = true
-		g, err = mk.grow(ctx, path, exact, d)
+		// With a fixed size, free inodes are optional.
+		tight := o
+		tight.Minimal = true
+		g, err = mk.grow(ctx, path, tight, d)
 	}
 	if o.Size > 0 && errors.Is(err, errNoRoom) {
 		o.Size, o.Minimal = 0, true
-		least, err := mk.grow(ctx, path, o, d)
+		smallest, err := mk.grow(ctx, path, o, d)
 		if err != nil {
 			return g, err
 		}
 		return g, status.Hint(status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom),
-			"--size %d is the least that holds it (%s)", least.size, units.BytesSize(float64(least.size)))
+			"--size %d is the minimum (%s)", smallest.size, units.BytesSize(float64(smallest.size)))
 	}
 	return g, err
 }
 
-// grow tries sizes, unless one is asked for, until the promises hold.
+// grow increases the size, unless it is fixed, until enough is free.
 func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand) (geometry, error) {
-	for g := d.promise(o); ; {
-		if g.size < smallest {
+	for g := d.geometry(o); ; {
+		if g.size < minSize {
 			return g, errNoRoom
 		}
 		g.inodes = d.inodes + reservedInode + g.freeInodes
 		if !o.Minimal {
 			g.inodes = max(g.inodes, g.size/bytesPerInode)
 		}
-		missing, err := mk.missing(ctx, path, o, d, g)
+		missing, err := mk.missingBlocks(ctx, path, o, d, g)
 		if err != nil || missing <= 0 {
 			return g, err
 		}
@@ -94,8 +94,8 @@ func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand) (geo
 	}
 }
 
-// missing tells how many blocks an empty filesystem of a size lacks.
-func (mk *Mkfs) missing(ctx context.Context, path string, o Options, d demand, g geometry) (int64, error) {
+// missingBlocks makes an empty filesystem and returns how many blocks it lacks.
+func (mk *Mkfs) missingBlocks(ctx context.Context, path string, o Options, d demand, g geometry) (int64, error) {
 	if err := blank(path, g.size); err != nil {
 		return 0, err
 	}
@@ -111,19 +111,19 @@ func (mk *Mkfs) missing(ctx context.Context, path string, o Options, d demand, g
 		return 0, err
 	}
 	defer m.Close()
-	if lack := d.inodes + g.freeInodes - m.FreeInodes(); lack > 0 {
-		return 0, fmt.Errorf("mkfs.ext4 made %d inodes fewer than asked for", lack)
+	if missing := d.inodes + g.freeInodes - m.FreeInodes(); missing > 0 {
+		return 0, fmt.Errorf("mkfs.ext4 made %d inodes fewer than requested", missing)
 	}
 	return d.blocks + g.free - m.FreeBlocks(), nil
 }
 
-// blocksOf is how many blocks hold so many bytes.
+// blocksOf returns the number of blocks that hold size bytes.
 func blocksOf(size int64) int64 { return roundUp(size, blockSize) / blockSize }
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
-// measure counts what a tree takes of mkfs.ext4 -d. Of directories and extent trees it counts
-// the most that they can take.
+// measure returns the demand of a tree for mkfs.ext4 -d, with upper bounds for
+// directories and extent trees.
 func measure(t *tree.Tree) demand {
 	d := demand{blocks: dirBlocks(t.Root) - 1}
 	seen := map[*tree.Inode]bool{}
@@ -149,8 +149,8 @@ func measure(t *tree.Tree) demand {
 	return d
 }
 
-// dirBlocks is how many blocks a directory takes when entries go into the last
-// block only; mke2fs also fills gaps in those before.
+// dirBlocks returns the number of blocks of a directory if entries are added only
+// to its last block. mke2fs also fills gaps in earlier blocks.
 func dirBlocks(dir *tree.Inode) int64 {
 	const room = blockSize - tailSize
 	blocks, used := int64(1), 2*(deName+4) // "." and ".."
@@ -163,8 +163,8 @@ func dirBlocks(dir *tree.Inode) int64 {
 	return blocks
 }
 
-// halfFullExtentBlocks is how many blocks the extent tree of a file takes outside
-// the inode, when its nodes are half full, as libext2fs leaves them.
+// halfFullExtentBlocks returns the number of blocks of a file's extent tree whose
+// nodes are half full, as libext2fs leaves them.
 func halfFullExtentBlocks(n *tree.Inode) (blocks int64) {
 	for nodes := n.Runs + n.Blocks/maxExtentLen; nodes > inodeExtents; blocks += nodes {
 		nodes = (nodes + blockExtents/2 - 1) / (blockExtents / 2)

@@ -14,11 +14,10 @@ import (
 	"banger/lib/status"
 )
 
-// Sound reads the whole tree of an image and checks the filesystem's own
-// metadata. An image that was never mounted is checked byte by byte, as Check
-// does: what another program has changed in it, tune2fs(8) for one, is a fault.
-// Where a kernel has written since, e2fsck(8) is asked. The error has status.Bad
-// and names the first fault.
+// Sound reads the tree of an image and checks the filesystem metadata. If the
+// image was never mounted, it uses Check, for which changes by other programs,
+// such as tune2fs(8), are damage. Otherwise it runs e2fsck(8). The error for a
+// damaged image has the status Bad and describes the first problem.
 func (m *Image) Sound(ctx context.Context) error {
 	t, err := m.ReadTree(ctx)
 	switch {
@@ -41,25 +40,25 @@ func (m *Image) Sound(ctx context.Context) error {
 	return err
 }
 
-// damaged is the error of a filesystem with faults, the first of which is named.
+// damaged returns the error for a filesystem with count problems.
 func damaged(first string, count int) error {
 	if count > 1 {
 		first += fmt.Sprintf(" (and %d more)", count-1)
 	}
-	return status.Errorf(status.Bad, "the filesystem is damaged, or not as it was made: %s", first)
+	return status.Errorf(status.Bad, "filesystem damaged or modified: %s", first)
 }
 
-// HostError reports whether an error is one of the host or of a context, and not
-// one of an image that is damaged.
+// HostError reports whether err is an error of the host or of a context, and not
+// of a damaged image.
 func HostError(err error) bool {
 	errno := syscall.Errno(0)
 	return errors.As(err, &errno) || errors.Is(err, os.ErrClosed) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// fsck has e2fsck check the image, which it opens for reading only.
+// fsck checks the image with e2fsck, read-only.
 func (m *Image) fsck(ctx context.Context) error {
-	path, err := find("e2fsck")
+	path, err := findProgram("e2fsck")
 	if err != nil {
 		return err
 	}
@@ -73,20 +72,20 @@ func (m *Image) fsck(ctx context.Context) error {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 && exit.ExitCode()&fsckErrors != 0 {
-		return damaged("e2fsck: "+firstFault(string(out)), 1)
+		return damaged("e2fsck: "+firstProblem(string(out)), 1)
 	}
 	if err != nil {
-		return fmt.Errorf("e2fsck: %w: %s", err, firstFault(string(out)))
+		return fmt.Errorf("e2fsck: %w: %s", err, firstProblem(string(out)))
 	}
 	return nil
 }
 
-// fsckErrors is the bit of e2fsck's exit status for errors that it was told to leave.
+// fsckErrors is the bit in e2fsck's exit status for uncorrected errors.
 const fsckErrors = 4
 
-// firstFault returns the first line of e2fsck's output that is about a fault,
-// and not about its version or a pass.
-func firstFault(out string) string {
+// firstProblem returns the first line of e2fsck's output other than its version
+// and the names of the passes.
+func firstProblem(out string) string {
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "e2fsck ") && !strings.HasPrefix(line, "Pass ") {

@@ -4,20 +4,18 @@ package ext4
 
 import "fmt"
 
-// A space is the free blocks of an image, handed out once, from the first to
-// the last: whatever is written one after the other lies one behind the other,
-// and the groups at the end are never touched. Files are split only where
-// something of the filesystem's own lies in the way.
+// A space allocates the free blocks of an image sequentially. Files are split only
+// by filesystem metadata, and groups at the end are not touched.
 type space struct {
 	m        *Image
 	group    int64
-	bits     *bitmap // of the group; nil before the first
-	from, at int64   // the stretch at hand, in blocks of the image: handed out up to at
-	end      int64
-	released map[int64]bool // blocks of mke2fs's that are free again
+	bits     *bitmap        // block bitmap of the group; nil before the first group
+	from, at int64          // allocated part of the current free range, not yet in bits
+	end      int64          // end of the current free range
+	released map[int64]bool // blocks allocated by mke2fs that are free again
 }
 
-// take hands out up to count blocks that follow one another.
+// take allocates up to count adjacent blocks.
 func (s *space) take(count int64) (first, n int64, err error) {
 	for s.at == s.end {
 		if err := s.next(); err != nil {
@@ -29,7 +27,7 @@ func (s *space) take(count int64) (first, n int64, err error) {
 	return first, n, nil
 }
 
-// next goes on to the next stretch of free blocks, maybe in another group.
+// next advances to the next range of free blocks.
 func (s *space) next() error {
 	if s.bits == nil {
 		return s.open(0)
@@ -51,14 +49,14 @@ func (s *space) next() error {
 	return s.open(s.group + 1)
 }
 
-// mark enters what was handed out of the stretch at hand into the bitmap.
+// mark marks the allocated blocks of the current range in the bitmap.
 func (s *space) mark() {
 	start := s.group * s.m.blocksPerGroup()
 	s.bits.set(s.from-start, s.at-start)
 	s.from = s.at
 }
 
-// open goes on to a group.
+// open advances to group g.
 func (s *space) open(g int64) (err error) {
 	if s.bits, err = s.m.blockBitmap(g); err != nil {
 		return fmt.Errorf("group %d: %w", g, err)
@@ -73,15 +71,14 @@ func (s *space) open(g int64) (err error) {
 	return nil
 }
 
-// close writes the bitmap of the group at hand, if there is anything in it that
-// there was not.
+// close writes the bitmap of the current group, if it was changed.
 func (s *space) close() error {
 	if s.bits == nil {
 		return nil
 	}
 	s.mark()
 	d := s.m.group(s.group)
-	if d.has(gdBlockUninit) && s.bits.zeros(s.m.groupBlocks(s.group)) == int64(d.half(gdFreeBlocks)) {
+	if d.has(gdBlockUninit) && s.bits.countZeros(s.m.groupBlocks(s.group)) == int64(d.u32(gdFreeBlocks)) {
 		return nil
 	}
 	return s.m.writeBlockBitmap(s.group, s.bits)

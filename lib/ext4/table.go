@@ -4,32 +4,31 @@ package ext4
 
 import "fmt"
 
-// A table writes inodes into the tables of the groups, in the order of their
-// numbers and without a gap. What lies behind the last one is never touched.
+// A table writes consecutive inodes into the inode tables. It does not touch the
+// part after the last inode.
 type table struct {
 	m    *Image
-	next uint32 // the number of the next inode
-	raw  []byte // inodes before it that are not written yet
-	dirs uint32 // directories of the group so far
+	next uint32 // number of the next inode
+	raw  []byte // inodes not written yet, up to next
+	dirs uint32 // directories in the current group
 }
 
-// tableChunk is how much of a table is written at once, in bytes.
+// tableChunk is the size of writes in bytes.
 const tableChunk = 256 << 10
 
-// newTable starts with the reserved inodes as mke2fs made them; the root is one
-// of them.
+// newTable returns a table that starts with the reserved inodes of mke2fs.
 func newTable(m *Image) (*table, error) {
 	t := &table{m: m, next: lostFoundIno, raw: make([]byte, (lostFoundIno-1)*inodeSize, tableChunk)}
 	if m.inodesPerGroup() < lostFoundIno {
-		return nil, fmt.Errorf("%d inodes a group", m.inodesPerGroup())
+		return nil, fmt.Errorf("too few inodes per group: %d", m.inodesPerGroup())
 	}
 	_, err := m.f.ReadAt(t.raw, m.inodeTable(0))
-	return t, short(err)
+	return t, noEOF(err)
 }
 
-// put seals an inode and adds it. The root comes before any other.
+// put adds an inode and sets its checksum. The root must be the first.
 func (t *table) put(ino uint32, raw []byte, dir bool) error {
-	t.m.sealInode(ino, raw)
+	t.m.setInodeChecksum(ino, raw)
 	if dir {
 		t.dirs++
 	}
@@ -38,7 +37,7 @@ func (t *table) put(ino uint32, raw []byte, dir bool) error {
 		copy(t.raw[(rootIno-1)*inodeSize:], raw)
 		return nil
 	case ino != t.next:
-		return fmt.Errorf("inode %d, where %d is the next", ino, t.next)
+		return fmt.Errorf("inode %d out of order, want %d", ino, t.next)
 	}
 	t.raw = append(t.raw, raw...)
 	t.next++
@@ -51,7 +50,7 @@ func (t *table) put(ino uint32, raw []byte, dir bool) error {
 	return nil
 }
 
-// flush writes what is gathered.
+// flush writes the inodes in t.raw.
 func (t *table) flush() error {
 	if len(t.raw) == 0 {
 		return nil
@@ -63,8 +62,8 @@ func (t *table) flush() error {
 	return err
 }
 
-// closeGroup ends the group of the inode that was put last: its inodes up to
-// that one are in use, the others are not and never were.
+// closeGroup writes the inode bitmap and the descriptor of the group of the last
+// inode. All inodes up to that one are in use; the others were never used.
 func (t *table) closeGroup() error {
 	if err := t.flush(); err != nil {
 		return err
@@ -74,20 +73,20 @@ func (t *table) closeGroup() error {
 	d, bits := t.m.group(g), new(bitmap)
 	bits.set(0, used)
 	bits.set(all, 8*blockSize)
-	d.setHalf(gdFreeInodes, uint32(all-used))
-	d.setHalf(gdUnused, uint32(all-used))
-	d.setHalf(gdUsedDirs, t.dirs)
-	d.setHalf(gdInodeBitmapCs, t.m.bitmapChecksum(bits[:all/8]))
+	d.setU32(gdFreeInodes, uint32(all-used))
+	d.setU32(gdUnused, uint32(all-used))
+	d.setU32(gdUsedDirs, t.dirs)
+	d.setU32(gdInodeBitmapCs, t.m.bitmapChecksum(bits[:all/8]))
 	d.setFlags(0, gdInodeUninit)
 	t.dirs = 0
 	_, err := t.m.f.WriteAt(bits[:], d.block(gdInodeBitmap)*blockSize)
 	return err
 }
 
-// close ends the last group.
+// close closes the last group.
 func (t *table) close() error {
 	if _, index := t.m.groupOf(t.next); index == 0 {
-		return nil // it is ended
+		return nil // closed by put
 	}
 	return t.closeGroup()
 }

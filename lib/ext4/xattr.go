@@ -13,18 +13,17 @@ import (
 	"banger/lib/tree"
 )
 
-// Extended attributes are in the inode, after a magic number, or in a block of
-// their own, after a header: entries one after the other, four zero bytes, and
-// the values from the end backwards (struct ext4_xattr_ibody_header,
-// ext4_xattr_header, ext4_xattr_entry; fs/ext4/xattr.h). A value may be the
-// content of an inode of its own instead (ea_inode).
+// Xattrs are stored in the inode, after a magic number, or in an xattr block,
+// after a header: the entries, four zero bytes, and the values from the end
+// backwards (struct ext4_xattr_ibody_header, ext4_xattr_header, ext4_xattr_entry
+// in fs/ext4/xattr.h). A large value is the content of an EA inode (ea_inode).
 const (
-	xattrMagic = 0xea020000
-	xattrRoom  = inodeSize - inXattrs - 4 // in the inode, for entries, the zero bytes and values
-	blockRoom  = blockSize - xbEntries    // in a block
+	xattrMagic     = 0xea020000
+	xattrRoom      = inodeSize - inXattrs - 4 // space in the inode for entries, zero bytes and values
+	xattrBlockRoom = blockSize - xbEntries    // space in an xattr block
 
-	// an entry: length of the name, namespace, offset of the value, inode of
-	// the value, size of the value, hash, name
+	// An entry: name length, namespace, value offset, EA inode, value size, hash,
+	// name.
 	xeIndex     = 1
 	xeOffset    = 2
 	xeInode     = 4
@@ -32,8 +31,8 @@ const (
 	xeHash      = 12
 	xeName      = 16
 
-	// a block
-	xbRefcount   = 4 // inodes that share it
+	// The header of an xattr block.
+	xbRefcount   = 4 // number of inodes that share the block
 	xbBlocks     = 8 // 1
 	xbHash       = 12
 	xbChecksum   = 16
@@ -41,8 +40,8 @@ const (
 	maxXattrRefs = 1024 // EXT4_XATTR_REFCOUNT_MAX
 )
 
-// namespaces are the prefixes that are kept as a number; the ACLs have no more
-// name than that.
+// namespaces are the prefixes of names that are stored as a number. ACLs have no
+// other name.
 var namespaces = []struct {
 	prefix string
 	index  byte
@@ -54,15 +53,15 @@ var namespaces = []struct {
 	{"security.", 6},
 }
 
-// An attribute is an xattr as ext4 keeps it.
+// An attribute is an xattr in the format of ext4.
 type attribute struct {
 	index byte
 	name  string
 	value string
-	inode uint32 // that has the value, or 0
+	inode uint32 // EA inode, or 0
 }
 
-// attributes turns xattrs into ext4's own form, in ext4's order.
+// attributes converts xattrs to the format and order of ext4.
 func attributes(xattrs []tree.Xattr) ([]attribute, error) {
 	var all []attribute
 	for _, x := range xattrs {
@@ -72,12 +71,12 @@ func attributes(xattrs []tree.Xattr) ([]attribute, error) {
 		}
 		all = append(all, a)
 	}
-	slices.SortFunc(all, inOrder)
+	slices.SortFunc(all, compareAttributes)
 	return all, nil
 }
 
-// inOrder compares attributes as the kernel does that looks for one.
-func inOrder(a, b attribute) int {
+// compareAttributes orders attributes as the kernel does.
+func compareAttributes(a, b attribute) int {
 	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
 }
 
@@ -95,12 +94,12 @@ func toAttribute(x tree.Xattr) (attribute, error) {
 		}
 		return a, nil
 	}
-	return attribute{}, errors.New("ext4 has no such namespace")
+	return attribute{}, errors.New("namespace not supported by ext4")
 }
 
 func pad4(n int) int { return (n + 3) &^ 3 }
 
-// size is how many bytes an attribute takes beside others.
+// size returns the size of an attribute's entry and value in bytes.
 func (a attribute) size() int {
 	if a.inode != 0 {
 		return xeName + pad4(len(a.name))
@@ -108,8 +107,8 @@ func (a attribute) size() int {
 	return xeName + pad4(len(a.name)) + pad4(len(a.value))
 }
 
-// room returns how many bytes attributes take, with the zeros after them.
-func room(all []attribute) int {
+// xattrSize returns the size of attributes with the zero bytes after them.
+func xattrSize(all []attribute) int {
 	size := 4
 	for _, a := range all {
 		size += a.size()
@@ -117,8 +116,8 @@ func room(all []attribute) int {
 	return size
 }
 
-// fillXattrs writes attributes into an area of zeros, the first entry at a
-// byte, values from the end. Offsets count from the area's start.
+// fillXattrs writes attributes into area, which must be zeros: entries from
+// offset at on, values from the end backwards.
 func (m *Image) fillXattrs(area []byte, at int, all []attribute, hashed bool) {
 	end := len(area)
 	for _, a := range all {
@@ -139,7 +138,7 @@ func (m *Image) fillXattrs(area []byte, at int, all []attribute, hashed bool) {
 	}
 }
 
-// setXattrs writes extended attributes into an inode, in place of any it has.
+// setXattrs replaces the xattrs in an inode.
 func (m *Image) setXattrs(raw []byte, all []attribute) {
 	clear(raw[inXattrs:inodeSize])
 	if len(all) == 0 {
@@ -149,8 +148,8 @@ func (m *Image) setXattrs(raw []byte, all []attribute) {
 	m.fillXattrs(raw[inXattrs+4:inodeSize], 0, all, false)
 }
 
-// xattrBlock makes a block of attributes, but for the number of inodes that
-// share it, and the checksum, which is where it lies as well.
+// xattrBlock returns an xattr block without reference count and checksum, which
+// depends on the block number.
 func (m *Image) xattrBlock(all []attribute) []byte {
 	block := make([]byte, blockSize)
 	le.PutUint32(block, xattrMagic)
@@ -159,7 +158,7 @@ func (m *Image) xattrBlock(all []attribute) []byte {
 	hash := uint32(0)
 	for _, a := range all {
 		h := m.hashOf(a)
-		if h == 0 { // as the kernel has it: not to be shared any further
+		if h == 0 { // the kernel does not share such a block
 			hash = 0
 			break
 		}
@@ -169,8 +168,8 @@ func (m *Image) xattrBlock(all []attribute) []byte {
 	return block
 }
 
-// hashOf is an attribute's hash, over its name, whose bytes are signed chars,
-// and the words of its value, or the value's checksum if it has an inode
+// hashOf returns the hash of an attribute over its name, as signed chars, and the
+// words of its value, or the value's hash if it is in an EA inode
 // (ext4_xattr_hash_entry in fs/ext4/xattr.c).
 func (m *Image) hashOf(a attribute) (hash uint32) {
 	for i := range len(a.name) {
@@ -187,5 +186,5 @@ func (m *Image) hashOf(a attribute) (hash uint32) {
 	return hash
 }
 
-// valueHash is what the inode of a value keeps of it.
+// valueHash returns the hash of a value in an EA inode.
 func (m *Image) valueHash(value string) uint32 { return crc32c(m.csumSeed, []byte(value)) }

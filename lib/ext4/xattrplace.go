@@ -4,18 +4,17 @@ package ext4
 
 import "fmt"
 
-// A placement says where the attributes of an inode go: into the inode as long
-// as there is room, the others into a block, of which the largest values get
-// inodes of their own until the rest fits.
+// A placement distributes the xattrs of an inode: to the inode while they fit, the
+// others to an xattr block. If that is too small, the largest values go to EA
+// inodes.
 type placement struct {
 	inode, block []attribute
-	large        []*attribute // of the block, those whose value has an inode
+	large        []*attribute // those in block with an EA inode
 }
 
-// place finds the places of attributes that are in ext4's order. Inodes for
-// large values are numbered from next.
-func place(all []attribute, next uint32) (p placement, err error) {
-	left := xattrRoom - room(nil)
+// placeAttributes places sorted attributes. EA inodes are numbered from next.
+func placeAttributes(all []attribute, next uint32) (p placement, err error) {
+	left := xattrRoom - xattrSize(nil)
 	for _, a := range all {
 		if a.size() <= left {
 			p.inode, left = append(p.inode, a), left-a.size()
@@ -23,7 +22,7 @@ func place(all []attribute, next uint32) (p placement, err error) {
 			p.block = append(p.block, a)
 		}
 	}
-	for len(p.block) > 0 && room(p.block) > blockRoom {
+	for len(p.block) > 0 && xattrSize(p.block) > xattrBlockRoom {
 		largest := &p.block[0]
 		for i := range p.block {
 			if a := &p.block[i]; largest.inode != 0 || a.inode == 0 && len(a.value) > len(largest.value) {
@@ -31,7 +30,7 @@ func place(all []attribute, next uint32) (p placement, err error) {
 			}
 		}
 		if largest.inode != 0 || largest.value == "" {
-			return p, fmt.Errorf("the names of its %d xattrs alone do not fit into a block of %d bytes", len(all), blockSize)
+			return p, fmt.Errorf("names of %d xattrs too large (limit %d)", len(all), blockSize)
 		}
 		largest.inode = next + uint32(len(p.large))
 		p.large = append(p.large, largest)
@@ -39,8 +38,8 @@ func place(all []attribute, next uint32) (p placement, err error) {
 	return p, nil
 }
 
-// valueBlocks is how many blocks the inodes of large values have; they count as
-// the owner's too.
+// valueBlocks returns the number of blocks of the EA inodes, which the block count
+// of their owner includes.
 func (p placement) valueBlocks() (blocks int64) {
 	for _, a := range p.large {
 		blocks += blocksOf(int64(len(a.value)))

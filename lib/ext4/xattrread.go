@@ -13,7 +13,7 @@ import (
 
 var errXattr = errors.New("damaged xattrs")
 
-// xattrs reads the extended attributes of an inode, sorted by name.
+// xattrs returns the xattrs of an inode, sorted by name.
 func (m *Image) xattrs(raw []byte) ([]tree.Xattr, error) {
 	var all []attribute
 	if body := raw[inXattrs:inodeSize]; le.Uint32(body) == xattrMagic {
@@ -45,30 +45,30 @@ func (m *Image) xattrs(raw []byte) ([]tree.Xattr, error) {
 	return xattrs, nil
 }
 
-// xattrBlockOf returns the block of attributes that an inode has, or 0.
+// xattrBlockOf returns the number of an inode's xattr block, or 0.
 func xattrBlockOf(raw []byte) int64 {
 	return int64(le.Uint32(raw[inXattrBlock:])) | int64(le.Uint16(raw[inXattrHi:]))<<32
 }
 
-// readXattrBlock reads a block of attributes.
+// readXattrBlock reads an xattr block and checks its checksum.
 func (m *Image) readXattrBlock(physical int64) ([]byte, error) {
 	if physical >= m.Blocks() {
 		return nil, errXattr
 	}
 	block := make([]byte, blockSize)
 	if _, err := m.f.ReadAt(block, physical*blockSize); err != nil {
-		return nil, short(err)
+		return nil, noEOF(err)
 	}
 	if le.Uint32(block) != xattrMagic {
 		return nil, errXattr
 	}
 	if le.Uint32(block[xbChecksum:]) != m.xattrChecksum(physical, block) {
-		return nil, errors.New("a block of xattrs does not match its checksum")
+		return nil, errors.New("xattr block does not match its checksum")
 	}
 	return block, nil
 }
 
-// attributesIn reads the entries in an area, from a byte on, up to four zeros.
+// attributesIn reads the entries in area from offset at on, up to four zero bytes.
 func (m *Image) attributesIn(area []byte, at int) (all []attribute, err error) {
 	for {
 		if at+4 > len(area) {
@@ -90,14 +90,14 @@ func (m *Image) attributesIn(area []byte, at int) (all []attribute, err error) {
 	}
 }
 
-// valueOf reads the value of an entry, from the area or from its inode.
+// valueOf returns the value of an entry, from area or from its EA inode.
 func (m *Image) valueOf(area, e []byte, a attribute) (string, error) {
 	size, offset := int64(le.Uint32(e[xeValueSize:])), int64(le.Uint16(e[xeOffset:]))
 	if size > tree.MaxXattr {
 		return "", errXattr
 	}
 	if a.inode != 0 {
-		return m.valueIn(a.inode, size)
+		return m.readEAInode(a.inode, size)
 	}
 	if size > 0 && offset+size > int64(len(area)) {
 		return "", errXattr
@@ -108,8 +108,8 @@ func (m *Image) valueOf(area, e []byte, a attribute) (string, error) {
 	return string(area[offset : offset+size]), nil
 }
 
-// valueIn reads a value that has an inode.
-func (m *Image) valueIn(ino uint32, size int64) (string, error) {
+// readEAInode returns the value in an EA inode.
+func (m *Image) readEAInode(ino uint32, size int64) (string, error) {
 	raw, err := m.readInode(ino)
 	if err != nil {
 		return "", err
@@ -123,15 +123,15 @@ func (m *Image) valueIn(ino uint32, size int64) (string, error) {
 	}
 	value := make([]byte, size)
 	if _, err := f.ReadAt(value, 0); err != nil {
-		return "", short(err)
+		return "", noEOF(err)
 	}
 	if m.valueHash(string(value)) != le.Uint32(raw[inAtime:]) {
-		return "", fmt.Errorf("the value in inode %d does not match its hash", ino)
+		return "", fmt.Errorf("EA inode %d does not match its hash", ino)
 	}
 	return string(value), nil
 }
 
-// fromAttribute turns an attribute into what getxattr(2) returns.
+// fromAttribute converts an attribute to the format of getxattr(2).
 func fromAttribute(a attribute) (tree.Xattr, error) {
 	for _, space := range namespaces {
 		if space.index != a.index {
@@ -144,5 +144,5 @@ func fromAttribute(a attribute) (tree.Xattr, error) {
 		}
 		return x, err
 	}
-	return tree.Xattr{}, fmt.Errorf("xattr %q: namespace %d is unknown", a.name, a.index)
+	return tree.Xattr{}, fmt.Errorf("xattr %q: unknown namespace %d", a.name, a.index)
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Copy makes dst, an empty file, a copy of src: a reflink where the filesystem
-// can share the blocks, else the data, with the holes of src kept.
+// Copy copies src to dst, which must be empty. It makes a reflink where the
+// filesystem supports it, and otherwise copies the data and keeps the holes.
 func Copy(ctx context.Context, dst, src *os.File) error {
 	if unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) == nil {
 		return nil
@@ -35,8 +35,8 @@ func Copy(ctx context.Context, dst, src *os.File) error {
 	}
 }
 
-// NextData returns the first stretch of f at or after off that is no hole; an
-// empty one when there is none.
+// NextData returns the first range of data in f at or after off. The range is
+// empty if only a hole follows.
 func NextData(f *os.File, off int64) (from, to int64, err error) {
 	from, err = f.Seek(off, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {
@@ -48,10 +48,10 @@ func NextData(f *os.File, off int64) (from, to int64, err error) {
 	return from, to, err
 }
 
-// step is how much is copied before looking whether to stop, in bytes.
+// step is the number of bytes copied between checks of the context.
 const step = 64 << 20
 
-// copyRange copies a stretch of data.
+// copyRange copies a range of data.
 func copyRange(ctx context.Context, dst, src *os.File, from, to int64) error {
 	for from < to {
 		if err := ctx.Err(); err != nil {
@@ -72,7 +72,7 @@ func copyRange(ctx context.Context, dst, src *os.File, from, to int64) error {
 	return nil
 }
 
-// Read writes the whole content of f to w, holes as zeros, without reading them.
+// Read writes the content of f to w. Holes are written as zeros and not read.
 func Read(ctx context.Context, w io.Writer, f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

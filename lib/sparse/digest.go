@@ -4,35 +4,34 @@ package sparse
 
 import "hash/maphash"
 
-// A Sum is the digest of a content that does not read its zero blocks: of the
-// others, each with its number. Holes and zeros come to the same. It is keyed
-// anew in every process, and means nothing outside: the hash is none of
-// cryptography, but who makes two contents to be of one sum cannot try them. It
-// takes a tenth of what SHA-256 would.
+// A Sum is a digest of the nonzero blocks of a file and their block numbers, so
+// that holes and zeros are equal. It takes a tenth of the time of SHA-256. Not
+// cryptographic. Seeds are random per process, so collisions cannot be searched
+// for offline, and a Sum must never be stored.
 type Sum [2]uint64
 
 var seeds = [len(Sum{})]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// A numbered block is what a sum grows by.
-type numbered struct {
-	before, block uint64 // sums
-	number        int64
+// A blockInput is hashed for each block.
+type blockInput struct {
+	previous, block uint64 // hashes
+	number          int64
 }
 
-// Add adds what a content has at an offset, that of a block: blocks, the last
-// of the content as long as it is.
+// Add adds the blocks p at offset off, a multiple of BlockSize. Only the last
+// block of a file may be short.
 func (s *Sum) Add(p []byte, off int64) {
 	for from, to := range Runs(p) {
 		for at := from; at < to; at += BlockSize {
 			block := p[at:min(at+BlockSize, to)]
 			for i, seed := range seeds {
-				s[i] = maphash.Comparable(seed, numbered{s[i], maphash.Bytes(seed, block), (off + at) / BlockSize})
+				s[i] = maphash.Comparable(seed, blockInput{s[i], maphash.Bytes(seed, block), (off + at) / BlockSize})
 			}
 		}
 	}
 }
 
-// Digest reads a source through and digests it.
+// Digest reads all of src and returns its usage and digest.
 func Digest(src *Source) (Usage, Sum, error) {
 	var s Sum
 	usage, err := Scan(src, func(p []byte, off int64) error {

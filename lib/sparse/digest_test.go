@@ -16,21 +16,21 @@ func sum(t testing.TB, src *Source) Sum {
 	return s
 }
 
-// One content has one sum, however it comes; others have others.
+// The sum depends on the content alone, not on how it is read.
 func TestDigest(t *testing.T) {
 	seen := map[Sum]string{}
 	for _, words := range []string{"", ".", "x", "0x", "x0x", "xx", "x.", "x0.", "00x", "0xx", "x00x"} {
 		c := content(words)
 		s := sum(t, whole(bytes.NewReader(c)))
-		if other, is := seen[s]; is {
-			t.Errorf("%q and %q have one sum", words, other)
+		if other, ok := seen[s]; ok {
+			t.Errorf("%q and %q have the same sum", words, other)
 		}
 		seen[s] = words
 		if got := sum(t, whole(bytes.NewReader(append(slices.Clone(c), content("0")...)))); len(c)%BlockSize == 0 && got != s {
-			t.Errorf("%q: zeros behind it show", words)
+			t.Errorf("%q: trailing zeros change the sum", words)
 		}
 		if len(c) > 0 && sum(t, &Source{Bytes: c}) != s {
-			t.Errorf("%q: another sum in memory", words)
+			t.Errorf("%q: different sum from memory", words)
 		}
 	}
 	c := bytes.Repeat([]byte("content "), BlockSize/4)
@@ -38,7 +38,7 @@ func TestDigest(t *testing.T) {
 	for bit := range 8 * len(c) {
 		c[bit/8] ^= 1 << (bit % 8)
 		if sum(t, whole(bytes.NewReader(c))) == s {
-			t.Fatalf("bit %d does not show", bit)
+			t.Fatalf("bit %d does not change the sum", bit)
 		}
 		c[bit/8] ^= 1 << (bit % 8)
 	}

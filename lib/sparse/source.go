@@ -4,19 +4,19 @@ package sparse
 
 import "io"
 
-// A Stretch is a part of a file that has data, to the byte.
+// A Stretch is a range of a file that holds data, in bytes.
 type Stretch struct{ Off, Len int64 }
 
-// A Source is the content of a file as it comes: whole, or without its holes.
+// A Source is the content of a file, read either whole or without its holes.
 type Source struct {
-	io.Reader           // of the data, stretch by stretch
-	Bytes     []byte    // all of what Reader would read, if it is in memory already
-	Size      int64     // of the content, holes included
-	Data      []Stretch // in order; not looked at unless Holes
-	Holes     bool      // what is not in Data is zeros, and does not come
+	io.Reader           // of the whole content or, with Holes, of the Data ranges one after another
+	Bytes     []byte    // what Reader would return, if already in memory
+	Size      int64     // of the content in bytes, holes included
+	Data      []Stretch // sorted; used only with Holes
+	Holes     bool      // Reader omits everything outside Data, which is zeros
 }
 
-// Stored returns how many bytes come.
+// Stored returns the number of bytes that Reader returns.
 func (s *Source) Stored() int64 {
 	if !s.Holes {
 		return s.Size
@@ -28,8 +28,8 @@ func (s *Source) Stored() int64 {
 	return stored
 }
 
-// Scan reads a source and hands out every run of blocks that are not all zeros,
-// in order; a long one in several pieces. What lies between costs nothing.
+// Scan reads src and calls data for each run of nonzero blocks, in order. It
+// splits a long run into several calls.
 func Scan(src *Source, data func(p []byte, off int64) error) (Usage, error) {
 	s := scanner{data: data}
 	switch {
@@ -51,15 +51,15 @@ func Scan(src *Source, data func(p []byte, off int64) error) (Usage, error) {
 	return s.Usage, nil
 }
 
-// A patch is whole blocks with stretches in them that share blocks, or that
-// meet: what is between the stretches is read as zeros.
+// A patch reads whole blocks that hold stretches which share a block or touch.
+// The gaps between the stretches read as zeros.
 type patch struct {
 	in      io.Reader
 	data    []Stretch
-	at, end int64 // at is the first byte still to come
+	at, end int64 // offsets of the next byte and of the end
 }
 
-// nextPatch takes the first patch off a list of stretches.
+// nextPatch returns the patch of the first stretches and the stretches left.
 func nextPatch(src *Source, data []Stretch) (patch, []Stretch) {
 	p := patch{in: src, at: data[0].Off / BlockSize * BlockSize}
 	n := 0
@@ -88,12 +88,12 @@ func (p *patch) Read(b []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err == io.EOF {
-		err = nil // of the data, not of the patch
+		err = nil // the end of src.Data, not of the patch
 	}
 	return n, err
 }
 
-// zeros reads a part of a hole, which ends at end.
+// zeros reads from the hole that ends at end.
 func (p *patch) zeros(b []byte, end int64) int {
 	n := min(int64(len(b)), end-p.at)
 	clear(b[:n])

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sparse keeps files whose zero blocks are holes. A block that is all
-// zeros takes no space, however it came: a rule that needs no bookkeeping and
-// is the same on every host.
+// Package sparse reads and writes sparse files. Every block of zeros becomes a
+// hole, whether or not it was one in the source, so the result does not depend
+// on the host.
 package sparse
 
 import (
@@ -13,13 +13,13 @@ import (
 	"sync"
 )
 
-// BlockSize is the size of the blocks that are holes when all zeros, in bytes.
+// BlockSize is the block size in bytes. Holes consist of whole blocks.
 const BlockSize = 4096
 
-// Blocks returns how many blocks hold so many bytes.
+// Blocks returns the number of blocks that hold size bytes.
 func Blocks(size int64) int64 { return (size + BlockSize - 1) / BlockSize }
 
-// chunk is how much is read and written at once.
+// chunk is the size of reads and writes in bytes.
 const chunk = 64 * BlockSize
 
 var (
@@ -27,14 +27,14 @@ var (
 	buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
 )
 
-// A Usage counts the blocks of a file that are not all zeros.
+// A Usage counts the nonzero blocks of a file.
 type Usage struct {
 	Size   int64 // bytes, holes included
-	Blocks int64 // blocks that are not all zeros
-	Runs   int64 // stretches that these blocks form
+	Blocks int64 // nonzero blocks
+	Runs   int64 // runs of adjacent nonzero blocks
 }
 
-// Write writes a source into f, an empty file, leaving zero blocks out.
+// Write writes src to f, which must be empty. Zero blocks become holes.
 func Write(f *os.File, src *Source) (Usage, error) {
 	end := int64(0)
 	usage, err := Scan(src, func(p []byte, off int64) error {
@@ -48,13 +48,12 @@ func Write(f *os.File, src *Source) (Usage, error) {
 	return usage, err
 }
 
-// Count returns what Write would have left in a file with the content of f.
-// Holes of f are not read.
+// Count returns the usage of f. It does not read holes.
 func Count(ctx context.Context, f *os.File) (Usage, error) {
 	return ScanFile(f, func([]byte, int64) error { return ctx.Err() })
 }
 
-// ScanFile is Scan of a file. Its holes are not read.
+// ScanFile is like Scan for a file. It does not read holes.
 func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -70,8 +69,8 @@ func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 	return s.Usage, err
 }
 
-// Estimate returns the most that Count could, without reading f: what the host
-// keeps as a hole is one.
+// Estimate returns an upper bound of what Count would return, without reading f.
+// It counts every block that the host does not store as a hole.
 func Estimate(f *os.File, size int64) (Usage, error) {
 	u, end := Usage{Size: size}, int64(-1)
 	err := Stretches(f, size, func(from, to int64) error {
@@ -85,15 +84,16 @@ func Estimate(f *os.File, size int64) (Usage, error) {
 	return u, err
 }
 
-// Stretches calls visit for each stretch of the first size bytes of f that the
-// host does not keep as a hole, from block to block, the last to the end.
+// Stretches calls visit for each range of the first size bytes of f that the
+// host does not store as a hole. Ranges consist of whole blocks; the last may
+// end at size.
 func Stretches(f *os.File, size int64, visit func(from, to int64) error) error {
 	for at := int64(0); at < size; {
 		from, to, err := NextData(f, at)
 		if err != nil || from == to {
 			return err
 		}
-		// The host's blocks may be smaller than ours.
+		// The host's blocks may be smaller than BlockSize.
 		from = max(at, from/BlockSize*BlockSize)
 		at = min(Blocks(to)*BlockSize, size)
 		if from >= at {
@@ -106,15 +106,15 @@ func Stretches(f *os.File, size int64, visit func(from, to int64) error) error {
 	return nil
 }
 
-// A scanner finds the blocks of a file that are not all zeros.
+// A scanner finds the nonzero blocks of a file.
 type scanner struct {
 	Usage
-	end  int64 // of the last run
+	end  int64 // offset of the end of the last run
 	data func(p []byte, off int64) error
 }
 
-// scan reads r, what the file has at an offset, to its end, and hands out every
-// run of blocks that are not all zeros; one that spans two reads in two pieces.
+// scan reads r, the content from offset at on, and calls s.data for each run of
+// nonzero blocks. It splits a run that spans two reads.
 func (s *scanner) scan(r io.Reader, at int64) error {
 	buf := buffers.Get().(*[chunk]byte)
 	defer buffers.Put(buf)
@@ -133,7 +133,7 @@ func (s *scanner) scan(r io.Reader, at int64) error {
 	}
 }
 
-// piece hands out the runs of what comes next.
+// piece calls s.data for each run in p, the next part of the content.
 func (s *scanner) piece(p []byte) error {
 	for from, to := range Runs(p) {
 		if s.Size+from != s.end || s.Runs == 0 {
@@ -149,8 +149,8 @@ func (s *scanner) piece(p []byte) error {
 	return nil
 }
 
-// fill reads until p is full or r ends. Unlike io.ReadFull it leaves the error
-// of r as it is: EOF is the end, ErrUnexpectedEOF is a file cut short.
+// fill reads until p is full or r fails. Unlike io.ReadFull it returns r's error
+// unchanged: io.EOF at the end, io.ErrUnexpectedEOF if r is truncated.
 func fill(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var m int
@@ -160,7 +160,7 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 	return n, err
 }
 
-// Interruptible returns a reader that a context ends.
+// Interruptible returns a reader that fails once ctx is done.
 func Interruptible(ctx context.Context, r io.Reader) io.Reader { return &interruptible{ctx, r} }
 
 type interruptible struct {
@@ -175,7 +175,7 @@ func (i *interruptible) Read(p []byte) (int, error) {
 	return i.r.Read(p)
 }
 
-// Zero tells whether all bytes are zeros.
+// Zero reports whether all bytes of p are zero.
 func Zero(p []byte) bool {
 	for len(p) > BlockSize {
 		if !bytes.Equal(p[:BlockSize], zeros[:]) {
@@ -186,7 +186,7 @@ func Zero(p []byte) bool {
 	return bytes.Equal(p, zeros[:len(p)])
 }
 
-// Runs yields the stretches of p, by block, that are not all zeros.
+// Runs yields the offsets of each run of nonzero blocks in p.
 func Runs(p []byte) func(yield func(from, to int64) bool) {
 	return func(yield func(from, to int64) bool) {
 		from := -1

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// content is made of words: 0 a block of zeros, x one of data, . one byte of
-// data, z one zero byte.
+// content returns the content that words describes: 0 for a block of zeros, x
+// for a block of data, . for a byte of data, z for a zero byte.
 func content(words string) []byte {
 	var b []byte
 	for _, w := range words {
@@ -41,7 +41,7 @@ var cases = []struct {
 }{
 	{"", 0, 0}, {".", 1, 1}, {"z", 0, 0}, {"x", 1, 1}, {"0", 0, 0}, {"0x", 1, 1}, {"x0", 1, 1}, {"x0x", 2, 2},
 	{"00x.", 2, 1}, {"x0.", 2, 2}, {"xz", 1, 1}, {"0z", 0, 0},
-	{strings.Repeat("0", 63) + "xx" + strings.Repeat("0", 70), 2, 1}, // a run over the end of a chunk
+	{strings.Repeat("0", 63) + "xx" + strings.Repeat("0", 70), 2, 1}, // a run that spans two chunks
 	{strings.Repeat("x", 64), 64, 1}, {strings.Repeat("x", 64) + "0x", 65, 2}, {strings.Repeat("x0", 100), 100, 100},
 }
 
@@ -55,10 +55,10 @@ func create(t *testing.T) *os.File {
 	return f
 }
 
-// whole is a source without a map.
+// whole returns a source without holes.
 func whole(r io.Reader) *Source { return &Source{Reader: r} }
 
-// all is what a file holds.
+// all returns the content of a file.
 func all(t *testing.T, f *os.File) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(f.Name())
@@ -68,7 +68,7 @@ func all(t *testing.T, f *os.File) []byte {
 	return raw
 }
 
-// stored is how many blocks of 4 KiB a file takes.
+// stored returns the number of 4 KiB blocks that a file takes on disk.
 func stored(t *testing.T, f *os.File) int64 {
 	t.Helper()
 	var stat unix.Stat_t
@@ -107,14 +107,14 @@ func TestWriteAndCount(t *testing.T) {
 	}
 }
 
-// Zero blocks take no space, where the filesystem has holes.
+// Zero blocks take no space if the filesystem supports holes.
 func TestHoles(t *testing.T) {
 	probe := create(t)
 	if err := probe.Truncate(100 * BlockSize); err != nil {
 		t.Fatal(err)
 	}
 	if stored(t, probe) > 0 {
-		t.Skip("a filesystem without holes")
+		t.Skip("filesystem without holes")
 	}
 	f := create(t)
 	if _, err := Write(f, whole(bytes.NewReader(content("x"+strings.Repeat("0", 98)+"x")))); err != nil {
@@ -128,11 +128,11 @@ func TestHoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := stored(t, copied); got > 10 {
-		t.Errorf("and %d in a copy", got)
+		t.Errorf("two blocks of data take %d in a copy", got)
 	}
 }
 
-// A reader's error comes out as it is: one cut short is not at its end.
+// Write returns a reader's error unchanged.
 func TestReaderErrors(t *testing.T) {
 	for _, cause := range []error{io.ErrUnexpectedEOF, errors.New("damaged")} {
 		for _, before := range []string{"", "x", "0x.", strings.Repeat("x", 64), strings.Repeat("x", 100)} {
@@ -161,7 +161,7 @@ func TestCopyAndRead(t *testing.T) {
 	}
 }
 
-// Reading can be stopped, and finds out where it could not write.
+// Read returns the errors of the context and of the writer.
 func TestInterrupted(t *testing.T) {
 	src := create(t)
 	if _, err := src.Write(content("x")); err != nil {
@@ -174,7 +174,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	full := errors.New("full")
 	if err := Read(context.Background(), failing{full}, src); !errors.Is(err, full) {
-		t.Errorf("Read to a full device: %v", err)
+		t.Errorf("Read to a failing writer: %v", err)
 	}
 }
 

@@ -12,17 +12,17 @@ import (
 	"banger/lib/tree"
 )
 
-// A comparer goes through two trees side by side.
+// A comparer compares two trees.
 type comparer struct {
-	want  *Want
-	have  *image
-	found func(Difference)
-	names map[*tree.Inode]string // the first path of each inode that has several
+	want   *Want
+	have   *image
+	report func(Difference)
+	names  map[*tree.Inode]string // the first path of each inode with several names
 }
 
 func (c *comparer) tree() { c.dir(".", c.want.tree.Root, c.have.tree.Root) }
 
-// dir compares a directory under a path, and all below it.
+// dir compares the inodes at path and, if both are directories, all below.
 func (c *comparer) dir(path string, want, have *tree.Inode) {
 	c.inode(path, want, have)
 	if want.Type != tree.Dir || have.Type != tree.Dir {
@@ -31,24 +31,23 @@ func (c *comparer) dir(path string, want, have *tree.Inode) {
 	for _, name := range want.Names() {
 		child := path + "/" + mtree.Escape(name)
 		if h := have.Lookup(name); h == nil {
-			c.found(Difference{Path: child, What: Missing})
+			c.report(Difference{Path: child, What: Missing})
 		} else {
 			c.dir(child, want.Lookup(name), h)
 		}
 	}
 	for _, name := range have.Names() {
 		if want.Lookup(name) == nil {
-			c.found(Difference{Path: path + "/" + mtree.Escape(name), What: More})
+			c.report(Difference{Path: path + "/" + mtree.Escape(name), What: Extra})
 		}
 	}
 }
 
-// inode compares what two inodes say, and once for all their names what they
-// hold.
+// inode compares two inodes: their hard links for each name, the rest once.
 func (c *comparer) inode(path string, want, have *tree.Inode) {
 	first := c.first(path, want)
-	if same := c.first(path, have); same != first {
-		c.found(Difference{path, SameAs, said(first), said(same)})
+	if got := c.first(path, have); got != first {
+		c.report(Difference{path, Hardlink, valueOf(first), valueOf(got)})
 	}
 	if first != path {
 		return
@@ -60,15 +59,15 @@ func (c *comparer) inode(path string, want, have *tree.Inode) {
 		return
 	}
 	if want.Blocks != have.Blocks {
-		c.found(Difference{path, Blocks, said(fmt.Sprint(want.Blocks)), said(fmt.Sprint(have.Blocks))})
+		c.report(Difference{path, Blocks, valueOf(fmt.Sprint(want.Blocks)), valueOf(fmt.Sprint(have.Blocks))})
 	}
 	if c.want.sum(want) != c.have.get(have) {
-		c.found(Difference{Path: path, What: Content})
+		c.report(Difference{Path: path, What: Content})
 	}
 }
 
-// keywords returns what mtree(5) says of an inode: but for how many names it has,
-// which the names tell, and with its ACLs as ext4 gives them back.
+// keywords returns the mtree(5) keywords of an inode without nlink, which
+// follows from the names, and with ACLs as ext4 returns them.
 func keywords(n *tree.Inode) []string {
 	kept := *n
 	kept.Nlink = 1
@@ -81,7 +80,7 @@ func keywords(n *tree.Inode) []string {
 	return mtree.Keywords(&kept)
 }
 
-// first returns the first path of an inode.
+// first returns the first path at which n was found.
 func (c *comparer) first(path string, n *tree.Inode) string {
 	if n.Nlink == 1 || n.Type == tree.Dir {
 		return path
@@ -92,24 +91,24 @@ func (c *comparer) first(path string, n *tree.Inode) string {
 	return c.names[n]
 }
 
-// keywords compares the keywords of two inodes, in their order.
+// keywords compares the keywords of two inodes, in order.
 func (c *comparer) keywords(path string, want, have []string) {
-	others := map[string]Value{}
+	rest := map[string]Value{} // of have
 	for _, word := range have {
 		key, value, _ := strings.Cut(word, "=")
-		others[key] = said(value)
+		rest[key] = valueOf(value)
 	}
 	for _, word := range want {
 		key, value, _ := strings.Cut(word, "=")
-		if other := others[key]; other != said(value) {
-			c.found(Difference{path, key, said(value), other})
+		if got := rest[key]; got != valueOf(value) {
+			c.report(Difference{path, key, valueOf(value), got})
 		}
-		delete(others, key)
+		delete(rest, key)
 	}
 	for _, word := range have {
 		key, _, _ := strings.Cut(word, "=")
-		if other, left := others[key]; left {
-			c.found(Difference{path, key, Value{}, other})
+		if got, ok := rest[key]; ok {
+			c.report(Difference{path, key, Value{}, got})
 		}
 	}
 }

@@ -25,13 +25,13 @@ import (
 	"banger/lib/status"
 )
 
-// An entry is one of a layer.
+// An entry is an entry of a layer.
 type entry struct {
 	tar.Header
 	content string
 }
 
-// A fixture is the layers of an image, oldest first, and when it was made.
+// A fixture holds the layers of an image, oldest first, and its creation time.
 type fixture struct {
 	layers  [][]entry
 	created *time.Time
@@ -42,10 +42,10 @@ var (
 	modified = created.Add(-time.Hour)
 )
 
-// of is an image of one layer.
-func of(entries ...entry) fixture { return fixture{[][]entry{entries}, &created} }
+// oneLayer returns an image of one layer.
+func oneLayer(entries ...entry) fixture { return fixture{[][]entry{entries}, &created} }
 
-// image puts the layers into a layout of their own and reads the image.
+// image writes the image to a new layout and opens it.
 func (f fixture) image(t testing.TB) *layout.Image {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,9 +61,9 @@ func (f fixture) image(t testing.TB) *layout.Image {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, digest.FromBytes(raw))
 		manifest.Layers = append(manifest.Layers, put(v1.MediaTypeImageLayer, raw))
 	}
-	manifest.Config = put(v1.MediaTypeImageConfig, marshalled(t, config))
-	write(t, filepath.Join(dir, "index.json"), marshalled(t, v1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
-		Manifests: []v1.Descriptor{put(v1.MediaTypeImageManifest, marshalled(t, manifest))}}))
+	manifest.Config = put(v1.MediaTypeImageConfig, marshal(t, config))
+	write(t, filepath.Join(dir, "index.json"), marshal(t, v1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
+		Manifests: []v1.Descriptor{put(v1.MediaTypeImageManifest, marshal(t, manifest))}}))
 	write(t, filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`))
 	l, err := layout.Open(dir)
 	if err != nil {
@@ -98,7 +98,7 @@ func archive(t testing.TB, entries []entry) []byte {
 	return b.Bytes()
 }
 
-func marshalled(t testing.TB, v any) []byte {
+func marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -117,8 +117,8 @@ func write(t testing.TB, path string, raw []byte) {
 	}
 }
 
-// flattened makes a bundle of an image.
-func flattened(t testing.TB, image *layout.Image) (dir string) {
+// flatten makes a bundle of an image.
+func flatten(t testing.TB, image *layout.Image) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "x.bundle")
 	o := bundle.Options{Reference: "x:1"}
@@ -159,12 +159,13 @@ var (
 	byMkfs = ext4.Options{Populate: ext4.PopulateMkfs}
 )
 
-// layersOf is what the layers of an image say.
+// layersOf returns the layers of an image as a Source.
 func layersOf(image *layout.Image) Source {
 	return Layers(image, math.MaxInt64, func(string) {}, func(_, _ int64) {})
 }
 
-// differences are what Image finds; the error is the image's.
+// differences returns what Image reports. Errors other than of the image are
+// fatal.
 func differences(t testing.TB, file string, source Source) (all []Difference, err error) {
 	t.Helper()
 	_, err = Image(t.Context(), file, source, func(d Difference) { all = append(all, d) })
@@ -174,7 +175,7 @@ func differences(t testing.TB, file string, source Source) (all []Difference, er
 	return all, err
 }
 
-// agrees fails the test unless nothing differs.
+// agrees fails the test if the image differs from source.
 func agrees(t testing.TB, file string, source Source) {
 	t.Helper()
 	if all, err := differences(t, file, source); err != nil || len(all) > 0 {
@@ -182,8 +183,8 @@ func agrees(t testing.TB, file string, source Source) {
 	}
 }
 
-// program finds one of e2fsprogs. Where it is missing the test is skipped, and
-// fails where nothing may be skipped (CI=true).
+// program returns the path of a program of e2fsprogs. If it is not found, the
+// test is skipped, or fails with CI=true.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	for _, candidate := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
@@ -192,14 +193,13 @@ func program(t testing.TB, name string) string {
 		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing", name)
+		t.Fatalf("%s not found", name)
 	}
-	t.Skipf("%s is missing", name)
+	t.Skipf("%s not found", name)
 	return ""
 }
 
-// The entries that tests are made of.
-
+// file returns an entry; the functions below do so for the other types.
 func file(name, content string) entry {
 	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644}, content}
 }
@@ -216,16 +216,16 @@ func link(kind byte, name, target string) entry {
 	return entry{tar.Header{Typeflag: kind, Name: name, Linkname: target, Mode: 0o777}, ""}
 }
 
-// noted adds extended attributes, names and values in turn.
-func noted(e entry, attributes ...string) entry {
+// withXattrs sets xattrs, names and values in turn.
+func withXattrs(e entry, xattrs ...string) entry {
 	e.PAXRecords = map[string]string{}
-	for pair := range slices.Chunk(attributes, 2) {
+	for pair := range slices.Chunk(xattrs, 2) {
 		e.PAXRecords["SCHILY.xattr."+pair[0]] = pair[1]
 	}
 	return e
 }
 
-// noise is bytes that have no zeros among them.
+// noise returns random bytes other than zero.
 func noise(seed uint64, size int) string {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := make([]byte, size)

@@ -16,16 +16,15 @@ import (
 	"banger/lib/ext4"
 )
 
-// Whatever bit of an image's blocks in use is not as it was made is told, as a
-// difference or as an error of the image. There is none that means nothing:
-// what mke2fs leaves unused in those blocks is zeros, and has to be.
+// Every flipped bit in a used block is reported, as a difference or as an error
+// of the image. No bit is ignored: unused bytes in those blocks must be zeros.
 func TestFlips(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	for _, c := range []struct {
 		name  string
-		more  []entry
+		extra []entry
 		whole bool
 		ext4.Options
 		flips int
@@ -37,9 +36,9 @@ func TestFlips(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := everything(c.whole)
-			f.layers = append(f.layers, c.more)
+			f.layers = append(f.layers, c.extra)
 			image := f.image(t)
-			file := ext4Of(t, flattened(t, image), c.Options)
+			file := ext4Of(t, flatten(t, image), c.Options)
 			want, err := layersOf(image)(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -48,8 +47,8 @@ func TestFlips(t *testing.T) {
 			if agrees(t, file, source); t.Failed() {
 				return
 			}
-			s := newSpots(t, file)
-			if testing.Short() { // beside the race detector, which takes ten times as long
+			s := newFlipper(t, file)
+			if testing.Short() { // with the race detector, which takes ten times as long
 				c.flips /= 10
 			}
 			for range c.flips {
@@ -67,22 +66,22 @@ func TestFlips(t *testing.T) {
 
 const blockSize = 4096
 
-// Spots are where an image is flipped.
-type spots struct {
+// A flipper flips bits in the used blocks of an image.
+type flipper struct {
 	t       testing.TB
 	file    *os.File
-	used    []int64 // blocks that are in use, as dumpe2fs has them
-	written []int64 // of these, those that are not all zeros
+	used    []int64 // blocks in use, according to dumpe2fs
+	written []int64 // used blocks that are not all zeros
 }
 
-func newSpots(t testing.TB, file string) *spots {
+func newFlipper(t testing.TB, file string) *flipper {
 	t.Helper()
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	s := &spots{t: t, file: f, used: usedBlocks(t, file)}
+	s := &flipper{t: t, file: f, used: usedBlocks(t, file)}
 	for _, block := range s.used {
 		if zeros := [blockSize]byte{}; s.block(block) != zeros {
 			s.written = append(s.written, block)
@@ -91,15 +90,15 @@ func newSpots(t testing.TB, file string) *spots {
 	return s
 }
 
-// usedBlocks are those that dumpe2fs does not call free.
+// usedBlocks returns the blocks that dumpe2fs does not list as free.
 func usedBlocks(t testing.TB, file string) (used []int64) {
 	t.Helper()
-	said, err := exec.Command(program(t, "dumpe2fs"), file).Output()
+	out, err := exec.Command(program(t, "dumpe2fs"), file).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	free := map[int64]bool{}
-	for _, line := range regexp.MustCompile(`(?m)^  Free blocks: (\S.*)$`).FindAllStringSubmatch(string(said), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^  Free blocks: (\S.*)$`).FindAllStringSubmatch(string(out), -1) {
 		for _, word := range strings.Split(line[1], ", ") {
 			from, to, isRange := strings.Cut(word, "-")
 			if !isRange {
@@ -131,7 +130,7 @@ func number(t testing.TB, text string) int64 {
 	return n
 }
 
-func (s *spots) block(block int64) (raw [blockSize]byte) {
+func (s *flipper) block(block int64) (raw [blockSize]byte) {
 	s.t.Helper()
 	if _, err := s.file.ReadAt(raw[:], block*blockSize); err != nil {
 		s.t.Fatal(err)
@@ -139,9 +138,10 @@ func (s *spots) block(block int64) (raw [blockSize]byte) {
 	return raw
 }
 
-// random is any byte of any block; or of one that is not all zeros, as most are
-// of inodes that are unused; or of that what says something, or ends it.
-func (s *spots) random(random *rand.Rand) (at int64) {
+// random returns the offset of a random byte: sometimes in any used block, more
+// often in a block that is not all zeros, half of those times before or shortly
+// after its last nonzero byte. Most used blocks are empty inode tables.
+func (s *flipper) random(random *rand.Rand) (at int64) {
 	if random.IntN(4) == 0 {
 		return s.used[random.IntN(len(s.used))]*blockSize + random.Int64N(blockSize)
 	}
@@ -162,8 +162,8 @@ func lastNonzero(raw []byte) int64 {
 	return int64(last)
 }
 
-// flip flips bits of a byte.
-func (s *spots) flip(at int64, bits byte) {
+// flip flips bits of the byte at offset at.
+func (s *flipper) flip(at int64, bits byte) {
 	s.t.Helper()
 	b := make([]byte, 1)
 	if _, err := s.file.ReadAt(b, at); err != nil {

@@ -16,18 +16,18 @@ import (
 	"banger/lib/tree"
 )
 
-// An image is read whole: its names and metadata, the filesystem's own, and
-// the contents of its files.
+// An image is an ext4 image with its tree and the digests of its files.
 type image struct {
 	*ext4.Image
-	found func(Difference)
-	tree  *tree.Tree // nil if it could not be read
+	report func(Difference)
+	tree   *tree.Tree // nil if it could not be read
 	sums
 }
 
-func (i *image) damaged(text string) { i.found(Difference{What: Filesystem, Have: said(text)}) }
+func (i *image) damaged(text string) { i.report(Difference{What: Filesystem, Have: valueOf(text)}) }
 
-// read reads it. What is damaged is found; the error is the host's alone.
+// read reads the image and reports damage. It returns only errors of the host
+// and of the context.
 func (i *image) read(ctx context.Context) error {
 	t, err := i.ReadTree(ctx)
 	if err != nil {
@@ -48,8 +48,8 @@ func (i *image) read(ctx context.Context) error {
 	return nil
 }
 
-// digest reads the contents of all files, on all processors, in the order of
-// the inodes' numbers: as a rule that of the disk.
+// digest reads all files on all processors, by inode number, which is usually
+// the order on disk.
 func (i *image) digest(ctx context.Context, t *tree.Tree) error {
 	var files []*tree.Inode
 	seen := map[uint32]bool{}
@@ -69,8 +69,8 @@ func (i *image) digest(ctx context.Context, t *tree.Tree) error {
 	return group.Wait()
 }
 
-// digestFile reads the content of a file. In its last block, what is behind the
-// end has to be zeros: mmap(2) shows it.
+// digestFile reads a file. The bytes after its end in the last block must be
+// zeros, because mmap(2) exposes them.
 func (i *image) digestFile(ctx context.Context, n *tree.Inode) error {
 	f, err := i.Content(n)
 	if err != nil {
@@ -80,7 +80,7 @@ func (i *image) digestFile(ctx context.Context, n *tree.Inode) error {
 	err = f.Stored(func(off int64, blocks []byte) error {
 		if end := n.Size - off; end < int64(len(blocks)) {
 			if !sparse.Zero(blocks[max(0, end):]) {
-				i.damaged(fmt.Sprintf("inode %d: more than zeros behind the end of its content", n.Ino))
+				i.damaged(fmt.Sprintf("inode %d: nonzero bytes after the end of the content", n.Ino))
 			}
 			blocks = blocks[:max(0, end)]
 		}

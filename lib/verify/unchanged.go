@@ -9,10 +9,9 @@ import (
 	"banger/lib/status"
 )
 
-// Unchanged judges an image that mkfs.ext4 has filled from a directory whose
-// files it opened by name. It returns an error unless the image holds what the
-// source has read: a file was changed or exchanged meanwhile, or mkfs.ext4 has
-// made something else of it.
+// Unchanged compares the image that mkfs.ext4 -d has made with source, which was
+// read before. mkfs.ext4 opens files by name, so they may have been changed or
+// replaced in between.
 func Unchanged(ctx context.Context, path string, source Source) error {
 	var first *Difference
 	count := 0
@@ -31,6 +30,6 @@ func Unchanged(ctx context.Context, path string, source Source) error {
 	if count > 1 {
 		more = fmt.Sprintf(", and %d more", count-1)
 	}
-	return status.Hint(fmt.Errorf("%s%s: not what was read before mkfs.ext4 was started (%s)", first.Path, more, first.What),
-		"make the image when nothing writes to the directory, or with --populate direct")
+	return status.Hint(fmt.Errorf("%s%s: changed while being read (%s)", first.Path, more, first.What),
+		"make the image while nothing writes to the directory, or with --populate direct")
 }

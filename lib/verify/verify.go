@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package verify holds a finished ext4 image against what it is to hold: the
-// layers of a container image, or a bundle. The image is read as a kernel would
-// read it; nothing of how it was made is known here.
+// Package verify compares a finished ext4 image with the layers of a container
+// image, or with a bundle. It reads the image as a kernel would and does not
+// depend on how the image was made.
 package verify
 
 import (
@@ -15,30 +15,30 @@ import (
 	"banger/lib/tree"
 )
 
-// A Difference is one thing in an image that is not as it is to be.
+// A Difference is one difference between an image and its source.
 type Difference struct {
 	Path string `json:"path,omitempty"` // as in a manifest; "" for the filesystem itself
-	What string `json:"what"`           // a keyword of mtree(5), or a word of What's
+	What string `json:"what"`           // a keyword of mtree(5), or one of the constants below
 	Want Value  `json:"want,omitzero"`
 	Have Value  `json:"have,omitzero"`
 }
 
-// A Value is what a keyword says; the zero one, that there is none. An empty
-// attribute has an empty one.
+// A Value is the value of a keyword. The zero Value means that the keyword is
+// absent; the value of an empty xattr is present and empty.
 type Value struct {
-	text string
-	said bool
+	text    string
+	present bool
 }
 
-func said(text string) Value { return Value{text, true} }
+func valueOf(text string) Value { return Value{text, true} }
 
-// MarshalText returns what is said, for JSON too.
+// MarshalText returns the text of v, or nothing if v is absent.
 func (v Value) MarshalText() ([]byte, error) { return []byte(v.text), nil }
 
-// String returns it in a line to read, cut where it is long.
+// String returns v for display, truncated to 80 bytes.
 func (v Value) String() string {
 	switch {
-	case !v.said:
+	case !v.present:
 		return "none"
 	case v.text == "":
 		return "(empty)"
@@ -48,44 +48,45 @@ func (v Value) String() string {
 	return v.text
 }
 
-// What differences are that no keyword tells.
+// Values of Difference.What other than keywords.
 const (
-	Filesystem = "filesystem" // its own metadata are at fault, as Have says
-	Missing    = "missing"    // the path is not in the image
-	More       = "more"       // the path is in the image alone
-	Content    = "content"    // the bytes of a file are others
-	Blocks     = "blocks"     // it takes more or fewer than are not all zeros
-	SameAs     = "inode"      // the first of the names that the file has is another
+	Filesystem = "filesystem" // the filesystem metadata is damaged; Have describes how
+	Missing    = "missing"    // the path is missing from the image
+	Extra      = "extra"      // the path is only in the image
+	Content    = "content"    // the content of the file differs
+	Blocks     = "blocks"     // the number of stored blocks differs from the number of nonzero blocks
+	Hardlink   = "hardlink"   // the path belongs to another file; the values are the first path of each
 )
 
+// String returns d as one line.
 func (d Difference) String() string {
 	switch d.What {
 	case Filesystem:
 		return "filesystem: " + d.Have.text
 	case Missing:
-		return d.Path + ": not in the image"
-	case More:
-		return d.Path + ": in the image alone"
+		return d.Path + ": missing from the image"
+	case Extra:
+		return d.Path + ": only in the image"
 	case Content:
-		return d.Path + ": its content is another in the image"
-	case SameAs:
-		return d.Path + ": " + d.file(d.Want) + ", " + d.file(d.Have) + " in the image"
+		return d.Path + ": content differs"
+	case Hardlink:
+		return d.Path + ": expected " + d.link(d.Want) + ", found " + d.link(d.Have)
 	}
-	return d.Path + ": " + d.What + "=" + d.Want.String() + ", " + d.Have.String() + " in the image"
+	return d.Path + ": " + d.What + ": expected " + d.Want.String() + ", found " + d.Have.String()
 }
 
-// file says which file a path is, by the first of the names that the file has.
-func (d Difference) file(first Value) string {
+// link describes the file of d.Path by the first path of that file.
+func (d Difference) link(first Value) string {
 	if first.text == d.Path {
-		return "a file of its own"
+		return "a separate file"
 	}
-	return "one file with " + first.text
+	return "a hard link to " + first.text
 }
 
-// Image reads an image and what it is to hold side by side, and calls found for
-// each difference: first those of the filesystem itself, then by path. The
-// want it returns is nil if the image could not be read as far as that.
-func Image(ctx context.Context, path string, source Source, found func(Difference)) (*Want, error) {
+// Image compares the image at path with source and calls report for each
+// difference: first those of the filesystem itself, then the others by path. It
+// returns nil for the Want if the image is too damaged to be compared.
+func Image(ctx context.Context, path string, source Source, report func(Difference)) (*Want, error) {
 	m, err := ext4.Open(path)
 	if err != nil {
 		return nil, err
@@ -97,21 +98,21 @@ func Image(ctx context.Context, path string, source Source, found func(Differenc
 		want, err = source(groupCtx)
 		return err
 	})
-	have := image{Image: m, found: oneByOne(found)}
+	have := image{Image: m, report: serialize(report)}
 	group.Go(func() error { return have.read(groupCtx) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	if have.tree == nil {
-		return nil, nil // which has been said
+		return nil, nil // reported already
 	}
-	c := comparer{want: want, have: &have, found: found, names: map[*tree.Inode]string{}}
+	c := comparer{want: want, have: &have, report: report, names: map[*tree.Inode]string{}}
 	c.tree()
 	return want, nil
 }
 
-// oneByOne lets several goroutines report.
-func oneByOne(report func(Difference)) func(Difference) {
+// serialize makes report safe for concurrent use.
+func serialize(report func(Difference)) func(Difference) {
 	var mu sync.Mutex
 	return func(d Difference) {
 		mu.Lock()

@@ -11,10 +11,10 @@ import (
 	"banger/lib/status"
 )
 
-// What keeps the two sides from being read is an error, and no difference.
+// Failing to read either side is an error, not a difference.
 func TestErrors(t *testing.T) {
-	image := of(plain()...).image(t)
-	file := ext4Of(t, flattened(t, image), direct)
+	image := oneLayer(plain()...).image(t)
+	file := ext4Of(t, flatten(t, image), direct)
 	failed := errors.New("failed")
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -36,11 +36,11 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A file that is no image is an error of the image.
-func TestNoImage(t *testing.T) {
+// A file that is not an image is an error of the image.
+func TestNotAnImage(t *testing.T) {
 	file := t.TempDir() + "/x"
 	write(t, file, make([]byte, 1<<20))
-	all, err := differences(t, file, layersOf(of(plain()...).image(t)))
+	all, err := differences(t, file, layersOf(oneLayer(plain()...).image(t)))
 	if status.Of(err) != status.Bad || len(all) > 0 {
 		t.Errorf("%v %v", err, all)
 	}

@@ -20,25 +20,25 @@ import (
 	"banger/lib/tree"
 )
 
-// A Want is what an ext4 image is to hold.
+// A Want is the expected content of an ext4 image.
 type Want struct {
 	tree *tree.Tree
-	sum  func(*tree.Inode) sparse.Sum // of a file's content
+	sum  func(*tree.Inode) sparse.Sum // digest of a file's content
 
-	lostFound bool // was added to the tree
+	lostFound bool // lost+found was added to the tree
 }
 
-// A Source makes what an image is to hold.
+// A Source returns the expected content of an image.
 type Source func(context.Context) (*Want, error)
 
-// Layers are the source that is furthest from the image: the layers themselves,
-// replayed once more, of maxEntries entries together. warn hears what cannot be
-// kept of them.
+// Layers returns a Source that replays the layers of image, which may have up to
+// maxEntries entries together. It calls warn for each thing in them that is not
+// kept.
 func Layers(image *layout.Image, maxEntries int64, warn func(string), progress func(total, done int64)) Source {
 	return func(ctx context.Context) (*Want, error) {
 		contents := layer.NewDigests(ctx)
 		t, err := replay.Image(ctx, image, contents, replay.Options{
-			// Of contents, however large, only digests are kept.
+			// Only digests are kept, so the size of files does not matter.
 			MaxSize: math.MaxInt64, MaxEntries: maxEntries, Warn: warn, Progress: progress,
 		})
 		if err != nil {
@@ -49,8 +49,8 @@ func Layers(image *layout.Image, maxEntries int64, warn func(string), progress f
 	}
 }
 
-// Bundle is the source that is nearer: a bundle's manifest and tree as they are
-// now, or a plain directory.
+// Bundle returns a Source that reads the manifest and tree of a bundle, or a
+// plain directory.
 func Bundle(dir string, warn func(string)) Source {
 	return func(ctx context.Context) (*Want, error) {
 		_, source, err := Open(ctx, dir, warn)
@@ -61,9 +61,8 @@ func Bundle(dir string, warn func(string)) Source {
 	}
 }
 
-// Open reads a bundle or a plain directory as bundle.Open does, and every file
-// in it. What it returns beside is the source of what was read then, whatever
-// has become of the files since.
+// Open opens a bundle or a plain directory as bundle.Open does, and reads every
+// file in it. The Source describes the files as they were read.
 func Open(ctx context.Context, dir string, warn func(string)) (*bundle.Source, Source, error) {
 	contents := sums{of: map[*tree.Inode]sparse.Sum{}}
 	s, err := bundle.Open(ctx, dir, contents.measure, warn)
@@ -75,37 +74,37 @@ func Open(ctx context.Context, dir string, warn func(string)) (*bundle.Source, S
 	}, nil
 }
 
-// newWant adds to a tree what every image has.
+// newWant returns the Want of t, to which it adds lost+found.
 func newWant(t *tree.Tree, created int64, sum func(*tree.Inode) sparse.Sum) *Want {
 	w := &Want{tree: t, sum: sum}
 	if t.Root.Lookup(ext4.LostFound) == nil {
 		lostFound := ext4.NewLostFound(created)
-		lostFound.Nlink = 0 // in this tree it has no name yet
+		lostFound.Nlink = 0 // Put counts the name
 		t.Root.Put(ext4.LostFound, lostFound, nil)
 		w.lostFound = true
 	}
 	return w
 }
 
-// Manifest returns the digest of the manifest that banger-flatten writes of the
-// tree. Nothing can be compared with it after that.
+// Manifest returns the digest of the manifest that banger-flatten writes for the
+// tree. It removes lost+found from w, which must not be used afterwards.
 func (w *Want) Manifest() digest.Digest {
 	if w.lostFound {
 		w.tree.Root.Remove(ext4.LostFound, nil)
 		w.lostFound = false
 	}
 	d := digest.SHA256.Digester()
-	mtree.Write(d.Hash(), w.tree) // into a hash, which takes everything
+	mtree.Write(d.Hash(), w.tree) // a hash never fails
 	return d.Digest()
 }
 
-// sums are the digests of contents, by inode.
+// sums holds the digests of file contents by inode.
 type sums struct {
 	mu sync.Mutex
 	of map[*tree.Inode]sparse.Sum
 }
 
-// measure digests a file of the host.
+// measure digests a file on the host.
 func (s *sums) measure(ctx context.Context, n *tree.Inode, f *os.File) (sparse.Usage, error) {
 	var sum sparse.Sum
 	usage, err := sparse.ScanFile(f, func(p []byte, off int64) error {
@@ -122,5 +121,5 @@ func (s *sums) set(n *tree.Inode, sum sparse.Sum) {
 	s.of[n] = sum
 }
 
-// get returns what was set; of a file without content, the digest of nothing.
+// get returns the digest of n, or the zero Sum if n has no content.
 func (s *sums) get(n *tree.Inode) sparse.Sum { return s.of[n] }

@@ -9,32 +9,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sweep is blocks to be written, those that lie one behind the other in one
-// go. What it is given must stay as it is until it is written.
-type sweep []stretch
+// A writeQueue collects blocks to be written and merges adjacent ones. Blocks must
+// not be modified until they are written.
+type writeQueue []segment
 
-// A stretch is blocks that lie one behind the other.
-type stretch struct {
-	at     int64    // the byte of the file where they go
-	size   int64    // of all of them
-	pieces [][]byte // where they are in memory
+// A segment is a range of adjacent blocks.
+type segment struct {
+	at     int64    // offset in the image
+	size   int64    // in bytes
+	pieces [][]byte // the content
 }
 
-// maxPieces is how many pieces one write takes (UIO_MAXIOV).
+// maxPieces is the maximum number of pieces per write (UIO_MAXIOV).
 const maxPieces = 1024
 
-// add adds blocks that belong at a byte of the file.
-func (s *sweep) add(at int64, p []byte) {
-	var last *stretch
-	if n := len(*s); n > 0 {
-		last = &(*s)[n-1]
+// add adds blocks p at offset at of the image.
+func (q *writeQueue) add(at int64, p []byte) {
+	var last *segment
+	if n := len(*q); n > 0 {
+		last = &(*q)[n-1]
 	}
 	if last == nil || last.at+last.size != at || len(last.pieces) == maxPieces {
-		*s = append(*s, stretch{at: at})
-		last = &(*s)[len(*s)-1]
+		*q = append(*q, segment{at: at})
+		last = &(*q)[len(*q)-1]
 	}
 	last.size += int64(len(p))
-	// Most go on where the one before ends in memory too.
+	// Adjacent blocks are usually adjacent in memory as well.
 	if n := len(last.pieces); n > 0 && follows(last.pieces[n-1], p) {
 		last.pieces[n-1] = last.pieces[n-1][:len(last.pieces[n-1])+len(p)]
 	} else {
@@ -42,23 +42,23 @@ func (s *sweep) add(at int64, p []byte) {
 	}
 }
 
-// follows reports whether b lies right behind a in one array.
+// follows reports whether b directly follows a in the same array.
 func follows(a, b []byte) bool {
 	return cap(a) >= len(a)+len(b) && len(b) > 0 && &a[:len(a)+1][len(a)] == &b[0]
 }
 
-// write writes all of it.
-func (s sweep) write(f *os.File) (written int64, err error) {
-	for _, stretch := range s {
-		if err := stretch.write(f); err != nil {
+// write writes the queue and returns the number of bytes written.
+func (q writeQueue) write(f *os.File) (written int64, err error) {
+	for _, segment := range q {
+		if err := segment.write(f); err != nil {
 			return written, err
 		}
-		written += stretch.size
+		written += segment.size
 	}
 	return written, nil
 }
 
-func (s stretch) write(f *os.File) error {
+func (s segment) write(f *os.File) error {
 	for len(s.pieces) > 0 {
 		n, err := unix.Pwritev(int(f.Fd()), s.pieces, s.at)
 		if err == unix.EINTR {
@@ -75,7 +75,7 @@ func (s stretch) write(f *os.File) error {
 	return nil
 }
 
-// skip takes the first n bytes off.
+// skip removes the first n bytes.
 func skip(pieces [][]byte, n int) [][]byte {
 	for len(pieces) > 0 && n >= len(pieces[0]) {
 		n, pieces = n-len(pieces[0]), pieces[1:]
