@@ -17,13 +17,13 @@ import (
 
 const help = `Usage: banger-fetch [--platform OS/ARCH[/VARIANT]] [--timeout DURATION] [REF...]
 
-Pulls images, named by operands or by lines of standard input, into the cache,
-an OCI image layout, and prints LAYOUT:REF@DIGEST for each.
+Pulls images, named by operands or lines of standard input, into the cache, an
+OCI image layout, and prints LAYOUT:REF@DIGEST for each.
 
     $ banger-fetch debian:bookworm
     /home/me/.cache/banger/oci:docker.io/library/debian:bookworm@sha256:...
 
-Credentials are those of docker login and podman login.
+Uses the credentials of docker login and podman login.
 `
 
 func main() {
@@ -33,10 +33,10 @@ func main() {
 		platform, err = layout.ParsePlatform(s)
 		return err
 	})
-	timeout := tool.Flags.Duration("timeout", time.Minute, "give up on a server that is silent for `DURATION`")
+	timeout := tool.Flags.Duration("timeout", time.Minute, "give up on a server that sends nothing for `DURATION`")
 	tool.Check = func() error {
 		if *timeout <= 0 {
-			return filter.Usagef("--timeout %v: not a time", *timeout)
+			return filter.Usagef("invalid --timeout %v", *timeout)
 		}
 		return nil
 	}
@@ -50,9 +50,9 @@ func main() {
 			return "", err
 		}
 		defer to.Close()
-		source := registry.NewSource(*timeout)
+		source := registry.NewSource(os.Getenv, *timeout)
 		source.Platform = platform
-		progress := tool.NewProgress("fetching " + ref)
+		progress := tool.NewProgress("fetching", ref)
 		defer progress.Close()
 		image, err := source.Pull(ctx, to, ref, progress.Add)
 		return image.String(), err

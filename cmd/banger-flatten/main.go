@@ -15,6 +15,7 @@ import (
 	"banger/lib/layout"
 	"banger/lib/mtree"
 	"banger/lib/replay"
+	"banger/lib/status"
 )
 
 const help = `Usage: banger-flatten [-C DIR | -o PATH] [-f] [-v] [LAYOUT[:REF][@DIGEST]...]
@@ -68,29 +69,34 @@ func main() {
 		reference := ref.Reference(image.Manifest.Digest)
 		dst := *output
 		if dst == "" {
-			name := reference // without a name, that of the directory
+			name := reference // without a name in the layout, the name of its directory
 			if ref.Name != "" {
 				name = bundle.Name(reference)
 			}
 			dst = filepath.Join(*into, name+bundle.Suffix)
 		}
-		progress := tool.NewProgress("flattening " + filepath.Base(dst))
+		if *output == "" {
+			if err := os.MkdirAll(filepath.Dir(dst), 0o777); err != nil {
+				return "", status.Making(err)
+			}
+		}
+		progress := tool.NewProgress("flattening", filepath.Base(dst))
 		defer progress.Close()
 		o := bundle.Options{Reference: reference, Layout: ref.Dir, Replace: *force}
 		o.MaxSize, o.MaxEntries = *maxSize, *maxEntries
 		o.Warn, o.Progress = tool.Warn, progress.Add
 		if *verbose {
-			o.Explain = explain
+			o.Explain = func(e layer.Event) { tool.Detail(explain(e)) }
 		}
 		return dst, bundle.Create(ctx, dst, image, o)
 	}))
 }
 
-// explain prints an event: layer, + or -, path, and the entry that removed it.
-func explain(e layer.Event) {
+// explain describes an event: layer, + or -, path, and the entry that removed it.
+func explain(e layer.Event) string {
 	line := fmt.Sprintf("%s %c %s", e.Layer, e.Op, mtree.Escape(e.Path))
 	if e.Op == '-' {
 		line += " by " + mtree.Escape(e.By)
 	}
-	fmt.Fprintln(os.Stderr, line)
+	return line
 }

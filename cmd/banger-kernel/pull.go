@@ -17,7 +17,7 @@ func (c *command) pull(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	progress := c.NewProgress("pulling " + name)
+	progress := c.NewProgress("pulling", name)
 	defer progress.Close()
 	p.Progress = progress.Add
 	k, err := p.Pull(ctx, c.catalog, name)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/docker/go-units"
 
@@ -68,13 +69,14 @@ func main() {
 		if err != nil {
 			return "", err
 		}
+		name := strings.TrimSuffix(filepath.Base(dst), ".ext4")
 		switch {
 		case *output != "":
 			dst = *output
 		case source.Record != nil:
 			dst = filepath.Join(dir, bundle.Ext4File)
 		}
-		progress := tool.NewProgress("making " + filepath.Base(dst))
+		progress := tool.NewProgress("making", name)
 		defer progress.Close()
 		o.Progress = progress.Set
 		return dst, source.WriteExt4(ctx, dst, o)

@@ -52,7 +52,7 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		progress := tool.NewProgress("verifying " + filepath.Base(image))
+		progress := tool.NewProgress("verifying", nameOf(rootfs))
 		defer progress.Close()
 		source, err := choose(*against, docs, replayer{*maxEntries, tool.Warn, progress.Add})
 		if err != nil {
@@ -67,6 +67,15 @@ func main() {
 		// Writing the manifest takes time, so do it only to explain a difference.
 		return image, r.end(r.count > 0 && *against == "" && want != nil && wasEdited(want, docs))
 	}))
+}
+
+// nameOf returns what the user calls an image: the file, or its directory.
+func nameOf(rootfs string) string {
+	dir, file := filepath.Split(rootfs)
+	if file == bundle.Ext4File && dir != "" {
+		return filepath.Base(dir)
+	}
+	return file
 }
 
 // ext4File returns path if it is a file, or the ext4 file in the bundle or

@@ -49,7 +49,7 @@ func NewPuller(s *store.Store, getenv func(string) string, silence time.Duration
 	}
 	return &Puller{
 		store: s, cache: filepath.Join(cache, "oci"), config: config,
-		source:   registry.NewSource(silence),
+		source:   registry.NewSource(getenv, silence),
 		Progress: func(int64, int64) {},
 	}, nil
 }

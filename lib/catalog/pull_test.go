@@ -65,7 +65,7 @@ func TestPullFails(t *testing.T) {
 		code   status.Code
 		words  string
 	}{
-		"not there":         {same, answer(http.StatusNotFound), status.NoInput, "k.tar: the server answers 404"},
+		"not there":         {same, answer(http.StatusNotFound), status.NoInput, "k.tar: server answered with status 404"},
 		"not allowed":       {same, answer(http.StatusUnauthorized), status.Refused, "401"},
 		"too often":         {same, answer(http.StatusTooManyRequests), status.Temporary, "429"},
 		"in trouble":        {same, answer(http.StatusServiceUnavailable), status.Temporary, "503"},

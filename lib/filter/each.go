@@ -14,18 +14,19 @@ import (
 	"banger/lib/status"
 )
 
-// images yields the images to work on: operands win over lines of stdin.
+// images returns the images to process: the operands or, if there are none, the
+// lines of stdin.
 func (t *Tool) images(ctx context.Context) (<-chan string, error) {
 	args := t.Flags.Args()
 	switch {
 	case t.Single() && len(args) > 1:
 		return nil, Usagef("one output for %d images", len(args))
-	case len(args) == 0 && terminal(t.Stdin):
+	case len(args) == 0 && isTerminal(t.Stdin):
 		return nil, Usagef("no operands, and standard input is a terminal")
 	case len(args) == 0:
 		return t.lines(ctx), nil
 	}
-	t.alone = func() bool { return len(args) == 1 }
+	t.onlyOne = func() bool { return len(args) == 1 }
 	in := make(chan string, len(args))
 	for _, arg := range args {
 		in <- arg
@@ -34,39 +35,39 @@ func (t *Tool) images(ctx context.Context) (<-chan string, error) {
 	return in, nil
 }
 
-// One returns the one input of a tool that is not a filter all through: its
-// operand, else the one line of stdin.
+// One returns the input of a tool that takes a single one: its operand, else the
+// only line of stdin.
 func (t *Tool) One(ctx context.Context, operands []string) (string, error) {
 	if len(operands) == 1 {
 		return operands[0], nil
 	}
-	if terminal(t.Stdin) {
+	if isTerminal(t.Stdin) {
 		return "", Usagef("no operand, and standard input is a terminal")
 	}
 	in, err := only(ctx, t.lines(ctx))
 	if err != nil {
 		return "", err
 	}
-	switch line, is := <-in; {
-	case t.stdin != nil:
-		return "", t.stdin
-	case !is:
+	switch line, ok := <-in; {
+	case t.stdinErr != nil:
+		return "", t.stdinErr
+	case !ok:
 		return "", errNoInput
 	case line == "":
-		return "", errSaid{status.Failed}
+		return "", errReported{status.Failed}
 	default:
 		return line, nil
 	}
 }
 
-// maxLine is how long a line may be, in bytes: longer than a path, a name in a
-// layout and a digest together.
+// maxLine is the maximum length of a line in bytes: more than a path, a name in
+// a layout and a digest need together.
 const maxLine = 64 << 10
 
-// lines reads stdin ahead of the work, so as to know whether more follows.
+// lines reads stdin ahead of the work, to know whether more lines follow.
 func (t *Tool) lines(ctx context.Context) <-chan string {
 	var count, ended atomic.Int64
-	t.alone = func() bool { return count.Load() == 1 && ended.Load() == 1 }
+	t.onlyOne = func() bool { return count.Load() == 1 && ended.Load() == 1 }
 	in := make(chan string, 1024)
 	go func() {
 		defer close(in)
@@ -78,7 +79,7 @@ func (t *Tool) lines(ctx context.Context) <-chan string {
 				return
 			}
 			if err != nil {
-				t.stdin = fmt.Errorf("standard input: %w", unwrapPath(err))
+				t.stdinErr = fmt.Errorf("standard input: %w", unwrapPath(err))
 				return
 			}
 			count.Add(1)
@@ -92,8 +93,8 @@ func (t *Tool) lines(ctx context.Context) <-chan string {
 	return in
 }
 
-// each is the contract: one line in, one line out, in order.
-func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Context, string) (string, error)) error {
+// each calls f for each image and prints one line for each, in order.
+func (t *Tool) each(ctx context.Context, in <-chan string, f func(context.Context, string) (string, error)) error {
 	if t.Single() {
 		var err error
 		if in, err = only(ctx, in); err != nil {
@@ -105,11 +106,11 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case image, more := <-in:
-			if !more {
+		case image, ok := <-in:
+			if !ok {
 				return t.end(result)
 			}
-			out, err := t.one(ctx, image, one)
+			out, err := t.one(ctx, image, f)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -127,20 +128,21 @@ func (t *Tool) each(ctx context.Context, in <-chan string, one func(context.Cont
 	}
 }
 
-// end returns what the process is to end with, once there is no more input.
+// end returns the error of the tool after the last image.
 func (t *Tool) end(result tally) error {
-	if t.stdin != nil {
-		return t.stdin
+	if t.stdinErr != nil {
+		return t.stdinErr
 	}
 	return result.err()
 }
 
-// one works on one image. An empty line is one that failed before: it is
-// passed on in silence.
+// one calls f for one image and reports its error. An empty line stands for an
+// image that failed in an earlier tool: it is passed on without a message.
 func (t *Tool) one(ctx context.Context, image string, f func(context.Context, string) (string, error)) (string, error) {
 	if image == "" {
-		return "", errSaid{status.Failed}
+		return "", errReported{status.Failed}
 	}
+	t.image = ""
 	out, err := f(ctx, image)
 	if err != nil {
 		if ctx.Err() == nil && !errors.As(err, new(errOutput)) {
@@ -148,13 +150,23 @@ func (t *Tool) one(ctx context.Context, image string, f func(context.Context, st
 		}
 		return "", err
 	}
-	if terminal(t.Stderr) && !t.alone() {
-		fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, filepath.Base(out))
+	if isTerminal(t.Stderr) && !t.onlyOne() {
+		t.finished(out)
 	}
 	return out, nil
 }
 
-// only waits until it is certain that there is no second image.
+// finished writes the line of a finished image to a terminal.
+func (t *Tool) finished(out string) {
+	name := t.image
+	if name == "" {
+		name = filepath.Base(out)
+	}
+	t.say(cut(t.Name+": "+Printable(name), columns(t.Stderr)) + "\n")
+}
+
+// only waits for the end of in and returns its one image, or an error if there
+// are more.
 func only(ctx context.Context, in <-chan string) (<-chan string, error) {
 	out := make(chan string, 1)
 	defer close(out)
@@ -162,11 +174,11 @@ func only(ctx context.Context, in <-chan string) (<-chan string, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case image, more := <-in:
-			if !more {
+		case image, ok := <-in:
+			if !ok {
 				return out, nil
 			}
-			if len(out) > 0 { // how many more follow, nobody waits to see
+			if len(out) > 0 { // the rest is not counted
 				return nil, Usagef("one output for more than one image")
 			}
 			out <- image
@@ -174,9 +186,10 @@ func only(ctx context.Context, in <-chan string) (<-chan string, error) {
 	}
 }
 
-var errNoInput = status.Errorf(status.NoInput, "no input: the tool before printed nothing")
+var errNoInput = status.Errorf(status.NoInput, "no input: the previous tool printed nothing")
 
-// A tally makes one exit status of many: the code all failures share, else 1.
+// A tally combines the results of images: the code that all failures share,
+// else status.Failed.
 type tally struct {
 	images int
 	code   status.Code
@@ -193,7 +206,7 @@ func (r *tally) add(err error) {
 	}
 }
 
-// err returns what the process is to end with.
+// err returns the error of the tool.
 func (r *tally) err() error {
 	switch {
 	case r.images == 0:
@@ -201,5 +214,5 @@ func (r *tally) err() error {
 	case r.code == status.OK:
 		return nil
 	}
-	return errSaid{r.code}
+	return errReported{r.code}
 }

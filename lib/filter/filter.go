@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package filter is the hand-off between banger's tools, whole: an image comes
-// in as an operand or a line, goes out as a line, and a failed one leaves an
-// empty line. Flags, messages, signals and exit status are the same for all.
+// Package filter implements the hand-off between banger's tools: an image is
+// read as an operand or a line and printed as a line, and one that failed leaves
+// an empty line. Flags, messages, signals and exit status are the same for all.
 package filter
 
 import (
@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"unicode"
@@ -24,9 +25,6 @@ import (
 	"banger/lib/status"
 )
 
-// Version is what --version prints.
-const Version = "0.1.0"
-
 // A Tool is one of banger's commands.
 type Tool struct {
 	Name   string
@@ -35,18 +33,22 @@ type Tool struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
-	// Single refuses more than one image; flags that name one output set it.
+	// Single reports whether more than one image is refused, as by a flag that
+	// names one output.
 	Single func() bool
-	// Check refuses flags that do not go together.
+	// Check returns an error for flags that contradict each other.
 	Check func() error
-	// Mute leaves out the lines of images: what is printed is not for a pipe.
+	// Mute reports whether the lines of images are left out, as when the output
+	// is not for a pipe.
 	Mute func() bool
 
-	alone func() bool // one image at hand, as far as is known
-	stdin error       // what ended standard input before its end
+	onlyOne  func() bool // whether there is one image, as far as is known
+	stdinErr error       // the error that ended standard input early
+	progress atomic.Pointer[Progress]
+	image    string // the current image, as NewProgress names it
 }
 
-// New returns a tool on the process's own streams.
+// New returns a tool that uses the standard streams of the process.
 func New(name, help string) *Tool {
 	t := &Tool{Name: name, Help: help, Flags: pflag.NewFlagSet(name, pflag.ContinueOnError)}
 	t.Stdin, t.Stdout, t.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -55,39 +57,41 @@ func New(name, help string) *Tool {
 	t.Single = func() bool { return false }
 	t.Check = func() error { return nil }
 	t.Mute = func() bool { return false }
-	t.alone = func() bool { return true }
+	t.onlyOne = func() bool { return true }
 	return t
 }
 
-// Each runs one after the other for every image named by an operand or a line
-// of stdin, prints what it returns, and returns the exit status of the process.
-func (t *Tool) Each(one func(ctx context.Context, image string) (string, error)) int {
+// Each calls f for every image named by an operand or a line of stdin, one after
+// the other, prints what f returns, and returns the exit status of the process.
+func (t *Tool) Each(f func(ctx context.Context, image string) (string, error)) int {
 	return t.run(func(ctx context.Context) error {
 		in, err := t.images(ctx)
 		if err != nil {
 			return err
 		}
-		return t.each(ctx, in, one)
+		return t.each(ctx, in, f)
 	})
 }
 
-// Run runs a tool that is not a filter with its operands.
+// Run calls f with the operands, for a tool that is not a filter, and returns
+// the exit status of the process.
 func (t *Tool) Run(f func(ctx context.Context, args []string) error) int {
 	return t.run(func(ctx context.Context) error { return f(ctx, t.Flags.Args()) })
 }
 
-// run parses the flags, watches for signals and turns errors into a status.
+// run parses the flags, calls f with a context that signals cancel, reports its
+// error and returns the exit status.
 func (t *Tool) run(f func(ctx context.Context) error) int {
 	help := t.Flags.BoolP("help", "h", false, "print this and exit")
-	version := t.Flags.Bool("version", false, "print the version and exit")
+	showVersion := t.Flags.Bool("version", false, "print the version and exit")
 	if err := t.Flags.Parse(os.Args[1:]); err != nil {
 		return t.fail(Usagef("%v", err))
 	}
 	switch {
 	case *help:
 		return t.fail(t.Print(t.Help + "\nFlags:\n" + t.Flags.FlagUsages()))
-	case *version:
-		return t.fail(t.Print(t.Name + " " + Version + "\n"))
+	case *showVersion:
+		return t.fail(t.Print(t.Name + " " + version() + "\n"))
 	}
 	if err := t.Check(); err != nil {
 		return t.fail(err)
@@ -101,22 +105,22 @@ func (t *Tool) run(f func(ctx context.Context) error) int {
 	return t.fail(err)
 }
 
-// Usagef is an error of somebody who used the tool wrongly.
+// Usagef returns an error with status.Usage.
 func Usagef(format string, args ...any) error {
 	return status.Errorf(status.Usage, format, args...)
 }
 
-// errSaid stands for errors that have been reported already.
-type errSaid struct{ status.Code }
+// errReported stands for errors that have already been reported.
+type errReported struct{ status.Code }
 
-func (e errSaid) Error() string { return "" }
+func (e errReported) Error() string { return "" }
 
 // fail reports an error, if there is one, and returns the exit status.
 func (t *Tool) fail(err error) int {
-	var said errSaid
+	var reported errReported
 	switch {
-	case errors.As(err, &said):
-		return int(said.Code)
+	case errors.As(err, &reported):
+		return int(reported.Code)
 	case errors.Is(err, syscall.EPIPE):
 		return 128 + int(syscall.SIGPIPE)
 	case err != nil:
@@ -125,10 +129,10 @@ func (t *Tool) fail(err error) int {
 	return int(status.Of(err))
 }
 
-// report says on stderr what failed and what to do next.
+// report writes an error and its hint to stderr.
 func (t *Tool) report(image string, err error) {
 	text, hint := err.Error(), status.HintOf(err)
-	if image != "" && !names(text, image) {
+	if image != "" && !startsWith(text, image) {
 		text = image + ": " + text
 	}
 	if status.Of(err) == status.Usage && hint == "" {
@@ -138,21 +142,21 @@ func (t *Tool) report(image string, err error) {
 	if hint != "" {
 		text += "hint: " + Printable(hint) + "\n"
 	}
-	io.WriteString(t.Stderr, text)
+	t.say(text)
 }
 
-// names tells whether a message says already what image, or what file of it,
-// it is about.
-func names(text, image string) bool {
-	rest, is := strings.CutPrefix(text, image)
-	return is && rest != "" && strings.IndexByte(":/.@", rest[0]) >= 0
+// startsWith reports whether a message already starts with the image or a file
+// of it.
+func startsWith(text, image string) bool {
+	rest, ok := strings.CutPrefix(text, image)
+	return ok && rest != "" && strings.IndexByte(":/.@", rest[0]) >= 0
 }
 
-// maxText is how long a message may be, in bytes. Names in it may be of 64 KiB.
+// maxText is the maximum length of a message in bytes. A name may have 64 KiB.
 const maxText = 4096
 
-// Printable escapes what would move a terminal's cursor, or worse, and leaves
-// out the middle of what is long: messages quote registries and archives.
+// Printable escapes control characters, because messages quote registries and
+// archives, and leaves out the middle of a long text.
 func Printable(text string) string {
 	if len(text) > maxText {
 		text = text[:maxText/2] + "..." + text[len(text)-maxText/2:]
@@ -168,25 +172,28 @@ func Printable(text string) string {
 	return b.String()
 }
 
-// Warn says something on stderr that does not stop the work.
-func (t *Tool) Warn(text string) { fmt.Fprintf(t.Stderr, "%s: warning: %s\n", t.Name, Printable(text)) }
+// Warn writes a warning to stderr.
+func (t *Tool) Warn(text string) { t.say(t.Name + ": warning: " + Printable(text) + "\n") }
 
-// Note says on stderr a part of what fails.
-func (t *Tool) Note(text string) { fmt.Fprintf(t.Stderr, "%s: %s\n", t.Name, Printable(text)) }
+// Note writes a message to stderr that is part of a failure.
+func (t *Tool) Note(text string) { t.say(t.Name + ": " + Printable(text) + "\n") }
 
-// Hint says on stderr what could be done next.
-func (t *Tool) Hint(text string) { fmt.Fprintf(t.Stderr, "hint: %s\n", Printable(text)) }
+// Hint writes to stderr what the user can do next.
+func (t *Tool) Hint(text string) { t.say("hint: " + Printable(text) + "\n") }
 
-// Print writes to stdout, and finds out whether it arrived.
+// Detail writes a line to stderr that a flag asked for.
+func (t *Tool) Detail(line string) { t.say(line + "\n") }
+
+// Print writes to stdout.
 func (t *Tool) Print(text string) error {
 	_, err := io.WriteString(t.Stdout, text)
-	return output(err)
+	return outputError(err)
 }
 
-// PrintJSON writes a value to stdout, in one line.
-func (t *Tool) PrintJSON(v any) error { return output(json.NewEncoder(t.Stdout).Encode(v)) }
+// PrintJSON writes a value to stdout as one line of JSON.
+func (t *Tool) PrintJSON(v any) error { return outputError(json.NewEncoder(t.Stdout).Encode(v)) }
 
-// PrintTable writes rows to stdout, their columns one below the other.
+// PrintTable writes rows to stdout with aligned columns.
 func (t *Tool) PrintTable(rows [][]string) error {
 	w := tabwriter.NewWriter(t.Stdout, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
@@ -195,32 +202,31 @@ func (t *Tool) PrintTable(rows [][]string) error {
 		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	return output(w.Flush())
+	return outputError(w.Flush())
 }
 
-// OutIsTerminal reports whether stdout is a terminal, which is no place for an
-// archive.
-func (t *Tool) OutIsTerminal() bool { return terminal(t.Stdout) }
+// OutIsTerminal reports whether stdout is a terminal.
+func (t *Tool) OutIsTerminal() bool { return isTerminal(t.Stdout) }
 
-// Out is stdout for what is written piece by piece.
-func (t *Tool) Out() io.Writer { return out{t.Stdout} }
+// Out returns a writer to stdout.
+func (t *Tool) Out() io.Writer { return outWriter{t.Stdout} }
 
-type out struct{ io.Writer }
+type outWriter struct{ io.Writer }
 
-func (o out) Write(p []byte) (int, error) {
-	n, err := o.Writer.Write(p)
-	return n, output(err)
+func (w outWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	return n, outputError(err)
 }
 
-// errOutput is an error of standard output, after which no image is of use.
+// errOutput is an error of standard output. It ends the tool.
 type errOutput struct{ error }
 
 func (e errOutput) Error() string { return "standard output: " + e.error.Error() }
 
 func (e errOutput) Unwrap() error { return e.error }
 
-// output says that it is standard output which failed.
-func output(err error) error {
+// outputError marks an error of standard output.
+func outputError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -235,8 +241,8 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// terminal reports whether a stream is one.
-func terminal(stream any) bool {
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -16,7 +16,7 @@ import (
 	"banger/lib/status"
 )
 
-// A run is one call of a tool that makes /out/x of x.
+// A run is one call of a tool that prints /out/x for x.
 type run struct {
 	args   []string
 	stdin  io.Reader
@@ -24,10 +24,11 @@ type run struct {
 	single bool
 
 	out, err bytes.Buffer
-	worked   []string // on what
+	worked   []string // the images that were processed
 }
 
-// do returns the exit status. bad-N fails with status N.
+// do runs the tool and returns the exit status. The image bad-N fails with
+// status N.
 func (r *run) do(t *testing.T) int {
 	t.Helper()
 	saved := os.Args
@@ -54,7 +55,7 @@ func (r *run) do(t *testing.T) int {
 
 func lines(all ...string) io.Reader { return strings.NewReader(strings.Join(all, "\n") + "\n") }
 
-// The contract: one line in, one line out, in order.
+// One line is printed for each image, in order.
 func TestEach(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -65,19 +66,19 @@ func TestEach(t *testing.T) {
 	}{
 		{"operands", run{args: []string{"a", "b"}}, 0, "/out/a\n/out/b\n", ""},
 		{"lines", run{stdin: lines("a", "b")}, 0, "/out/a\n/out/b\n", ""},
-		{"operands win", run{args: []string{"a"}, stdin: lines("b")}, 0, "/out/a\n", ""},
-		{"a last line without its newline", run{stdin: strings.NewReader("a\nb")}, 0, "/out/a\n/out/b\n", ""},
-		{"blanks belong to the name", run{stdin: lines(" a b ")}, 0, "/out/ a b \n", ""},
-		{"a bad one leaves an empty line, the others go on", run{stdin: lines("a", "bad-65", "b")}, 65, "/out/a\n\n/out/b\n",
+		{"operands before lines", run{args: []string{"a"}, stdin: lines("b")}, 0, "/out/a\n", ""},
+		{"a last line without a newline", run{stdin: strings.NewReader("a\nb")}, 0, "/out/a\n/out/b\n", ""},
+		{"blanks are part of the name", run{stdin: lines(" a b ")}, 0, "/out/ a b \n", ""},
+		{"a failed image is an empty line, the others continue", run{stdin: lines("a", "bad-65", "b")}, 65, "/out/a\n\n/out/b\n",
 			"banger-x: bad-65: is bad\nhint: another one\n"},
-		{"an empty line is passed on in silence", run{stdin: lines("a", "", "b")}, 1, "/out/a\n\n/out/b\n", ""},
+		{"an empty line is passed on without a message", run{stdin: lines("a", "", "b")}, 1, "/out/a\n\n/out/b\n", ""},
 		{"an empty operand", run{args: []string{""}}, 1, "\n", ""},
-		{"nothing but an empty line", run{stdin: lines("")}, 1, "\n", ""},
+		{"only an empty line", run{stdin: lines("")}, 1, "\n", ""},
 		{"no line at all", run{stdin: strings.NewReader("")}, 66, "", "no input"},
-		{"the code that all failures share", run{args: []string{"bad-75", "a", "bad-75"}}, 75, "\n/out/a\n\n", "bad-75: is bad"},
-		{"else 1", run{args: []string{"bad-75", "bad-65"}}, 1, "\n\n", "is bad"},
-		{"else 1, an empty line being a failure", run{stdin: lines("", "bad-65")}, 1, "\n\n", "is bad"},
-		{"and the other way round", run{stdin: lines("bad-65", "")}, 1, "\n\n", "is bad"},
+		{"failures with the same status", run{args: []string{"bad-75", "a", "bad-75"}}, 75, "\n/out/a\n\n", "bad-75: is bad"},
+		{"failures with different statuses", run{args: []string{"bad-75", "bad-65"}}, 1, "\n\n", "is bad"},
+		{"an empty line and a failure", run{stdin: lines("", "bad-65")}, 1, "\n\n", "is bad"},
+		{"a failure and an empty line", run{stdin: lines("bad-65", "")}, 1, "\n\n", "is bad"},
 		{"one output, one operand", run{args: []string{"a"}, single: true}, 0, "/out/a\n", ""},
 		{"one output, one line", run{stdin: lines("a"), single: true}, 0, "/out/a\n", ""},
 		{"one output, no line", run{stdin: strings.NewReader(""), single: true}, 66, "", "no input"},
@@ -85,7 +86,7 @@ func TestEach(t *testing.T) {
 		{"one output, two lines", run{stdin: lines("a", "b"), single: true}, 64, "", "one output for more than one image"},
 		{"an unknown flag", run{args: []string{"--none"}}, 64, "", "hint: banger-x --help"},
 		{"help", run{args: []string{"--help"}}, 0, "", ""},
-		{"version", run{args: []string{"--version"}}, 0, "banger-x " + Version + "\n", ""},
+		{"version", run{args: []string{"--version"}}, 0, "banger-x " + version() + "\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code := c.run.do(t)
@@ -105,7 +106,7 @@ func TestEach(t *testing.T) {
 	}
 }
 
-// A message names tool, subject and cause, the subject once.
+// A message has the tool, the subject once, and the cause.
 func TestReport(t *testing.T) {
 	r := run{args: []string{"bad-66"}}
 	r.do(t)
@@ -114,7 +115,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// Of a message that is longer than anybody reads, both ends are left.
+// A long message keeps both ends.
 func TestPrintable(t *testing.T) {
 	got := Printable("begin\n" + strings.Repeat("x", 64<<10) + "end")
 	if !strings.HasPrefix(got, `begin\nxxx`) || !strings.HasSuffix(got, "xxxend") || len(got) > 2*maxText {
@@ -122,7 +123,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// Whether a line arrived is found out: a full device, a closed pipe.
+// Errors of writing to stdout are reported: a full device, a closed pipe.
 func TestStdoutFails(t *testing.T) {
 	for errno, code := range map[syscall.Errno]int{syscall.ENOSPC: 73, syscall.EPIPE: 141, syscall.EIO: 1} {
 		r := run{args: []string{"a", "b"}, stdout: failing{&os.PathError{Op: "write", Path: "/dev/stdout", Err: errno}}}
@@ -132,8 +133,8 @@ func TestStdoutFails(t *testing.T) {
 		if len(r.worked) != 1 {
 			t.Errorf("%v: worked on %q", errno, r.worked)
 		}
-		if said := r.err.String(); (said == "") != (errno == syscall.EPIPE) {
-			t.Errorf("%v: said %q", errno, said)
+		if stderr := r.err.String(); (stderr == "") != (errno == syscall.EPIPE) {
+			t.Errorf("%v: stderr %q", errno, stderr)
 		}
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -151,7 +152,7 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// Lines that cannot be read are images lost: that is no success.
+// An error of reading stdin is a failure, since images are lost.
 func TestStdinFails(t *testing.T) {
 	r := run{stdin: io.MultiReader(lines("a"), iotest.ErrReader(errors.New("input/output error")))}
 	if code := r.do(t); code == 0 || !strings.Contains(r.err.String(), "input/output error") {
@@ -162,7 +163,7 @@ func TestStdinFails(t *testing.T) {
 	}
 }
 
-// A signal ends the work with its own status, and says nothing.
+// A signal ends the tool with its own status and without a message.
 func TestSignal(t *testing.T) {
 	saved := os.Args
 	os.Args = []string{"banger-x", "a", "b"}
@@ -182,8 +183,8 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// A table's cells may come from a server: none of them moves the cursor, or
-// makes a row of its own.
+// Control characters in the cells of a table are escaped: cells may come from a
+// server.
 func TestPrintTable(t *testing.T) {
 	var out bytes.Buffer
 	tool := New("banger-x", "")

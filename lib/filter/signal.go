@@ -9,22 +9,22 @@ import (
 	"syscall"
 )
 
-// caught is the cause of a context that a signal has ended.
+// caught is the cause of a context that a signal canceled.
 type caught struct{ syscall.Signal }
 
 func (c caught) Error() string { return c.String() }
 
-// signals returns a context that the first SIGINT, SIGTERM or SIGHUP ends, so
-// that what is half made is removed on the way out; a second one kills.
+// signals returns a context that the first SIGINT, SIGTERM or SIGHUP cancels, so
+// that unfinished output is removed; a second one kills the process.
 //
-// SIGPIPE is ignored: Go would die of it without running a defer. A write to a
-// closed pipe then fails with EPIPE, which is reported where it happens.
+// SIGPIPE is ignored, since it would kill the process before deferred functions
+// run. A write to a closed pipe fails with EPIPE instead.
 func signals() (ctx context.Context, stop func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	arrived := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) { // as nohup has it
+		if !signal.Ignored(s) { // as under nohup
 			signal.Notify(arrived, s)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"banger/lib/status"
 )
 
-// putAs keeps a document under a digest of some algorithm.
+// putAs writes a document as a blob with a digest of an algorithm.
 func putAs(t *testing.T, dir string, algorithm digest.Algorithm, mediaType string, document any) v1.Descriptor {
 	t.Helper()
 	raw := marshal(t, document)
@@ -24,7 +24,7 @@ func putAs(t *testing.T, dir string, algorithm digest.Algorithm, mediaType strin
 	return d
 }
 
-// imageOf is an image all of whose digests are of one algorithm.
+// imageOf makes an image whose digests are all of one algorithm.
 func imageOf(t *testing.T, dir string, algorithm digest.Algorithm) v1.Descriptor {
 	t.Helper()
 	layer := putAs(t, dir, algorithm, v1.MediaTypeImageLayer, "a layer")
@@ -55,8 +55,8 @@ func TestSHA512(t *testing.T) {
 	}
 }
 
-// Other algorithms are none, whatever the digest is of, though a library knows
-// them; nor is a spelling other than descriptor.md's one.
+// Other algorithms are refused for every digest, although the library supports
+// them, and so is another spelling than that of descriptor.md.
 func TestOtherAlgorithms(t *testing.T) {
 	upper := func(d digest.Digest) digest.Digest { return "sha256:" + digest.Digest(strings.ToUpper(d.Encoded())) }
 	other := func(digest.Digest) digest.Digest { return digest.SHA384.FromString("a layer") }

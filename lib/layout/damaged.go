@@ -15,10 +15,10 @@ import (
 	"banger/lib/status"
 )
 
-// indexToChange reads index.json, which may be missing, under the lock. A
-// damaged one is renamed, and the index is empty: blobs are found by their
-// digest, not by the index. A writer that is killed in between leaves a layout
-// without an index, which the next one makes.
+// indexToChange reads index.json under the lock. If the file is damaged, it is
+// renamed and an empty index is returned: blobs are found by their digest, not
+// by the index. If the writer is killed after the rename, the next writer makes
+// a new index.
 func (w *Writer) indexToChange() (*v1.Index, error) {
 	index, err := w.index()
 	if err == nil || !isDamage(err) {
@@ -26,25 +26,25 @@ func (w *Writer) indexToChange() (*v1.Index, error) {
 	}
 	aside, renamed := setAside(filepath.Join(w.dir, v1.ImageIndexFile))
 	switch {
-	case errors.Is(renamed, fs.ErrNotExist): // nothing was there
+	case errors.Is(renamed, fs.ErrNotExist): // no file to rename
 	case renamed != nil:
 		return nil, status.With(status.Create, renamed)
 	default:
-		w.warn(fmt.Sprintf("%v: renamed to %s; fetch the images that it listed again, nothing is downloaded twice", err, aside))
+		w.warn(fmt.Sprintf("%v: renamed to %s; fetch its images again to list them, no blob is downloaded again", err, aside))
 	}
 	return emptyIndex(), nil
 }
 
-// isDamage tells what is wrong with index.json itself from errors of the disk
-// and of permission. A symlink may lead nowhere or to itself, and a socket
-// cannot be opened.
+// isDamage reports whether err is about index.json itself rather than the disk
+// or a permission. A symlink may be dangling or a loop, and a socket cannot be
+// opened.
 func isDamage(err error) bool {
 	return status.Of(err) == status.Bad || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO)
 }
 
-// setAside renames a file, or whatever it is, to PATH.damaged-N, the first such
-// name that is free.
+// setAside renames a file of any type to PATH.damaged-N, the first such name
+// that is free.
 func setAside(path string) (aside string, err error) {
 	for n := 1; ; n++ {
 		aside = fmt.Sprintf("%s.damaged-%d", path, n)

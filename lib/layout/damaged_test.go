@@ -20,7 +20,7 @@ import (
 	"banger/lib/status"
 )
 
-// damages are what may have become of an index.json.
+// damages are the ways in which index.json may be damaged.
 var damages = map[string]func(path string) error{
 	"empty":          holds(""),
 	"cut":            holds("{"),
@@ -42,8 +42,7 @@ func holds(text string) func(path string) error {
 	return func(path string) error { return os.WriteFile(path, []byte(text), 0o666) }
 }
 
-// spoil puts something else in the place of a layout's index.json, and returns
-// what it is.
+// spoil damages a layout's index.json and returns what it put there.
 func spoil(t *testing.T, dir string, damage func(path string) error) fs.FileInfo {
 	t.Helper()
 	path := filepath.Join(dir, v1.ImageIndexFile)
@@ -60,8 +59,8 @@ func spoil(t *testing.T, dir string, damage func(path string) error) fs.FileInfo
 	return info
 }
 
-// A damaged index is kept under another name, one warning says where, and the
-// layout takes images again, whether that is noticed early or late.
+// A damaged index is renamed with one warning, and images can be added again,
+// whether the damage is noticed by NewWriter or by Tag.
 func TestDamagedIndex(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
@@ -96,8 +95,8 @@ func TestDamagedIndex(t *testing.T) {
 	}
 }
 
-// A good index stays where it is, be it behind a symlink, and so does one that
-// cannot be read for other reasons.
+// A valid index is not renamed, even if it is a symlink, nor is one that cannot be
+// read for another reason.
 func TestIndexNotDamaged(t *testing.T) {
 	w := newWriter(t)
 	path := filepath.Join(w.Dir(), v1.ImageIndexFile)
@@ -122,8 +121,8 @@ func TestIndexNotDamaged(t *testing.T) {
 	}
 }
 
-// Of several writers one sets a damaged index aside; no name is lost, and
-// readers see the old one, none, or a whole one.
+// One of several writers renames a damaged index. No name is lost, and readers
+// see the old index, none, or a complete one.
 func TestDamagedIndexTogether(t *testing.T) {
 	w := newWriter(t)
 	spoil(t, w.Dir(), holds("{"))
@@ -151,7 +150,7 @@ func TestDamagedIndexTogether(t *testing.T) {
 	}
 }
 
-// Who only reads a layout leaves a damaged index where it is.
+// A reader of a layout does not rename a damaged index.
 func TestReadDamagedIndex(t *testing.T) {
 	for name, text := range map[string]string{"empty": "", "no descriptor": `{"schemaVersion":2,"manifests":[{}]}`} {
 		dir := t.TempDir()

@@ -11,7 +11,8 @@ import (
 	"banger/lib/status"
 )
 
-// Docker's names for what became the OCI media types, and the two it dropped.
+// Media types of Docker that correspond to those of OCI, and OCI's deprecated
+// nondistributable layers.
 const (
 	dockerManifest  = "application/vnd.docker.distribution.manifest.v2+json"
 	dockerList      = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -43,12 +44,12 @@ func set(names ...string) map[string]bool {
 	return m
 }
 
-// IsIndex tells the media types of indexes.
+// IsIndex reports whether a media type is that of an index.
 func IsIndex(mediaType string) bool { return indexTypes[mediaType] }
 
-// parse reads a document of the type that its descriptor says. A document that
-// says it is another one, or could be read as both a manifest and an index, is
-// refused (CVE-2021-41190).
+// parse decodes a document of the media type in its descriptor. A document with
+// another media type, or that is both a manifest and an index, is refused
+// (CVE-2021-41190).
 func parse(d v1.Descriptor, raw []byte, into any) error {
 	var shape struct {
 		MediaType string          `json:"mediaType"`
@@ -59,11 +60,11 @@ func parse(d v1.Descriptor, raw []byte, into any) error {
 	if err := input.Unmarshal(raw, &shape, input.MaxValues); err != nil {
 		return status.Errorf(status.Bad, "%s: %w", d.Digest, err)
 	}
-	isConfig := configTypes[d.MediaType] // whose "config" is what to run
+	isConfig := configTypes[d.MediaType] // its "config" is not a descriptor
 	switch {
 	case isConfig:
 	case shape.MediaType != "" && shape.MediaType != d.MediaType:
-		return status.Errorf(status.Bad, "%s: described as %s, says it is %s", d.Digest, d.MediaType, shape.MediaType)
+		return status.Errorf(status.Bad, "%s: media type is %[3]s, descriptor has %[2]s", d.Digest, d.MediaType, shape.MediaType)
 	case indexTypes[d.MediaType] && (shape.Layers != nil || shape.Config != nil),
 		manifestTypes[d.MediaType] && shape.Manifests != nil:
 		return status.Errorf(status.Bad, "%s: both a manifest and an index", d.Digest)
@@ -74,7 +75,7 @@ func parse(d v1.Descriptor, raw []byte, into any) error {
 	return nil
 }
 
-// isAttestation tells the entries of an index that describe other entries.
+// isAttestation reports whether an entry of an index describes another entry.
 func isAttestation(d v1.Descriptor) bool {
 	return d.Annotations["vnd.docker.reference.type"] != "" ||
 		d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"

@@ -14,7 +14,7 @@ import (
 	"banger/lib/status"
 )
 
-// What is no container image for Linux is refused, and says what it is.
+// Anything but a container image for Linux is refused with its type.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -45,7 +45,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A digest that is not well formed is never made a path.
+// A malformed digest never becomes a path.
 func TestMalformedDigests(t *testing.T) {
 	for _, d := range []digest.Digest{"", "nonsense", "sha256:short", "sha256:../../../../etc/passwd"} {
 		for where, image := range map[string]func(dir string) v1.Descriptor{
@@ -67,7 +67,7 @@ func TestMalformedDigests(t *testing.T) {
 	}
 }
 
-// All the media types that images have had.
+// All media types of images are accepted.
 func TestMediaTypes(t *testing.T) {
 	for _, mediaType := range []string{
 		"application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -90,7 +90,7 @@ func TestMediaTypes(t *testing.T) {
 	}
 }
 
-// A document that could be read as two things is read as neither.
+// A document that is both a manifest and an index is refused.
 func TestConfusion(t *testing.T) {
 	const manifest, list = v1.MediaTypeImageManifest, v1.MediaTypeImageIndex
 	for name, c := range map[string]struct{ as, text string }{
@@ -112,7 +112,7 @@ func TestConfusion(t *testing.T) {
 	}
 }
 
-// Documents are read through the check of their digest and size, and bounded.
+// Documents are limited in size and checked against digest and size.
 func TestDamagedDocuments(t *testing.T) {
 	for name, damage := range map[string]func(path string, d *v1.Descriptor) error{
 		"another byte": func(path string, _ *v1.Descriptor) error {

@@ -13,7 +13,7 @@ import (
 	"banger/lib/status"
 )
 
-// find returns the descriptor of the one manifest that is meant.
+// find returns the descriptor of the manifest that a reference names.
 func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 	index, err := l.index()
 	if err != nil {
@@ -29,21 +29,21 @@ func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 		}
 	}
 	if len(named) == 0 {
-		return v1.Descriptor{}, notThere(r)
+		return v1.Descriptor{}, notFound(r)
 	}
 	return l.choose(named, want)
 }
 
-// findDigest looks for a digest among descriptors, then in the indexes below.
-// It needs no name: the tag may have moved since.
+// findDigest looks for a digest in the list from, then in the indexes it leads
+// to. The name is ignored: the tag may have moved.
 func (l *Layout) findDigest(from []v1.Descriptor, r Ref, want v1.Platform) (v1.Descriptor, error) {
-	is := func(d v1.Descriptor) bool { return d.Digest == r.Digest && !isAttestation(d) }
-	if at := slices.IndexFunc(from, is); at >= 0 {
+	match := func(d v1.Descriptor) bool { return d.Digest == r.Digest && !isAttestation(d) }
+	if at := slices.IndexFunc(from, match); at >= 0 {
 		return l.Select(from[at], want)
 	}
-	found, err := l.below(from, is)
+	found, err := l.below(from, match)
 	if err == nil && len(found) == 0 {
-		err = notThere(r)
+		err = notFound(r)
 	}
 	if err != nil {
 		return v1.Descriptor{}, err
@@ -51,13 +51,13 @@ func (l *Layout) findDigest(from []v1.Descriptor, r Ref, want v1.Platform) (v1.D
 	return l.Select(found[0], want)
 }
 
-func notThere(r Ref) error { return status.Errorf(status.NoInput, "%s: no image there", r) }
+func notFound(r Ref) error { return status.Errorf(status.NoInput, "%s: image not found", r) }
 
-// maxDepth bounds how deep indexes nest.
+// maxDepth is the maximum nesting of indexes.
 const maxDepth = 8
 
-// Select returns the manifest of what a descriptor describes: a manifest
-// itself, or the one for a platform that an index, however nested, leads to.
+// Select returns the descriptor of a manifest: d itself or, if it describes an
+// index, that of the image for a platform in it or in nested indexes.
 func (l *Layout) Select(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	if !IsIndex(d.MediaType) {
 		return d, nil
@@ -65,14 +65,14 @@ func (l *Layout) Select(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error
 	return l.choose([]v1.Descriptor{d}, want)
 }
 
-// choose returns the one image for the platform among some descriptors.
+// choose returns the only image for the platform that the list from leads to.
 func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	all, err := l.below(from, func(d v1.Descriptor) bool { return !IsIndex(d.MediaType) })
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
 	if len(all) == 1 && all[0].Platform == nil {
-		return all[0], nil // a lone one is the image; its config tells the rest
+		return all[0], nil // a single image needs no platform here: its config is checked later
 	}
 	var fit []v1.Descriptor
 	var have []v1.Platform
@@ -94,13 +94,13 @@ func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, 
 	case len(fit) > 1:
 		return v1.Descriptor{}, ambiguous(fit)
 	case len(have) == 0:
-		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image there that names its platform", l.dir)
+		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image with a platform", l.dir)
 	}
 	return v1.Descriptor{}, wrongPlatform(want, have)
 }
 
-// ambiguous lists what several images are called, those with the name of
-// another one by their digest too.
+// ambiguous returns an error that lists the names of images, with their digests
+// where names are equal.
 func ambiguous(fit []v1.Descriptor) error {
 	times := map[string]int{}
 	for _, d := range fit {
@@ -117,20 +117,20 @@ func ambiguous(fit []v1.Descriptor) error {
 		}
 		names = append(names, name)
 	}
-	return status.Hint(status.Errorf(status.NoInput, "several images fit: %s", strings.Join(names, ", ")),
-		"name one of them, or its platform with its variant")
+	return status.Hint(status.Errorf(status.NoInput, "several images match: %s", strings.Join(names, ", ")),
+		"name one of them, or give --platform with a variant")
 }
 
-// below lists the descriptors that some others lead to, themselves included,
-// and that wanted holds for. Each digest is listed once; what an index that
-// has a name leads to has it too. Attestations are left out.
+// below returns the descriptors in the list from, and in the indexes it leads
+// to, for which wanted returns true. Each digest is listed once. Entries of a
+// named index inherit its name. Attestations are skipped.
 func (l *Layout) below(from []v1.Descriptor, wanted func(v1.Descriptor) bool) ([]v1.Descriptor, error) {
 	s := search{Layout: l, wanted: wanted, seen: map[digest.Digest]bool{}}
 	err := s.add(from, "", 0)
 	return s.found, err
 }
 
-// A search remembers what it has seen: indexes may lead to one another.
+// A search records the digests seen: indexes may refer to each other.
 type search struct {
 	*Layout
 	wanted func(v1.Descriptor) bool
@@ -140,7 +140,7 @@ type search struct {
 
 func (s *search) add(from []v1.Descriptor, name string, depth int) error {
 	if depth > maxDepth {
-		return status.Errorf(status.Bad, "indexes nested %d deep", depth)
+		return status.Errorf(status.Bad, "indexes nested too deep (limit %d)", maxDepth)
 	}
 	for _, d := range from {
 		if isAttestation(d) || s.seen[d.Digest] {
@@ -180,8 +180,8 @@ func (l *Layout) Children(d v1.Descriptor) ([]v1.Descriptor, error) {
 	return index.Manifests, checkDescriptors(index.Manifests...)
 }
 
-// platform returns what a manifest runs on, from its config if need be. Of one
-// that is not all there, or no image, nothing is known.
+// platform returns the platform of a manifest, from its config if the descriptor
+// has none. It is empty for an incomplete image or another artifact.
 func (l *Layout) platform(d v1.Descriptor) (v1.Platform, error) {
 	if d.Platform != nil {
 		return *d.Platform, nil
@@ -197,7 +197,7 @@ func (l *Layout) platform(d v1.Descriptor) (v1.Platform, error) {
 	return config.Platform, err
 }
 
-// config reads the config of an image, and returns it byte for byte.
+// config decodes the config of an image and returns its bytes.
 func (l *Layout) config(m *v1.Manifest, into *v1.Image) ([]byte, error) {
 	raw, err := l.document(m.Config)
 	if err == nil {

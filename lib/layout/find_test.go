@@ -12,7 +12,7 @@ import (
 	"banger/lib/status"
 )
 
-// command is what imageFor has called the image.
+// command returns the name that imageFor gave an image.
 func command(i *Image) string {
 	if i == nil {
 		return ""
@@ -20,7 +20,7 @@ func command(i *Image) string {
 	return strings.Join(i.Config.Config.Cmd, " ")
 }
 
-// A choice is what is found in index.json for a reference and a platform.
+// A choice is the image found in index.json for a reference and a platform.
 type choice struct {
 	name  string
 	index func(t *testing.T, dir string) []v1.Descriptor
@@ -54,11 +54,11 @@ func TestFind(t *testing.T) {
 		return []v1.Descriptor{named(imageFor(t, dir, "one", "linux/amd64"), "v1"), named(imageFor(t, dir, "two", "linux/amd64"), "v2")}
 	}
 	check(t, []choice{
-		{"a lone manifest without a platform is the image", one, "", "linux/arm64", "one", ""},
+		{"a single manifest without a platform", one, "", "linux/arm64", "one", ""},
 		{"by name", two, "v2", "linux/amd64", "two", ""},
 		{"two candidates: the tags are listed", two, "", "linux/amd64", "", "v1, v2"},
-		{"a name that is not there", two, "v3", "linux/amd64", "", "v3"},
-		{"an empty layout", func(*testing.T, string) []v1.Descriptor { return nil }, "", "linux/amd64", "", "no image"},
+		{"an unknown name", two, "v3", "linux/amd64", "", "v3"},
+		{"an empty layout", func(*testing.T, string) []v1.Descriptor { return nil }, "", "linux/amd64", "", "image not found"},
 		{"one image under two names is one", func(t *testing.T, dir string) []v1.Descriptor {
 			d := imageFor(t, dir, "one", "linux/amd64")
 			return []v1.Descriptor{named(d, "v1"), named(d, "v2")}
@@ -108,8 +108,8 @@ func TestPlatforms(t *testing.T) {
 		{"arm64 is arm64/v8 (containers/image#898)", fat("linux/amd64", "linux/arm64"), "", "linux/arm64/v8", "linux/arm64", ""},
 		{"and the other way round", fat("linux/arm64/v8"), "", "linux/arm64", "linux/arm64/v8", ""},
 		{"amd64/v3 is not amd64", fat("linux/amd64/v3"), "", "linux/amd64/v1", "", "only linux/amd64/v3"},
-		{"another platform: what there is", fat("linux/amd64", "linux/arm64"), "", "linux/s390x", "", "only linux/amd64, linux/arm64"},
-		{"a lone manifest for another platform", fat("linux/amd64"), "", "linux/arm64", "", "only linux/amd64"},
+		{"another platform: the platforms are listed", fat("linux/amd64", "linux/arm64"), "", "linux/s390x", "", "only linux/amd64, linux/arm64"},
+		{"a single manifest for another platform", fat("linux/amd64"), "", "linux/arm64", "", "only linux/amd64"},
 		{"attestations are not images", attested, "", "linux/amd64", "image", ""},
 		{"indexes nest", nested, "v1", "linux/arm64", "linux/arm64", ""},
 	})
@@ -137,7 +137,7 @@ func TestFindByDigest(t *testing.T) {
 		}
 	}
 	if _, err := l.Image(Ref{Digest: digest.FromString("none")}, parsed(t, "linux/amd64")); status.Of(err) != status.NoInput {
-		t.Errorf("a digest that is not there: %v", err)
+		t.Errorf("an unknown digest: %v", err)
 	}
 }
 

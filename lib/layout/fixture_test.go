@@ -13,7 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// newLayout makes a layout of some entries in index.json.
+// newLayout makes a layout with entries in index.json.
 func newLayout(t *testing.T, dir string, entries ...v1.Descriptor) *Layout {
 	t.Helper()
 	writeFile(t, filepath.Join(dir, v1.ImageLayoutFile), []byte(`{"imageLayoutVersion":"1.0.0"}`))
@@ -29,7 +29,7 @@ func index(entries ...v1.Descriptor) v1.Index {
 	return v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: entries}
 }
 
-// put keeps a document, or bytes, as a blob of a layout.
+// put writes a document, or bytes, as a blob of a layout.
 func put(t *testing.T, dir, mediaType string, document any) v1.Descriptor {
 	t.Helper()
 	raw, is := document.([]byte)
@@ -60,7 +60,7 @@ func marshal(t *testing.T, v any) []byte {
 	return raw
 }
 
-// parts are an image's documents before they are written.
+// parts are the documents of an image before they are written.
 type parts struct {
 	config   v1.Image
 	manifest v1.Manifest
@@ -87,7 +87,7 @@ func imageFor(t *testing.T, dir, name, platform string, edit ...func(*parts)) v1
 	return put(t, dir, manifestType, p.manifest)
 }
 
-// parsed reads a platform of any system.
+// parsed parses a platform of any system.
 func parsed(t *testing.T, s string) v1.Platform {
 	t.Helper()
 	const windows = "windows/"
@@ -101,13 +101,13 @@ func parsed(t *testing.T, s string) v1.Platform {
 	return p
 }
 
-// named gives a descriptor a name in index.json.
+// named returns a descriptor with a name for index.json.
 func named(d v1.Descriptor, name string) v1.Descriptor {
 	d.Annotations = map[string]string{v1.AnnotationRefName: name}
 	return d
 }
 
-// on says in a descriptor what the image runs on.
+// on returns a descriptor with a platform.
 func on(t *testing.T, d v1.Descriptor, platform string) v1.Descriptor {
 	p := parsed(t, platform)
 	d.Platform = &p

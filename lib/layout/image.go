@@ -13,27 +13,27 @@ import (
 	"banger/lib/status"
 )
 
-// An Image is one platform's image, its documents read and checked.
+// An Image is an image for one platform, its documents read and checked.
 type Image struct {
 	Manifest  v1.Descriptor
 	Config    v1.Image
-	RawConfig []byte  // the config, byte for byte
+	RawConfig []byte  // the bytes of the config
 	Layers    []Layer // oldest first
 }
 
 // A Layer is one layer of an image.
 type Layer struct {
 	v1.Descriptor
-	DiffID digest.Digest // of what the blob holds uncompressed
+	DiffID digest.Digest // of the uncompressed blob
 	layout *Layout
 }
 
-// Open opens the layer's blob, which reads as Layout.Blob says.
+// Open opens the layer's blob, as Layout.Blob does.
 func (l Layer) Open() (io.ReadCloser, error) { return l.layout.Blob(l.Descriptor) }
 
-// Image finds the one image that a reference and a platform mean. A digest of
-// the image's own manifest, which banger-fetch prints, leaves no choice: the
-// platform is then the image's.
+// Image returns the image for a reference and a platform. The platform is not
+// checked if the reference has the digest of the image's own manifest, as
+// banger-fetch prints it.
 func (l *Layout) Image(r Ref, want v1.Platform) (*Image, error) {
 	d, err := l.find(r, want)
 	if err != nil {
@@ -45,7 +45,8 @@ func (l *Layout) Image(r Ref, want v1.Platform) (*Image, error) {
 	return l.Read(d, want)
 }
 
-// Read reads the documents of an image.
+// Read reads the documents of an image and checks its platform, unless want is
+// empty.
 func (l *Layout) Read(d v1.Descriptor, want v1.Platform) (*Image, error) {
 	manifest, err := l.Manifest(d)
 	if err != nil {
@@ -64,10 +65,10 @@ func (l *Layout) Read(d v1.Descriptor, want v1.Platform) (*Image, error) {
 	return img, nil
 }
 
-// Manifest reads a manifest and refuses what is no container image.
+// Manifest reads a manifest. One that is not a container image's is refused.
 func (l *Layout) Manifest(d v1.Descriptor) (*v1.Manifest, error) {
 	if !manifestTypes[d.MediaType] {
-		return nil, status.Errorf(status.Bad, "%s: a %q is not an image", d.Digest, d.MediaType)
+		return nil, status.Errorf(status.Bad, "%s: not an image: media type %q", d.Digest, d.MediaType)
 	}
 	raw, err := l.document(d)
 	if err != nil {
@@ -79,13 +80,13 @@ func (l *Layout) Manifest(d v1.Descriptor) (*v1.Manifest, error) {
 	}
 	switch {
 	case m.SchemaVersion != 2:
-		return nil, status.Errorf(status.Bad, "%s: manifest of schemaVersion %d", d.Digest, m.SchemaVersion)
+		return nil, status.Errorf(status.Bad, "%s: unsupported manifest schemaVersion %d", d.Digest, m.SchemaVersion)
 	case m.ArtifactType != "" || !configTypes[m.Config.MediaType]:
 		kind := m.ArtifactType
 		if kind == "" {
 			kind = m.Config.MediaType
 		}
-		return nil, status.Errorf(status.Bad, "%s: an artifact of type %q: %w", d.Digest, kind, errNotImage)
+		return nil, status.Errorf(status.Bad, "%s: artifact of type %q: %w", d.Digest, kind, errNotImage)
 	}
 	if err := checkDescriptors(append(m.Layers, m.Config)...); err != nil {
 		return nil, err
@@ -95,49 +96,48 @@ func (l *Layout) Manifest(d v1.Descriptor) (*v1.Manifest, error) {
 
 var errNotImage = errors.New("not an image")
 
-// checkDescriptors refuses digests that are not well formed, before they are
-// taken apart, and sizes that cannot be.
+// checkDescriptors returns an error for a malformed digest or a negative size.
 func checkDescriptors(all ...v1.Descriptor) error {
 	for _, d := range all {
 		if err := checkDigest("digest", d.Digest); err != nil {
 			return err
 		}
 		if d.Size < 0 {
-			return status.Errorf(status.Bad, "%s: a size of %d", d.Digest, d.Size)
+			return status.Errorf(status.Bad, "%s: invalid size %d", d.Digest, d.Size)
 		}
 	}
 	return nil
 }
 
-// checkDigest refuses a digest that is not well formed, or not of an algorithm
-// that the image-spec has.
+// checkDigest returns an error for a malformed digest and for an algorithm that
+// image-spec does not register.
 func checkDigest(what string, d digest.Digest) error {
 	if err := d.Validate(); err != nil {
 		return status.Errorf(status.Bad, "%s %q: %w", what, string(d), err)
 	}
 	if a := d.Algorithm(); a != digest.SHA256 && a != digest.SHA512 {
-		return status.Errorf(status.Bad, "%s %s: neither sha256 nor sha512", what, d)
+		return status.Errorf(status.Bad, "%s %s: unsupported algorithm, not sha256 or sha512", what, d)
 	}
 	return nil
 }
 
-// check holds the config against the manifest and the platform asked for.
+// check compares the config with the manifest and the platform want.
 func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 	got := i.Config.Platform
 	switch {
 	case i.Config.RootFS.Type != "layers":
-		return status.Errorf(status.Bad, "%s: rootfs of type %q", i.Manifest.Digest, i.Config.RootFS.Type)
+		return status.Errorf(status.Bad, "%s: unsupported rootfs type %q", i.Manifest.Digest, i.Config.RootFS.Type)
 	case len(i.Config.RootFS.DiffIDs) != len(m.Layers):
 		return status.Errorf(status.Bad, "%s: %d layers, %d DiffIDs",
 			i.Manifest.Digest, len(m.Layers), len(i.Config.RootFS.DiffIDs))
 	case got.OS != "" && got.OS != "linux":
-		return status.Errorf(status.Bad, "%s: an image for %s", i.Manifest.Digest, got.OS)
+		return status.Errorf(status.Bad, "%s: image for %s, not linux", i.Manifest.Digest, got.OS)
 	case want.OS != "" && got.OS != "" && got.Architecture != "" && got.Architecture != want.Architecture:
 		return wrongPlatform(want, []v1.Platform{got})
 	}
 	for n, layer := range m.Layers {
 		if !layerTypes[layer.MediaType] {
-			return status.Errorf(status.Bad, "layer %s: unknown type %q", layer.Digest, layer.MediaType)
+			return status.Errorf(status.Bad, "layer %s: unknown media type %q", layer.Digest, layer.MediaType)
 		}
 		if err := checkDigest("DiffID", i.Config.RootFS.DiffIDs[n]); err != nil {
 			return err
@@ -146,10 +146,10 @@ func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 	return nil
 }
 
-// Platform returns what the image says it runs on.
+// Platform returns the platform in the config, as PlatformString.
 func (i *Image) Platform() string { return PlatformString(i.Config.Platform) }
 
-// wrongPlatform says what there is instead of what was asked for.
+// wrongPlatform returns an error that lists the platforms there are.
 func wrongPlatform(want v1.Platform, have []v1.Platform) error {
 	var names []string
 	for _, p := range have {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package layout keeps images in OCI image layouts on disk (image-spec,
-// image-layout.md). Nothing is read from one but through its digest and size,
-// and nothing is visible in one until it is whole.
+// Package layout reads and writes OCI image layouts on disk (image-spec,
+// image-layout.md). Every blob is checked against its digest and size when it is
+// read, and is written under a temporary name until it is complete.
 package layout
 
 import (
@@ -36,7 +36,7 @@ func Open(dir string) (*Layout, error) {
 	}
 	var mark v1.ImageLayout
 	if err := json.Unmarshal(raw, &mark); err != nil || mark.Version != v1.ImageLayoutVersion {
-		return nil, status.Errorf(status.Bad, "%s/%s: not of version %s", dir, v1.ImageLayoutFile, v1.ImageLayoutVersion)
+		return nil, status.Errorf(status.Bad, "%s/%s: unsupported version, not %s", dir, v1.ImageLayoutFile, v1.ImageLayoutVersion)
 	}
 	return &Layout{dir}, nil
 }
@@ -50,8 +50,7 @@ func Is(dir string) bool {
 // Dir returns the layout's directory.
 func (l *Layout) Dir() string { return l.dir }
 
-// blobPath returns where a blob is kept. A digest that is not well formed is
-// never made a path.
+// blobPath returns the path of a blob, or an error for a malformed digest.
 func (l *Layout) blobPath(d digest.Digest) (string, error) {
 	if err := d.Validate(); err != nil {
 		return "", status.Errorf(status.Bad, "digest %q: %w", string(d), err)
@@ -59,16 +58,16 @@ func (l *Layout) blobPath(d digest.Digest) (string, error) {
 	return filepath.Join(l.dir, v1.ImageBlobsDir, d.Algorithm().String(), d.Encoded()), nil
 }
 
-// Blob opens a blob. It reads as io.EOF only if it was of the digest and size
-// that its descriptor says.
+// Blob opens a blob. Its reader returns io.EOF only if the digest and size are
+// those of the descriptor.
 func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	path, err := l.blobPath(d.Digest)
 	if err != nil {
 		return nil, err
 	}
-	f, err := input.Open(path) // a layout may be anybody's
+	f, err := input.Open(path) // a layout is untrusted
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, status.Errorf(status.NoInput, "%s: blob %s is not there", l.dir, d.Digest)
+		return nil, status.Errorf(status.NoInput, "%s: blob %s not found", l.dir, d.Digest)
 	}
 	if status.Of(err) == status.Bad {
 		return nil, hintRemove(err, path)
@@ -82,23 +81,23 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 	}{Verify(f, d), f}, nil
 }
 
-// CheckDocument refuses a manifest, an index or a config that is described as
-// larger than input.MaxDocument.
+// CheckDocument returns an error if the descriptor of a manifest, an index or a
+// config has a size of more than input.MaxDocument.
 func CheckDocument(d v1.Descriptor) error {
 	if d.Size > input.MaxDocument {
-		return status.Errorf(status.Bad, "%s: a document of %d bytes, more than the %d allowed", d.Digest, d.Size, input.MaxDocument)
+		return status.Errorf(status.Bad, "%s: document of %d bytes too large (limit %d)", d.Digest, d.Size, input.MaxDocument)
 	}
 	return nil
 }
 
-// maxIndex and maxIndexValues bound index.json, in bytes and in values: it grows
-// with each image of a cache, eight values for each.
+// maxIndex and maxIndexValues limit index.json, in bytes and in values. An image
+// of the cache adds eight values.
 const (
 	maxIndex       = 64 << 20
 	maxIndexValues = 1 << 19
 )
 
-// document reads a whole blob of JSON.
+// document reads a blob that is a JSON document.
 func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
 	if err := CheckDocument(d); err != nil {
 		return nil, err
@@ -115,7 +114,7 @@ func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
 func (l *Layout) index() (*v1.Index, error) {
 	index, err := readIndex(filepath.Join(l.dir, v1.ImageIndexFile))
 	if status.Of(err) == status.Bad {
-		err = status.Hint(err, "make the layout again; if it is the cache, banger-fetch makes a new index.json")
+		err = status.Hint(err, "make the layout again; in the cache, banger-fetch makes a new index.json")
 	}
 	return index, err
 }
@@ -130,7 +129,7 @@ func readIndex(path string) (*v1.Index, error) {
 		return nil, status.Errorf(status.Bad, "%s: %w", path, err)
 	}
 	if index.SchemaVersion != 2 {
-		return nil, status.Errorf(status.Bad, "%s: schemaVersion %d", path, index.SchemaVersion)
+		return nil, status.Errorf(status.Bad, "%s: unsupported schemaVersion %d", path, index.SchemaVersion)
 	}
 	if err := checkDescriptors(index.Manifests...); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -138,7 +137,7 @@ func readIndex(path string) (*v1.Index, error) {
 	return index, nil
 }
 
-// readFile reads a document that is not a blob.
+// readFile reads a document of the layout that is not a blob.
 func readFile(path string) ([]byte, error) {
 	f, err := input.Open(path)
 	if err != nil {
@@ -148,7 +147,7 @@ func readFile(path string) ([]byte, error) {
 	return input.ReadAll(f, maxIndex)
 }
 
-// emptyIndex is the index of a layout without images.
+// emptyIndex returns the index of a layout without images.
 func emptyIndex() *v1.Index {
 	return &v1.Index{
 		Versioned: specs.Versioned{SchemaVersion: 2},

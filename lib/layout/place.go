@@ -11,24 +11,24 @@ import (
 	"banger/lib/status"
 )
 
-// CheckPlace returns an error if what has the name of a blob is neither a file
-// nor a symlink to one. A blob cannot take the name from a directory, and does
-// not take it from anything else that somebody has put there.
+// CheckPlace returns an error if the path of a blob exists and is neither a
+// regular file nor a symlink to one. A rename cannot replace a directory, and
+// banger replaces no other file that it did not make.
 func (w *Writer) CheckPlace(d digest.Digest) error {
 	path, err := w.blobPath(d)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Lstat(path); err != nil {
-		return nil // nothing is there; of anything else, writing will tell
+		return nil // does not exist; other errors recur on writing
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		return nil
 	}
-	return hintRemove(status.Errorf(status.Create, "%s: not a file, and in the place of a blob", path), path)
+	return hintRemove(status.Errorf(status.Create, "%s: not a regular file, in the place of a blob", path), path)
 }
 
-// hintRemove adds the command that removes what is no file.
+// hintRemove adds the command that removes path as a hint.
 func hintRemove(err error, path string) error {
 	command := "rm "
 	if info, e := os.Lstat(path); e == nil && info.IsDir() {
@@ -37,7 +37,7 @@ func hintRemove(err error, path string) error {
 	return status.Hint(err, "%s", command+shellWord(path))
 }
 
-// shellWord quotes a path that a shell would take for more than one word.
+// shellWord quotes a text that is not one word to a shell.
 func shellWord(path string) string {
 	if strings.IndexFunc(path, isSpecial) < 0 {
 		return path

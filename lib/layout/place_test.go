@@ -13,8 +13,8 @@ import (
 	"banger/lib/status"
 )
 
-// What is no file has the place of a blob: the error says what to remove, and
-// it stays.
+// Anything but a file in the place of a blob is an error that names what to
+// remove, and is not removed.
 func TestCheckPlace(t *testing.T) {
 	d := describe("content")
 	for name, c := range map[string]struct {
@@ -56,7 +56,7 @@ func TestCheckPlace(t *testing.T) {
 	}
 }
 
-// A symlink to a file is as good as the file, and nothing is as good a place.
+// A symlink to a file is accepted like the file, and so is a free path.
 func TestCheckPlaceFree(t *testing.T) {
 	w, d := newWriter(t), describe("content")
 	path := filepath.Join(w.Dir(), "blobs/sha256", d.Digest.Encoded())
@@ -72,7 +72,7 @@ func TestCheckPlaceFree(t *testing.T) {
 	}
 }
 
-// Who reads a layout is told what to remove, too.
+// A reader of a layout is told what to remove, too.
 func TestReadNotFile(t *testing.T) {
 	dir := t.TempDir()
 	d := imageFor(t, dir, "x", "linux/amd64")

@@ -10,17 +10,17 @@ import (
 	"banger/lib/status"
 )
 
-// DefaultPlatform is whose images are meant when nothing is said.
+// DefaultPlatform is the platform of images unless another one is asked for.
 var DefaultPlatform = v1.Platform{OS: "linux", Architecture: "amd64"}
 
-// ParsePlatform reads os/arch or os/arch/variant.
+// ParsePlatform parses os/arch or os/arch/variant. The system must be linux.
 func ParsePlatform(s string) (v1.Platform, error) {
 	parts := strings.Split(s, "/")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
 		return v1.Platform{}, status.Errorf(status.Usage, "platform %q: not os/arch[/variant]", s)
 	}
 	if parts[0] != "linux" {
-		return v1.Platform{}, status.Errorf(status.Usage, "platform %q: only linux boots from ext4", s)
+		return v1.Platform{}, status.Errorf(status.Usage, "platform %q: unsupported system, not linux", s)
 	}
 	p := v1.Platform{OS: parts[0], Architecture: parts[1]}
 	if len(parts) == 3 {
@@ -29,7 +29,7 @@ func ParsePlatform(s string) (v1.Platform, error) {
 	return p, nil
 }
 
-// PlatformString is the inverse of ParsePlatform.
+// PlatformString returns os/arch or os/arch/variant.
 func PlatformString(p v1.Platform) string {
 	s := p.OS + "/" + p.Architecture
 	if p.Variant != "" {
@@ -38,9 +38,8 @@ func PlatformString(p v1.Platform) string {
 	return s
 }
 
-// matches reports whether an image for got runs where want is asked for. An
-// unnamed variant is any; arm64 is arm64/v8 and amd64 is amd64/v1, which is how
-// images without a variant are meant.
+// matches reports whether an image for the platform got is one for want. Without
+// a variant, want matches any. By default arm64 is v8 and amd64 is v1.
 func matches(want, got v1.Platform) bool {
 	return want.OS == got.OS && want.Architecture == got.Architecture &&
 		(want.Variant == "" || variant(want) == variant(got))

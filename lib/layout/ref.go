@@ -30,8 +30,9 @@ func (r Ref) String() string {
 	return s
 }
 
-// ParseRef takes a layout reference apart. A digest is looked for from the
-// right; then each colon from the left, until what precedes it is a layout.
+// ParseRef parses a layout reference. It looks for a digest from the right, then
+// for a layout before each colon from the left. If there is none, the hint is the
+// command that reads s.
 func ParseRef(s string) (Ref, error) {
 	var r Ref
 	rest := s
@@ -47,22 +48,36 @@ func ParseRef(s string) (Ref, error) {
 		if rest[at] == ':' && Is(rest[:at]) {
 			r.Dir, r.Name = rest[:at], rest[at+1:]
 			if r.Name == "" {
-				return r, status.Errorf(status.Usage, "%s: a colon and no name", s)
+				return r, status.Errorf(status.Usage, "%s: empty name after the colon", s)
 			}
 			return r, nil
 		}
 	}
 	r.Dir = rest
 	if !Is(rest) {
-		return r, status.Hint(status.Errorf(status.NoInput, "%s: no OCI image layout there", s),
-			"banger-fetch REF makes one of an image in a registry")
+		return r, noLayout(s)
 	}
 	return r, nil
 }
 
-// Reference returns what to call the image: the name it was fetched by, with
-// the digest where it was fetched by that. A bare tag goes with its layout's
-// directory, as in app:1.
+func noLayout(s string) error {
+	const want, fetch = "an OCI image layout", "banger-fetch %s | banger-flatten"
+	if err := checkSource(s, want, fetch); err != nil {
+		return err
+	}
+	if isRegular(s) {
+		return misplaced(s, "a file", want, copyArchive(s))
+	}
+	err := status.Errorf(status.NoInput, "%s: not an OCI image layout", s)
+	if isPath(s) || !referenceForm.MatchString(s) {
+		return err
+	}
+	return status.Hint(err, fetch, s)
+}
+
+// Reference returns the name of an image: the reference it was fetched by, with
+// the digest if it was fetched by digest. A bare tag is prefixed with the base
+// name of the layout, as in app:1.
 func (r Ref) Reference(image digest.Digest) string {
 	switch base := filepath.Base(absolute(r.Dir)); {
 	case r.Name == "":

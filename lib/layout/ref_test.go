@@ -56,7 +56,7 @@ func TestParseRef(t *testing.T) {
 	}
 }
 
-// Reference is what the record calls the image.
+// Reference returns the name for the record.
 func TestReference(t *testing.T) {
 	sum := digest.Digest("sha256:" + strings.Repeat("0", 64))
 	for _, c := range []struct {

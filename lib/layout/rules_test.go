@@ -118,8 +118,8 @@ func TestChoices(t *testing.T) {
 	})
 }
 
-// What is no image is an error wherever an index leads to it, though its own
-// descriptor calls it one.
+// An artifact is an error at any depth of indexes, even if its descriptor has the
+// media type of an image.
 func TestConfusionBelow(t *testing.T) {
 	const manifest, list = v1.MediaTypeImageManifest, v1.MediaTypeImageIndex
 	for name, c := range map[string]struct{ as, text string }{

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckSpace returns an error if the blobs that are missing are described as
-// larger than what the file system has free. Each blob is listed once.
+// CheckSpace returns an error if the missing blobs need more space than the
+// filesystem has free. Each blob is listed once.
 func (w *Writer) CheckSpace(blobs []v1.Descriptor) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(w.dir, &st); err != nil || st.Blocks == 0 {
-		return nil // nobody knows; writing will tell
+		return nil // unknown; writing fails if the space is used up
 	}
 	free := st.Bavail * uint64(st.Bsize)
-	if os.Geteuid() == 0 { // who may use what is reserved
+	if os.Geteuid() == 0 { // root may use the reserved blocks
 		free = st.Bfree * uint64(st.Bsize)
 	}
 	var need uint64
@@ -30,8 +30,8 @@ func (w *Writer) CheckSpace(blobs []v1.Descriptor) error {
 		if info, err := os.Stat(path); err == nil && info.Size() == d.Size {
 			continue
 		}
-		if need += uint64(d.Size); need > free { // at each step: the sum of all may overflow
-			return fmt.Errorf("%s: layers of %d bytes or more, %d bytes are free: %w", w.dir, need, free, unix.ENOSPC)
+		if need += uint64(d.Size); need > free { // checked at each step, before the sum can overflow
+			return fmt.Errorf("%s: layers need %d bytes or more, %d bytes free: %w", w.dir, need, free, unix.ENOSPC)
 		}
 	}
 	return nil

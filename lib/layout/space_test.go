@@ -14,8 +14,8 @@ import (
 	"banger/lib/status"
 )
 
-// Blobs that are said to be larger than the disk are refused; those that are
-// there do not count.
+// Blobs whose descriptors are larger than the free space are refused; blobs that
+// exist do not count.
 func TestCheckSpace(t *testing.T) {
 	w := newWriter(t)
 	sized := func(content string, size int64) v1.Descriptor {

@@ -9,8 +9,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Tag enters a manifest in the index, under a name if that is not "". An
-// image that had the name keeps its entry, unnamed.
+// Tag adds a manifest to the index, with a name unless that is "". An image that
+// had the name keeps its entry without it.
 func (w *Writer) Tag(name string, d v1.Descriptor) error {
 	unlock, err := w.lock()
 	if err != nil {
@@ -25,8 +25,8 @@ func (w *Writer) Tag(name string, d v1.Descriptor) error {
 	return w.writeJSON(filepath.Join(w.dir, v1.ImageIndexFile), index)
 }
 
-// tag gives d the name among some entries: each digest has an entry for each
-// of its names, or one without.
+// tag returns the entries of an index in which d has the name. Each digest has
+// an entry for each of its names, or one without a name.
 func tag(old []v1.Descriptor, name string, d v1.Descriptor) []v1.Descriptor {
 	var kept []v1.Descriptor
 	named := make(map[digest.Digest]bool)

@@ -13,7 +13,7 @@ import (
 	"banger/lib/status"
 )
 
-// verifier is a reader that ends well only if all went through as described.
+// A verifier is a reader that checks the size and digest of what it reads.
 type verifier struct {
 	r     io.Reader
 	want  v1.Descriptor
@@ -21,8 +21,8 @@ type verifier struct {
 	left  int64
 }
 
-// Verify reads r, which must hold what d describes: io.EOF comes only after
-// exactly its size and digest. One byte more, one less or another is an error.
+// Verify returns a reader of r that returns io.EOF only if the content has the
+// size and digest of d, and an error otherwise.
 func Verify(r io.Reader, d v1.Descriptor) io.Reader {
 	return &verifier{r: r, want: d, check: d.Digest.Verifier(), left: d.Size}
 }
@@ -33,11 +33,11 @@ func (v *verifier) Read(p []byte) (int, error) {
 	v.left -= int64(n)
 	switch {
 	case v.left < 0:
-		return 0, v.errorf("is longer than %d bytes", v.want.Size)
+		return 0, v.errorf("longer than %d bytes", v.want.Size)
 	case err == io.EOF && v.left > 0:
-		return 0, v.errorf("ends %d bytes short of %d", v.left, v.want.Size)
+		return 0, v.errorf("truncated, %d of %d bytes missing", v.left, v.want.Size)
 	case err == io.EOF && !v.check.Verified():
-		return 0, v.errorf("does not match its digest")
+		return 0, v.errorf("digest mismatch")
 	}
 	return n, err
 }

@@ -22,10 +22,10 @@ func TestVerify(t *testing.T) {
 		d := v1.Descriptor{Digest: algorithm.FromString(content), Size: int64(len(content))}
 		for name, c := range map[string]struct{ content, want string }{
 			"as described": {content, ""},
-			"short":        {content[:5], "short"},
-			"empty":        {"", "short"},
+			"short":        {content[:5], "truncated"},
+			"empty":        {"", "truncated"},
 			"long":         {content + "!", "longer"},
-			"wrong":        {"the kontent", "does not match"},
+			"wrong":        {"the kontent", "digest mismatch"},
 		} {
 			for how, r := range map[string]io.Reader{
 				"at once":             strings.NewReader(c.content),
@@ -45,7 +45,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// An error of what is read stays what it is.
+// An error of the reader is returned unchanged.
 func TestVerifyPassesErrorsOn(t *testing.T) {
 	cut := errors.New("cut")
 	r := io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(cut))
@@ -55,7 +55,7 @@ func TestVerifyPassesErrorsOn(t *testing.T) {
 	}
 }
 
-// What is too long stops there: no more than one read goes beyond.
+// Reading stops at the size of the descriptor.
 func TestVerifyStops(t *testing.T) {
 	d := v1.Descriptor{Digest: digest.FromString(""), Size: 1 << 20}
 	n, err := io.Copy(io.Discard, Verify(endless{}, d))

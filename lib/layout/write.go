@@ -22,8 +22,9 @@ import (
 	"banger/lib/status"
 )
 
-// A Writer adds blobs and names to a layout. Several may do so at once. A
-// writer that is killed leaves a temporary directory, which the next sweeps.
+// A Writer adds blobs and names to a layout. Several may write to one layout at
+// the same time. The temporary directory of a killed writer is removed by the
+// next one.
 type Writer struct {
 	*Layout
 	stage *stage.Stage
@@ -31,15 +32,16 @@ type Writer struct {
 	warn  func(string)
 }
 
-// NewWriter opens a layout of banger's own in a directory for writing; one that
-// is not there is made. A damaged index.json is set aside, and warn is told.
+// NewWriter opens the cache's layout for writing, and makes it if it does not
+// exist. A damaged index.json is renamed and reported to warn.
 func NewWriter(dir string, warn func(string)) (*Writer, error) {
-	if err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o777); err != nil {
-		return nil, status.With(status.Create, err)
+	err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o777)
+	if err != nil {
+		return nil, hintWritable(status.Making(err))
 	}
 	s, err := stage.NewDir(filepath.Join(dir, "fetch"), stage.Options{})
 	if err != nil {
-		return nil, err
+		return nil, hintWritable(err)
 	}
 	w := &Writer{Layout: &Layout{dir}, stage: s, warn: warn}
 	if err := w.initialize(); err != nil {
@@ -49,7 +51,11 @@ func NewWriter(dir string, warn func(string)) (*Writer, error) {
 	return w, nil
 }
 
-// Close removes what was not finished.
+func hintWritable(err error) error {
+	return status.Hint(err, "set XDG_CACHE_HOME to a directory that can be written")
+}
+
+// Close removes the temporary directory.
 func (w *Writer) Close() { w.stage.Discard() }
 
 // initialize writes the files that make a directory a layout.
@@ -76,8 +82,8 @@ func (w *Writer) initialize() error {
 	return w.writeJSON(filepath.Join(w.dir, v1.ImageLayoutFile), v1.ImageLayout{Version: v1.ImageLayoutVersion})
 }
 
-// lock keeps other writers from the index until unlock is called. Readers
-// need no lock: the index changes by rename.
+// lock locks the index for other writers until unlock is called. Readers need no
+// lock: the index is replaced by rename.
 func (w *Writer) lock() (unlock func(), err error) {
 	dir, err := os.Open(w.dir)
 	if err != nil {
@@ -102,8 +108,8 @@ func (w *Writer) writeJSON(path string, v any) error {
 	})
 }
 
-// put makes a file under a temporary name, writes it through to the disk and
-// renames it to path, over what is there.
+// put writes a file under a temporary name, syncs it and renames it to path,
+// which it replaces.
 func (w *Writer) put(path string, write func(io.Writer) error) error {
 	tmp := filepath.Join(w.stage.Path, strconv.FormatInt(w.last.Add(1), 10))
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
@@ -124,7 +130,7 @@ func (w *Writer) put(path string, write func(io.Writer) error) error {
 	return stage.SyncPath(filepath.Dir(path))
 }
 
-// PutBlob keeps what r holds, if that is what d describes.
+// PutBlob writes a blob from r, which must have the digest and size of d.
 func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
 	path, err := w.blobPath(d.Digest)
 	if err != nil {
@@ -142,7 +148,7 @@ func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
 	})
 }
 
-// Has reads a blob through and reports whether it is there and as described.
+// Has reads a blob and reports whether it has the digest and size of d.
 func (w *Writer) Has(ctx context.Context, d v1.Descriptor) bool {
 	r, err := w.Blob(d)
 	if err != nil {
@@ -153,7 +159,7 @@ func (w *Writer) Has(ctx context.Context, d v1.Descriptor) bool {
 	return err == nil
 }
 
-// Describe returns the descriptor of a manifest or index that is there.
+// Describe returns the descriptor of a manifest or index in the layout.
 func (w *Writer) Describe(d digest.Digest) (v1.Descriptor, error) {
 	path, err := w.blobPath(d)
 	if err != nil {
@@ -171,7 +177,8 @@ func (w *Writer) Describe(d digest.Digest) (v1.Descriptor, error) {
 	return desc, err
 }
 
-// mediaType tells what a manifest or index is. Those of OCI need not say.
+// mediaType returns the media type of a manifest or index. OCI documents need
+// not contain it.
 func mediaType(raw []byte) (string, error) {
 	var shape struct {
 		MediaType string          `json:"mediaType"`

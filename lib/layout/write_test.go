@@ -27,7 +27,7 @@ func newWriter(t *testing.T) *Writer {
 	return w
 }
 
-// silent takes the warnings of a writer that has nothing to warn of.
+// silent fails the test on any warning.
 func silent(t *testing.T) func(string) {
 	return func(text string) { t.Errorf("warning: %s", text) }
 }
@@ -36,7 +36,7 @@ func describe(content string) v1.Descriptor {
 	return v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(content), Size: int64(len(content))}
 }
 
-// tags lists index.json as NAME=CONTENT, in order of the names.
+// tags returns index.json as NAME=CONTENT, sorted by name.
 func tags(t *testing.T, w *Writer, contents ...string) string {
 	t.Helper()
 	index, err := w.index()
@@ -77,7 +77,7 @@ func TestTag(t *testing.T) {
 	}
 }
 
-// Several writers lose none of each other's names.
+// Concurrent writers lose no names.
 func TestTagTogether(t *testing.T) {
 	tagTogether(t, newWriter(t), silent(t))
 }
@@ -134,7 +134,7 @@ func TestPutBlob(t *testing.T) {
 	}
 }
 
-// A blob that was damaged since is noticed, and can be put again.
+// A blob that was damaged later is noticed, and can be written again.
 func TestHasDamaged(t *testing.T) {
 	w := newWriter(t)
 	d := describe("content")
@@ -152,7 +152,7 @@ func TestHasDamaged(t *testing.T) {
 	}
 }
 
-// Beside blobs, index and mark nothing is left once a writer is closed.
+// A closed writer leaves only blobs, index.json and oci-layout.
 func TestWriterLeavesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "oci")
 	w, err := NewWriter(dir, silent(t))

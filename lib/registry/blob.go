@@ -46,7 +46,7 @@ func (p *pull) blob(ctx context.Context, d v1.Descriptor) error {
 		return err
 	}
 	if d.Digest.Algorithm() != digest.SHA256 {
-		return status.Errorf(status.Bad, "%s: registries are asked for sha256 only", d.Digest)
+		return status.Errorf(status.Bad, "%s: unsupported digest algorithm, not sha256", d.Digest)
 	}
 	p.progress(d.Size, 0)
 	var err error
@@ -70,11 +70,11 @@ func (p *pull) download(ctx context.Context, d v1.Descriptor) error {
 	options := append([]remote.Option{}, p.options...)
 	l, err := remote.Layer(p.ref.Context().Digest(string(d.Digest)), append(options, remote.WithContext(ctx))...)
 	if err != nil {
-		return explain(err)
+		return p.explain(err)
 	}
 	body, err := l.Compressed()
 	if err != nil {
-		return explain(err)
+		return p.explain(err)
 	}
 	defer body.Close()
 	arrived := &counted{r: body, progress: p.progress}
@@ -83,7 +83,7 @@ func (p *pull) download(ctx context.Context, d v1.Descriptor) error {
 		p.progress(0, -arrived.n) // the next try counts anew
 	}
 	if arrived.err != nil && arrived.err != io.EOF {
-		return explain(arrived.err)
+		return p.explain(arrived.err)
 	}
 	return err
 }

@@ -21,7 +21,7 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 		return nil, status.Errorf(status.Usage, "%w", err)
 	}
 	if s := req.URL.Scheme; s != "http" && s != "https" || req.URL.Host == "" {
-		return nil, status.Errorf(status.Usage, "%s: not a URL by http or https", req.URL.Redacted())
+		return nil, status.Errorf(status.Usage, "%s: not an http or https URL", req.URL.Redacted())
 	}
 	req.Header.Set("Accept-Encoding", "identity") // its sum is that of what is served
 	resp, err := (&http.Client{Transport: transport}).Do(req)
@@ -37,7 +37,7 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 
 // explainStatus gives the answer of a web server the exit status it means.
 func explainStatus(code int) error {
-	said := strings.TrimSpace(fmt.Sprintf("the server answers %d %s", code, strings.ToLower(http.StatusText(code))))
+	said := strings.TrimSpace(fmt.Sprintf("server answered with status %d %s", code, strings.ToLower(http.StatusText(code))))
 	switch {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return status.Errorf(status.Refused, "%s", said)

@@ -21,7 +21,7 @@ func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode == http.StatusOK && resp.ContentLength > input.MaxDocument {
 		resp.Body.Close()
-		return nil, refuse("a document of %d bytes, more than the %d allowed", resp.ContentLength, input.MaxDocument)
+		return nil, refuse("document of %d bytes too large (limit %d)", resp.ContentLength, input.MaxDocument)
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, input.MaxDocument)
 	return resp, nil

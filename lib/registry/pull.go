@@ -30,10 +30,11 @@ type Source struct {
 	Keychain  authn.Keychain
 }
 
-// NewSource returns one that has the credentials of docker login and podman
-// login, and gives up on a server that says nothing for so long.
-func NewSource(silence time.Duration) Source {
-	return Source{Transport: NewTransport(silence), Keychain: authn.DefaultKeychain}
+// NewSource returns a source with the credentials of docker login and podman
+// login, whose files getenv locates. It gives up on a server that sends nothing
+// for the duration silence.
+func NewSource(getenv func(string) string, silence time.Duration) Source {
+	return Source{Transport: NewTransport(silence), Keychain: keychain{getenv}}
 }
 
 // CheckPinned returns an error for what is no reference by digest.
@@ -62,6 +63,9 @@ type pull struct {
 // a digest that is all there needs no network. progress hears of bytes: first
 // of those to come, then of each that has come.
 func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, progress func(total, done int64)) (layout.Ref, error) {
+	if err := layout.CheckReference(reference); err != nil {
+		return layout.Ref{}, err
+	}
 	ref, err := name.ParseReference(reference)
 	if err != nil {
 		return layout.Ref{}, status.Errorf(status.Usage, "%w", err)
@@ -187,7 +191,7 @@ const maxIndexes = 64
 // nested fetches the indexes in an index, and those in them.
 func (p *pull) nested(index v1.Descriptor, seen map[digest.Digest]bool) error {
 	if seen[index.Digest] = true; len(seen) > maxIndexes {
-		return status.Errorf(status.Bad, "more than %d indexes", maxIndexes)
+		return status.Errorf(status.Bad, "too many indexes (limit %d)", maxIndexes)
 	}
 	children, err := p.to.Children(index)
 	if err != nil {
@@ -222,7 +226,7 @@ func (p *pull) child(d v1.Descriptor) (v1.Descriptor, error) {
 func (p *pull) manifest(ref name.Reference) (v1.Descriptor, error) {
 	got, err := remote.Get(ref, p.options...)
 	if err != nil {
-		return v1.Descriptor{}, explain(err)
+		return v1.Descriptor{}, p.explain(err)
 	}
 	d := v1.Descriptor{
 		MediaType: string(got.MediaType),

@@ -32,15 +32,15 @@ func checkRedirect(to *http.Request) error {
 	}
 	switch scheme := to.URL.Scheme; {
 	case scheme != "http" && scheme != "https":
-		return refuse("redirected to a URL of scheme %q, which is not followed", scheme)
+		return refuse("redirect to unsupported scheme %q", scheme)
 	case to.URL.Host == "":
-		return refuse("redirected to a URL without a host")
+		return refuse("redirect to a URL without a host")
 	case scheme == "http" && from.URL.Scheme == "https":
-		return refuse("redirected from https to http on %s, which is not followed", to.URL.Host)
+		return refuse("redirect from https to http on %s refused", to.URL.Host)
 	}
 	for hops := 1; from != nil; hops++ {
 		if hops > maxHops {
-			return refuse("more than %d redirects", maxHops)
+			return refuse("too many redirects (limit %d)", maxHops)
 		}
 		from = redirectedBy(from)
 	}

@@ -104,7 +104,7 @@ func TestRedirectLoop(t *testing.T) {
 		if status.Of(err) != c.want || asked != c.asked {
 			t.Errorf("%s: asked %d times: status %d, %v", name, asked, status.Of(err), err)
 		}
-		if err != nil && !strings.Contains(err.Error(), "more than 10 redirects") {
+		if err != nil && !strings.Contains(err.Error(), "too many redirects (limit 10)") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

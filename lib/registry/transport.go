@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-var errSilent = errors.New("the server has gone silent")
+var errSilent = errors.New("timeout: server is silent")
 
 // NewTransport returns a transport that gives up on a server which says
 // nothing for so long, whatever it was in the middle of, and follows only the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package status gives errors the exit status a tool ends with, in the words
-// of sysexits(3), and the hint that names the user's next step.
+// Package status attaches to errors the exit status of the tool, one of
+// sysexits(3), and a hint that names the user's next step.
 package status
 
 import (
@@ -17,16 +17,16 @@ type Code int
 // The codes, as sysexits(3) numbers them.
 const (
 	OK        Code = 0
-	Failed    Code = 1  // anything else, or images that failed for different reasons
-	Usage     Code = 64 // EX_USAGE: flags or operands that make no sense
+	Failed    Code = 1  // any other failure, or different failures of several images
+	Usage     Code = 64 // EX_USAGE: invalid flags or operands
 	Bad       Code = 65 // EX_DATAERR: the image is damaged, hostile or unsupported
-	NoInput   Code = 66 // EX_NOINPUT: what was asked for is not there
+	NoInput   Code = 66 // EX_NOINPUT: the input does not exist
 	Create    Code = 73 // EX_CANTCREAT: the output exists or cannot be made
 	Temporary Code = 75 // EX_TEMPFAIL: the same command may succeed later
-	Refused   Code = 77 // EX_NOPERM: authentication or permission
+	Refused   Code = 77 // EX_NOPERM: authentication failed or permission denied
 )
 
-// coded is an error that knows its code, its hint, or both.
+// coded is an error with a code, a hint, or both.
 type coded struct {
 	error
 	code Code
@@ -35,12 +35,12 @@ type coded struct {
 
 func (e *coded) Unwrap() error { return e.error }
 
-// Errorf is fmt.Errorf with a code.
+// Errorf returns the error of fmt.Errorf with a code.
 func Errorf(code Code, format string, args ...any) error {
 	return &coded{error: fmt.Errorf(format, args...), code: code}
 }
 
-// With gives err a code, unless it has one of its own.
+// With returns err with a code, unless it already has one.
 func With(code Code, err error) error {
 	if err == nil || Of(err) != Failed {
 		return err
@@ -48,12 +48,21 @@ func With(code Code, err error) error {
 	return &coded{error: err, code: code}
 }
 
-// Hint adds the next step the user can take.
+// Making returns err, an error of making a file or directory, with the code
+// Create, unless permission was denied. A missing parent is not a missing input.
+func Making(err error) error {
+	if err == nil || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &coded{error: err, code: Create}
+}
+
+// Hint returns err with a hint: the next step the user can take.
 func Hint(err error, format string, args ...any) error {
 	return &coded{error: err, hint: fmt.Sprintf(format, args...)}
 }
 
-// HintOf returns the hint nearest to the user, or "".
+// HintOf returns the outermost hint of err, or "".
 func HintOf(err error) string {
 	for e := (*coded)(nil); errors.As(err, &e); err = e.error {
 		if e.hint != "" {
@@ -63,8 +72,8 @@ func HintOf(err error) string {
 	return ""
 }
 
-// Of returns the code of err. A full disk is what it is, whatever was being
-// read when it filled up.
+// Of returns the code of err. A full disk is always Create, even where the error
+// has another code.
 func Of(err error) Code {
 	if err == nil {
 		return OK
@@ -83,7 +92,7 @@ func Of(err error) Code {
 	return ofSystem(err)
 }
 
-// ofSystem reads the code off an error of the operating system.
+// ofSystem returns the code for an error of the operating system.
 func ofSystem(err error) Code {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -26,13 +26,13 @@ func TestOf(t *testing.T) {
 		{"joined", errors.Join(errors.New("x"), bad), Bad},
 		{"the outermost code", Errorf(Usage, "x: %w", bad), Usage},
 		{"under a hint", Hint(bad, "do"), Bad},
-		{"a hint alone", Hint(errors.New("x"), "do"), Failed},
-		{"not there", fs.ErrNotExist, NoInput},
-		{"not there, of the system", &os.PathError{Err: syscall.ENOENT}, NoInput},
+		{"only a hint", Hint(errors.New("x"), "do"), Failed},
+		{"not found", fs.ErrNotExist, NoInput},
+		{"not found, by the system", &os.PathError{Err: syscall.ENOENT}, NoInput},
 		{"exists", &os.PathError{Err: syscall.EEXIST}, Create},
-		{"not allowed", &os.PathError{Err: syscall.EACCES}, Refused},
+		{"permission denied", &os.PathError{Err: syscall.EACCES}, Refused},
 		{"a full disk", full, Create},
-		{"a full disk, whatever was being read", Errorf(Bad, "layer: %w", full), Create},
+		{"a full disk with another code", Errorf(Bad, "layer: %w", full), Create},
 		{"over quota", Errorf(Temporary, "x: %w", syscall.EDQUOT), Create},
 		{"read only", syscall.EROFS, Create},
 	} {
@@ -44,13 +44,13 @@ func TestOf(t *testing.T) {
 
 func TestWith(t *testing.T) {
 	if With(Bad, nil) != nil {
-		t.Error("an error of none")
+		t.Error("nil became an error")
 	}
 	if got := Of(With(Bad, errors.New("x"))); got != Bad {
-		t.Errorf("one without a code: %d", got)
+		t.Errorf("without a code: %d", got)
 	}
 	if got := Of(With(Bad, fmt.Errorf("x: %w", Errorf(Refused, "y")))); got != Refused {
-		t.Errorf("one with a code of its own: %d", got)
+		t.Errorf("with a code: %d", got)
 	}
 	cause := errors.New("cause")
 	if err := With(Bad, cause); !errors.Is(err, cause) || err.Error() != "cause" {
@@ -66,7 +66,7 @@ func TestHintOf(t *testing.T) {
 	}{
 		"a hint":               {err, "-f replaces it"},
 		"wrapped":              {fmt.Errorf("y: %w", err), "-f replaces it"},
-		"the nearest":          {Hint(err, "another"), "another"},
+		"the outermost":        {Hint(err, "another"), "another"},
 		"none":                 {Errorf(Bad, "x"), ""},
 		"no error":             {nil, ""},
 		"below one without it": {Errorf(Bad, "y: %w", err), "-f replaces it"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package xdg tells where an ordinary user's files live (the XDG Base
-// Directory Specification).
+// Package xdg returns banger's directories according to the XDG Base Directory
+// Specification.
 package xdg
 
 import (
@@ -10,23 +10,23 @@ import (
 	"banger/lib/status"
 )
 
-// Cache returns the directory of what can be had again.
+// Cache returns the directory of files that can be fetched or made again.
 func Cache(getenv func(string) string) (string, error) {
 	return dir(getenv, "XDG_CACHE_HOME", ".cache")
 }
 
-// State returns the directory of what is to be kept.
+// State returns the directory of files that must be kept.
 func State(getenv func(string) string) (string, error) {
 	return dir(getenv, "XDG_STATE_HOME", ".local/state")
 }
 
-// Config returns the directory of what the user has set up.
+// Config returns the directory of the user's configuration.
 func Config(getenv func(string) string) (string, error) {
 	return dir(getenv, "XDG_CONFIG_HOME", ".config")
 }
 
-// dir is banger's own below a variable's. A path that is not absolute is as
-// if it were not set, says the specification.
+// dir returns banger's directory below that of a variable. The specification
+// ignores a path that is not absolute.
 func dir(getenv func(string) string, variable, fallback string) (string, error) {
 	base := getenv(variable)
 	if !filepath.IsAbs(base) {
