@@ -1,7 +1,7 @@
 # banger: container images in, bootable ext4 root filesystems out.
 #
-#   cmd/      the tools, a main each        lib/    what they think with
-#   scripts/  the pipeline, in sh           test/   the tools, judged by others
+#   cmd/      the tools, a main package each    lib/   the packages they share
+#   scripts/  the pipeline, in sh               test/  tests of the built tools
 
 PREFIX ?= /usr/local
 GO     ?= go
@@ -9,28 +9,45 @@ GO     ?= go
 guest  := banger-init
 tools  := $(filter-out $(guest),$(notdir $(wildcard cmd/banger-*)))
 sh     := $(wildcard scripts/banger*)
-read   := $(patsubst scripts/%,libexec/banger/%,$(wildcard scripts/*.sh))
+parts  := $(patsubst scripts/%,libexec/banger/%,$(wildcard scripts/*.sh))
+names  := $(tools) $(filter-out banger,$(notdir $(sh)))
 inits  := $(foreach arch,amd64 arm64,libexec/banger/$(arch)/$(guest))
 
-# Static binaries: no libc to match, so one build runs on every Linux.
+# Static binaries run on every Linux, whatever its libc.
 export CGO_ENABLED = 0
 
-all: $(tools:%=bin/%) $(inits) $(read)
+# Where git refuses to read the checkout, another user's for one, go build fails
+# to stamp the commit: then it stamps none.
+vcs     = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+build   = $(GO) build -trimpath -ldflags='-s -w'
+
+all: $(tools:%=bin/%) $(inits) $(parts) libexec/banger/complete libexec/banger/completions
 
 bin/%: FORCE
-	@$(GO) build -trimpath -o $@ ./cmd/$*
+	@$(build) $(vcs) -o $@ ./cmd/$*
 
-# The guest's first process, for each architecture a guest may have. It is part
-# of what an initrd's bytes are made of: neither symbols nor the commit.
+# The guest's first process, for each architecture. An initrd contains it: its
+# bytes must not depend on the commit.
 libexec/banger/%/$(guest): FORCE
-	@GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@ ./cmd/$(guest)
+	@GOOS=linux GOARCH=$* $(build) -buildvcs=false -o $@ ./cmd/$(guest)
 
-# What the scripts read.
+# The parts of the scripts, which they source.
 libexec/banger/%.sh: scripts/%.sh
 	@install -D -m 644 $< $@
 
-# All that a change must pass. Tests that need a program that is not there are
-# skipped, with CI=true they fail.
+libexec/banger/complete: completions/complete
+	@install -D $< $@
+
+# What completes comes from each tool's --help, run on this host.
+help = case $$tool in \
+	$(subst $() ,|,$(tools))) $(if $(GOOS)$(GOARCH),GOOS= GOARCH= $(GO) run ./cmd/,bin/)$$tool --help ;; \
+	*) scripts/$$tool --help ;; esac
+
+libexec/banger/completions: $(tools:%=bin/%) $(parts) $(sh) completions/table
+	@for tool in banger $(names); do { $(help); } | completions/table $$tool || exit; done >$@.new
+	@mv $@.new $@
+
+# Tests whose programs are missing are skipped; with CI=true they fail.
 test: all
 	scripts/deps --test
 	$(GO) test -timeout 45m ./...
@@ -40,15 +57,14 @@ check: all
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	scripts/vulncheck
-	shellcheck -x scripts/* .ci/run
+	shellcheck -x scripts/* .ci/run completions/table completions/complete completions/banger.bash
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./lib/...
 
-# flatten and mkext4 beside what one would use instead, as ratios: both together,
-# from layers to ext4 (Layers), and each alone. BENCH=. has also a million files,
-# and files of gigabytes: it needs 30 GB of disk below /var/tmp. A part has a name:
-# BENCH=Layers, BENCH=Inflate, BENCH=Tar, BENCH=Mkext4Many, BENCH=Large/dense, BENCH=Verify,
-# BENCH=Flatten, BENCH=FlattenImage/gzip, BENCH=FlattenMany. What Flatten and Layers
-# make is in memory, as root: 16 GB of it.
+# Compares flatten and mkext4 with other programs, as ratios: together, from
+# layers to ext4 (Layers), and each alone. BENCH selects: Layers, Inflate, Tar,
+# Mkext4Many, Large/dense, Verify, Flatten, FlattenImage/gzip, FlattenMany, ...
+# BENCH=. includes a million files and files of gigabytes: it needs 30 GB of disk
+# in /var/tmp. As root, Flatten and Layers write to memory: 16 GB.
 BENCH  ?= Layers|Pipeline|Image|Wide
 ROUNDS ?= 5
 
@@ -56,7 +72,7 @@ bench: all
 	scripts/deps --test
 	$(GO) test ./test -run '^$$' -bench '$(BENCH)' -benchtime $(ROUNDS)x -timeout 3h
 
-# Every fuzz target, each for so long. What one finds it leaves in testdata.
+# Runs every fuzz target for FUZZTIME. Failing inputs are kept in testdata.
 FUZZTIME ?= 1m
 
 fuzz:
@@ -68,32 +84,51 @@ fuzz:
 		done || exit; \
 	done
 
-# An image from files in the repository, from a registry on loopback, all the
-# way to a published root filesystem. Needs no network.
+# Publishes an image made of files in the repository, through a registry on
+# loopback. Needs no network.
 demo: all
 	scripts/deps
 	$(GO) run ./test/demo
 
-# A kernel for what make demo has published, the distribution's own, by apt; and
-# up it comes.
 at_demo = XDG_CACHE_HOME=$(CURDIR)/bin/demo/cache XDG_STATE_HOME=$(CURDIR)/bin/demo/state \
 	PATH=$(CURDIR)/bin:$(CURDIR)/scripts:$$PATH
 
+# needs FILE,TARGET stops unless FILE, which make TARGET makes, exists.
+published = bin/demo/state/banger/images/demo
+needs     = $(if $(shell test -e $(published)/$(1) && echo yes),,$(error run make $(2) first))
+
+# Adds the distribution's kernel, by apt, to what make demo has published.
 kernel: all
+	$(call needs,rootfs.ext4,demo)
 	$(at_demo) banger kernel debian --force demo
-	$(at_demo) banger register -f --name demo --kernel-ref demo bin/demo/state/banger/images/demo/rootfs.ext4
+	$(at_demo) banger register -f --name demo --kernel-ref demo $(published)/rootfs.ext4
 
 boot: all
+	$(call needs,rootfs.ext4,demo)
+	$(call needs,vmlinux,kernel)
 	$(at_demo) banger boot demo
 
+share = $(DESTDIR)$(PREFIX)/share
+bash  = $(share)/bash-completion/completions
+zsh   = $(share)/zsh/site-functions
+fish  = $(share)/fish/vendor_completions.d
+
+# bash and fish look for completions in a file of the command's name.
 install: all
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man7 share/man/man8)
+	install -d $(DESTDIR)$(PREFIX)/bin $(share)/man/man1 $(share)/man/man7 $(share)/man/man8 $(bash) $(zsh) $(fish)
 	install $(tools:%=bin/%) $(sh) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	for file in $(inits) $(read); do \
+	install -m 644 man/*.1 $(share)/man/man1
+	install -m 644 man/*.7 $(share)/man/man7
+	install -m 644 man/*.8 $(share)/man/man8
+	for file in $(inits) libexec/banger/complete; do \
 		install -D $$file $(DESTDIR)$(PREFIX)/$$file || exit; \
+	done
+	install -m 644 $(parts) libexec/banger/completions $(DESTDIR)$(PREFIX)/libexec/banger
+	install -m 644 completions/banger.bash $(bash)/banger
+	install -m 644 completions/_banger $(zsh)
+	install -m 644 completions/banger.fish $(fish)
+	for name in $(names); do \
+		ln -sf banger $(bash)/$$name && ln -sf banger.fish $(fish)/$$name.fish || exit; \
 	done
 
 clean:

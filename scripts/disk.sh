@@ -69,7 +69,7 @@ in_place() (
 copy() {
 	run cp --reflink=auto --sparse=always --no-preserve=mode,ownership "$1" "$2" || {
 		current
-		hint 'TMPDIR names where a copy is made, --keep FILE another place'
+		hint 'set TMPDIR to a directory with more space, or use --keep FILE'
 		exit 73
 	}
 	small "$2" || return 0
@@ -87,7 +87,7 @@ copy() {
 stage() {
 	[ -z "$staging" ] || return 0
 	sweep "$in/.${disk##*/}.staging"-*
-	own 9 "$in/.${disk##*/}.staging"
+	own 9 "$in/.${disk##*/}.staging" 'use --keep FILE in a writable directory'
 	staging=$made
 }
 

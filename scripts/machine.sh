@@ -102,7 +102,7 @@ verdict() {
 	esac
 	if ! { echo >"$scratch/full"; } 2>/dev/null; then
 		say "$tmp: no space left"
-		hint 'TMPDIR names where a copy is made, --keep FILE another place'
+		hint 'set TMPDIR to a directory with more space, or use --keep FILE'
 		exit 73
 	fi
 	say 'the machine ended before the command did'

@@ -91,7 +91,7 @@ permit() {
 probe() {
 	if ! guest >"$scratch/probe" 2>/dev/null; then
 		say "$scratch/probe: cannot be written"
-		hint 'TMPDIR names where it is made'
+		hint 'set TMPDIR to a directory with more space'
 		exit 73
 	fi
 	qemu-system-x86_64 --version </dev/null >/dev/null 2>&1

@@ -263,7 +263,7 @@ func TestBootFull(t *testing.T) {
 		cmd := u.command("banger", "boot", "app", "--", "/app", "fill")
 		cmd.Env = append(cmd.Env, "TMPDIR="+small)
 		o := finish(t, cmd)
-		if o.code != 73 || !strings.Contains(o.stderr, "\nhint: TMPDIR") || strings.Contains(o.stderr, `\n`) {
+		if o.code != 73 || !strings.Contains(o.stderr, "\nhint: set TMPDIR") || strings.Contains(o.stderr, `\n`) {
 			t.Errorf("%s: exit %d, %s%s", size, o.code, o.stdout, o.stderr)
 		}
 		noLeftovers(t, u)

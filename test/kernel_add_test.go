@@ -186,7 +186,7 @@ func TestKernelDebianFails(t *testing.T) {
 		{"bad name", "", 64, "cannot be a name"},
 		{strings.Repeat("n", 129), "", 64, "cannot be a name"},
 		{"taken", "", 73, "taken: exists"},
-		{"k", "E: Failed to fetch x  Error writing to file - write (28: No space left on device)", 73, "hint: TMPDIR"},
+		{"k", "E: Failed to fetch x  Error writing to file - write (28: No space left on device)", 73, "hint: set TMPDIR"},
 		{"k", "E: Failed to fetch x  404  Not Found [IP: 127.0.0.1 80]", 66, "apt-get update"},
 		{"k", "E: Failed to fetch x  Could not connect", 75, "Could not connect"},
 	} {
