@@ -123,8 +123,8 @@ func TestCatalogFaults(t *testing.T) {
 		"not there":      {entry("/none", 1000), 66, "404 not found"},
 		"not allowed":    {entry("/private", 1000), 77, "403 forbidden"},
 		"in trouble":     {entry("/trouble", 1000), 75, "503"},
-		"longer":         {entry("/long", 1000), 65, "more than the 1000 bytes"},
-		"endless":        {entry("/endless", 1000), 65, "more than the 1000 bytes"},
+		"longer":         {entry("/long", 1000), 65, "longer than the 1000 bytes"},
+		"endless":        {entry("/endless", 1000), 65, "longer than the 1000 bytes"},
 		"shorter":        {entry("/long", 3000), 65, "2000 bytes, not the 3000"},
 		"other bytes":    {entry("/long", 2000), 65, "SHA-256"},
 		"no server":      {strings.ReplaceAll(entry("/x", 1000), web.URL, "http://127.0.0.1:1"), 75, "refused"},
@@ -132,7 +132,7 @@ func TestCatalogFaults(t *testing.T) {
 		"no size":        {entry("/long", 0), 65, "size_bytes"},
 		"bad sum":        {strings.ReplaceAll(entry("/long", 2000), sum, "abc"), 65, "tarball_sha256"},
 		"bad arch":       {strings.ReplaceAll(entry("/long", 2000), "amd64", "vax"), 65, "arch"},
-		"twice":          {entry("/long", 2000) + "," + entry("/long", 2000), 65, "two entries"},
+		"twice":          {entry("/long", 2000) + "," + entry("/long", 2000), 65, "duplicate name"},
 		"by tag":         {`{"name":"k","arch":"amd64","kernel_version":"6","ref":"127.0.0.1:1/k:1"}`, 65, "by digest"},
 		"another's name": {`{"name":"other","arch":"amd64","kernel_version":"6","ref":"x"}`, 66, "not in a catalog"},
 		"no entries":     {"", 66, "not in a catalog"},
@@ -177,7 +177,7 @@ func TestCatalogListed(t *testing.T) {
 	u.writeCatalog(t, `{"version":1,"entries":[`+entry("k")+","+entry("twice")+","+entry("twice")+`]}`)
 	o := finish(t, u.command("banger-kernel", "list", "--available", "--timeout", "1s"))
 	if o.code != 0 || !strings.Contains(o.stdout, "\nk ") || strings.Contains(o.stdout, "twice") ||
-		strings.Count(o.stderr, "warning: ") != 1 || !strings.Contains(o.stderr, "entry twice: two entries of that name") {
+		strings.Count(o.stderr, "warning: ") != 1 || !strings.Contains(o.stderr, "entry twice: duplicate name") {
 		t.Errorf("exit %d, %s%s", o.code, o.stdout, o.stderr)
 	}
 	for _, flag := range []string{"--timeout=1s", "--catalog=x", "--catalog="} {

@@ -16,6 +16,7 @@ import (
 	"banger/lib/mtree"
 	"banger/lib/replay"
 	"banger/lib/status"
+	"banger/lib/xdg"
 )
 
 const help = `Usage: banger-flatten [-C DIR | -o PATH] [-f] [-v] [LAYOUT[:REF][@DIGEST]...]
@@ -82,7 +83,7 @@ func main() {
 		}
 		progress := tool.NewProgress("flattening", filepath.Base(dst))
 		defer progress.Close()
-		o := bundle.Options{Reference: reference, Layout: ref.Dir, Replace: *force}
+		o := bundle.Options{Reference: reference, Layout: ref.Dir, RecordLayout: !isCache(ref.Dir), Replace: *force}
 		o.MaxSize, o.MaxEntries = *maxSize, *maxEntries
 		o.Warn, o.Progress = tool.Warn, progress.Add
 		if *verbose {
@@ -90,6 +91,18 @@ func main() {
 		}
 		return dst, bundle.Create(ctx, dst, image, o)
 	}))
+}
+
+// isCache reports whether a layout is the cache, in which banger-verify looks
+// anyway.
+func isCache(dir string) bool {
+	cache, err := xdg.Cache(os.Getenv)
+	if err != nil {
+		return false
+	}
+	a, err1 := os.Stat(dir)
+	b, err2 := os.Stat(filepath.Join(cache, "oci"))
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
 
 // explain describes an event: layer, + or -, path, and the entry that removed it.

@@ -14,8 +14,8 @@ import (
 	"banger/lib/store"
 )
 
-// check prints what keeps an image from booting, or may; it is an error if it
-// does.
+// check prints what keeps, or may keep, an image from booting. It is an error if
+// the image does not boot.
 func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 	i, err := s.Image(name)
 	if err != nil {
@@ -44,7 +44,7 @@ func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, 
 // writeInitrd writes an initial ramdisk for an image to standard output.
 func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name string, command []string) error {
 	if tool.OutIsTerminal() {
-		return filter.Usagef("initrd writes an archive, and standard output is a terminal")
+		return filter.Usagef("initrd: standard output is a terminal")
 	}
 	i, err := s.Image(name)
 	if err != nil {

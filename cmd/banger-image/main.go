@@ -41,40 +41,47 @@ func main() {
 		if err != nil {
 			return err
 		}
-		s := store.Open(state)
-		switch {
-		case len(args) == 1 && args[0] == "list":
-			return list(tool, s, *asJSON)
-		case len(args) > 1 && args[0] == "list":
-			return filter.Usagef("list takes no names")
-		case len(args) < 2:
-			return filter.Usagef("list, show NAME, path NAME, rm NAME, lint NAME or initrd NAME")
-		}
-		if *asJSON && args[0] != "show" && args[0] != "lint" {
-			return filter.Usagef("--json goes with list, show and lint")
-		}
-		if args[0] == "initrd" {
-			return writeInitrd(ctx, tool, s, args[1], args[2:])
-		}
-		act := map[string]func(string) error{
-			"show": func(name string) error { return show(tool, s, name, *asJSON) },
-			"path": func(name string) error { return path(tool, s, name) },
-			"rm":   s.Remove,
-			"lint": func(name string) error { return check(ctx, tool, s, name, *asJSON) },
-		}[args[0]]
-		if act == nil {
-			return filter.Usagef("%s: no such command", args[0])
-		}
-		for _, name := range args[1:] {
-			if err := act(name); err != nil {
-				return err
-			}
-		}
-		return nil
+		return run(ctx, tool, store.Open(state), args, *asJSON)
 	}))
 }
 
-// list prints a line an image.
+// run runs a subcommand.
+func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, asJSON bool) error {
+	if len(args) == 0 {
+		return filter.Usagef("no command: list, show, path, rm, lint or initrd")
+	}
+	verb, names := args[0], args[1:]
+	act := map[string]func(string) error{
+		"show":   func(name string) error { return show(tool, s, name, asJSON) },
+		"path":   func(name string) error { return path(tool, s, name) },
+		"rm":     s.Remove,
+		"lint":   func(name string) error { return check(ctx, tool, s, name, asJSON) },
+		"initrd": func(name string) error { return writeInitrd(ctx, tool, s, name, args[2:]) },
+	}[verb]
+	isList := verb == "list" || verb == "ls"
+	switch {
+	case isList && len(names) > 0:
+		return filter.Usagef("list takes no names")
+	case isList:
+		return list(tool, s, asJSON)
+	case act == nil:
+		return filter.NoCommand("image", verb, names, "list, show, path, rm, lint, initrd or pull")
+	case len(names) == 0:
+		return filter.Usagef("%s: no image named", verb)
+	case asJSON && verb != "show" && verb != "lint":
+		return filter.Usagef("--json goes with list, show and lint")
+	case verb == "initrd":
+		names = args[1:2] // the others are its command
+	}
+	for _, name := range names {
+		if err := act(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list prints one line per image.
 func list(tool *filter.Tool, s *store.Store, asJSON bool) error {
 	skipped := tool.Skipped()
 	images, err := s.Images(skipped.Add)
@@ -100,7 +107,7 @@ func list(tool *filter.Tool, s *store.Store, asJSON bool) error {
 	return skipped.Err()
 }
 
-// kernel is what the list calls an image's kernel.
+// kernel returns the name of an image's kernel for the list.
 func kernel(i *store.Image) string {
 	if i.Kernel == nil {
 		return "-"
@@ -108,9 +115,9 @@ func kernel(i *store.Image) string {
 	return or(i.Kernel.Ref, or(i.Kernel.Release, "file"))
 }
 
-func or(s, otherwise string) string {
+func or(s, fallback string) string {
 	if s == "" {
-		return otherwise
+		return fallback
 	}
 	return s
 }

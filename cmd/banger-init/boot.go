@@ -14,17 +14,17 @@ import (
 	"banger/lib/guest"
 )
 
-// What a machine ends with when its command did not: as env(1) has it.
+// The exit status of a machine whose command did not run, as of env(1).
 const (
 	cannotRun     = 125 // something before the command failed
 	notExecutable = 126
 	notFound      = 127
 )
 
-// boot brings the machine up and returns once its command has ended, with the
-// status to report. Where the image has an init, it does not return.
+// boot boots the machine and runs its command. It returns the exit status of the
+// command. If there is none and the image has an init, it does not return.
 func boot() (status int, err error) {
-	if err := mountKernels(); err != nil {
+	if err := mountPseudo(); err != nil {
 		return cannotRun, err
 	}
 	openConsole()
@@ -49,11 +49,11 @@ func boot() (status int, err error) {
 			return cannotRun, err
 		}
 	}
-	return runUnder(run, line)
+	return supervise(run, line)
 }
 
-// mountKernels mounts the filesystems by which the kernel is spoken to.
-func mountKernels() error {
+// mountPseudo mounts devtmpfs, proc and sysfs.
+func mountPseudo() error {
 	for _, m := range []struct{ kind, on string }{{"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"}} {
 		if err := unix.Mount(m.kind, m.on, m.kind, 0, ""); err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("mount %s on %s: %w", m.kind, m.on, err)
@@ -62,8 +62,8 @@ func mountKernels() error {
 	return nil
 }
 
-// openConsole makes the console the standard streams: a kernel that found none
-// in the ramdisk has left them closed.
+// openConsole makes the console the standard streams: without /dev/console in the
+// initrd, the kernel leaves them closed.
 func openConsole() {
 	fd, err := unix.Open("/dev/console", unix.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -75,7 +75,7 @@ func openConsole() {
 	unix.Close(fd)
 }
 
-// readRun reads what to run in place of an init, nil for nothing.
+// readRun reads the command to run instead of an init, or nil.
 func readRun(path string) (*guest.Run, error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +86,7 @@ func readRun(path string) (*guest.Run, error) {
 		err = json.Unmarshal(raw, run)
 	}
 	if err == nil && len(run.Args) == 0 {
-		err = errors.New("no command in it")
+		err = errors.New("no command")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -94,19 +94,17 @@ func readRun(path string) (*guest.Run, error) {
 	return run, nil
 }
 
-// becomeInit starts the image's init in this process: the one that the command
-// line names, else the first that the kernel would look for (init/main.c). It
-// returns without an error if there is none.
+// becomeInit executes the image's init: the one on the kernel command line, or the
+// first that the kernel would try (init/main.c). It returns nil if there is none.
 func becomeInit(line cmdline) error {
-	if said, is := line["init"]; is {
-		return execFirst([]string{said}, said != "")
+	if init, ok := line["init"]; ok {
+		return execFirst([]string{init}, init != "")
 	}
 	return execFirst([]string{"/sbin/init", "/etc/init", "/bin/init"}, false)
 }
 
-// execFirst becomes the first of some programs that is there; if must, it is an
-// error that none is. Symlinks that lead nowhere, or round in a circle, are not
-// there.
+// execFirst executes the first program that exists. If none exists, that is an
+// error if must is set. A dangling or circular symlink does not exist.
 func execFirst(inits []string, must bool) error {
 	for _, path := range inits {
 		err := unix.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ())
@@ -120,12 +118,12 @@ func execFirst(inits []string, must bool) error {
 	return nil
 }
 
-// shell is what is run where there is neither an init nor a command.
+// shell returns the command for an image without an init.
 func shell() (*guest.Run, error) {
 	if !exists("/bin/sh") {
 		return nil, errors.New("the image has neither an init nor a shell: banger boot NAME -- PROGRAM runs one of its programs")
 	}
-	say("the image has no init: this is a shell; when it ends, the machine does")
+	say("the image has no init: starting a shell; the machine ends when it exits")
 	return &guest.Run{Args: []string{"/bin/sh", "-i"}}, nil
 }
 

@@ -4,12 +4,12 @@ package main
 
 import "strings"
 
-// A cmdline is the kernel's command line: the last value of each parameter, ""
-// for one without.
+// A cmdline is the kernel command line: the last value of each parameter, "" for a
+// parameter without a value.
 type cmdline map[string]string
 
 // parseCmdline splits a command line as the kernel does (lib/cmdline.c,
-// next_arg): at blanks that are not within double quotes, up to "--".
+// next_arg): at blanks outside double quotes, up to "--".
 func parseCmdline(line string) cmdline {
 	parsed := cmdline{}
 	quoted := false
@@ -28,16 +28,16 @@ func parseCmdline(line string) cmdline {
 	return parsed
 }
 
-// has reports whether a parameter is there, with or without a value.
+// has reports whether a parameter is given, with or without a value.
 func (c cmdline) has(name string) bool {
-	_, is := c[name]
-	return is
+	_, ok := c[name]
+	return ok
 }
 
-// or returns the value of a parameter.
-func (c cmdline) or(name, otherwise string) string {
+// or returns the value of a parameter, or fallback.
+func (c cmdline) or(name, fallback string) string {
 	if value := c[name]; value != "" {
 		return value
 	}
-	return otherwise
+	return fallback
 }

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // vars are environment variables.
 type vars map[string]string
 
-// environment is that of a command: the usual one, over it the terminal that
-// the kernel was told of, over it what the image says.
+// environment returns the environment of a command: defaults, overridden by TERM
+// from the kernel command line, overridden by the image's variables.
 func environment(kernel, image []string) vars {
-	env := vars{"PATH": usualPath, "HOME": "/root", "TERM": "linux"}
+	env := vars{"PATH": defaultPath, "HOME": "/root", "TERM": "linux"}
 	for _, pair := range kernel {
 		if name, value, _ := strings.Cut(pair, "="); name == "TERM" {
 			env[name] = value
@@ -41,8 +41,8 @@ func (v vars) list() (pairs []string) {
 	return pairs
 }
 
-// lookup finds a command as a shell would, seen from a directory. If it does
-// not, it says which status that is.
+// lookup finds a command as a shell in dir would. With an error, it returns the
+// exit status for it.
 func lookup(command, dir, path string) (found string, status int, err error) {
 	candidates := []string{command}
 	if !strings.Contains(command, "/") {
@@ -68,13 +68,13 @@ func lookup(command, dir, path string) (found string, status int, err error) {
 	return "", status, fmt.Errorf("%s: %w", command, err)
 }
 
-// explainExec says why a program that is there could not be run.
+// explainExec returns the reason why an existing program could not be executed.
 func explainExec(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && exists(path):
-		return errors.New("the loader or interpreter that it asks for is not in the image")
+		return errors.New("its loader or interpreter is not in the image")
 	case errors.Is(err, unix.ENOEXEC):
-		return errors.New("neither a program for this processor nor a script that names its interpreter")
+		return errors.New("neither a program for this processor nor a script with an interpreter")
 	}
 	return err
 }

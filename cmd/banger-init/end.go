@@ -13,32 +13,32 @@ import (
 	"banger/lib/guest"
 )
 
-// grace is how long processes have to end once they are asked to.
+// grace is the time that processes have to exit.
 const grace = 2 * time.Second
 
-// end ends the machine: processes, then the filesystem, then the status, which
-// so is only told of what is on the disk.
+// end stops the processes, syncs the filesystem, reports the status and switches
+// the machine off. The status is reported only once everything is on disk.
 func end(status int) {
 	killAll()
 	unix.Sync()
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-		say("the root filesystem is still being written to: %v", err)
+		say("remount / read-only: %v", err)
 	}
 	report(status)
-	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // what the kernel says of it is no output of the command
+	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // keep the kernel's messages out of the command's output
 	line, _ := os.ReadFile("/proc/cmdline")
 	how := unix.LINUX_REBOOT_CMD_POWER_OFF
-	if parseCmdline(string(line)).has("reboot") { // how a machine ends that cannot switch itself off
+	if parseCmdline(string(line)).has("reboot") { // for a machine without power-off
 		how = unix.LINUX_REBOOT_CMD_RESTART
 	}
 	err := unix.Reboot(how)
-	say("the machine cannot be switched off: %v", err)
+	say("power off: %v", err)
 	for {
 		unix.Pause()
 	}
 }
 
-// killAll ends all other processes, and waits for them.
+// killAll terminates all other processes and waits for them.
 func killAll() {
 	if unix.Kill(-1, unix.SIGTERM) == nil {
 		reap(grace)
@@ -48,9 +48,9 @@ func killAll() {
 	}
 }
 
-// reap collects children until there is none, or for so long.
-func reap(long time.Duration) {
-	for end := time.Now().Add(long); time.Now().Before(end); {
+// reap waits for children until there are none, or for the given time.
+func reap(limit time.Duration) {
+	for end := time.Now().Add(limit); time.Now().Before(end); {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 		switch {
 		case errors.Is(err, unix.ECHILD):
@@ -68,8 +68,8 @@ func report(status int) {
 		return
 	}
 	if setTerminal(port, unix.OPOST, 0) != nil {
-		return // the node is there, the port is not
+		return // a device node without a port
 	}
 	fmt.Fprintf(port, "%d\n", status)
-	unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // until it is through (tcdrain(3))
+	unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // wait until it is sent (tcdrain(3))
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-init is the first process of a guest, /init of the initial
-// ramdisks that banger makes. It loads modules and mounts the root filesystem;
-// then it becomes the image's own init, or runs a command and ends the machine.
+// Command banger-init is the first process of a guest, /init in banger's initial
+// ramdisks. It loads modules and mounts the root filesystem. Then it executes the
+// image's init, or runs a command and switches the machine off.
 package main
 
 import (
@@ -27,8 +27,7 @@ func main() {
 		os.Exit(outside(os.Args[1:]))
 	}
 	surviveSignals()
-	// A first process that ends takes the kernel with it: a machine that is
-	// switched off, and a status, say more.
+	// The kernel panics if its first process exits: report a status instead.
 	defer func() {
 		if p := recover(); p != nil {
 			say("%v", p)
@@ -42,17 +41,17 @@ func main() {
 	end(status)
 }
 
-// outside is all that the program does where it is not the first process.
+// outside runs the program when it is not process 1.
 func outside(args []string) int {
 	if slices.Equal(args, []string{"--help"}) || slices.Equal(args, []string{"-h"}) {
 		fmt.Print(help)
 		return 0
 	}
-	fmt.Fprint(os.Stderr, "banger-init: is the first process of a guest, and does nothing on a host\nhint: banger boot NAME\n")
+	fmt.Fprint(os.Stderr, "banger-init: only runs as the first process of a guest\nhint: banger boot --help\n")
 	return 64
 }
 
-// say tells the console what is the matter.
+// say prints a message on the console.
 func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "banger-init: "+format+"\n", args...)
 }

@@ -10,13 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loadModules loads the modules of a directory in the order of their names.
-// One that fails is named, and is no reason to stop: what the root filesystem
-// hangs on, it will turn out.
+// loadModules loads the modules in a directory in the order of their names. It
+// prints errors and goes on: the root filesystem may not need the module.
 func loadModules(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // there are none to load
+		return // no modules
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
@@ -26,7 +25,8 @@ func loadModules(dir string) {
 	}
 }
 
-// loadModule loads one. It may be there already, or have nothing to drive.
+// loadModule loads a module. It ignores that the module is loaded already, or has
+// no device.
 func loadModule(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

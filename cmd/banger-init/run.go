@@ -14,10 +14,10 @@ import (
 	"banger/lib/guest"
 )
 
-// runUnder runs a command as a child of this process, with the console as its
-// terminal, and returns its status once it has ended. Orphans are reaped.
-func runUnder(run *guest.Run, line cmdline) (status int, err error) {
-	furnish()
+// supervise runs a command as a child with the console as its terminal, reaps
+// orphans, and returns the command's exit status.
+func supervise(run *guest.Run, line cmdline) (status int, err error) {
+	mountRuntime()
 	env := environment(os.Environ(), run.Env)
 	path, status, err := lookup(run.Args[0], run.Dir, env["PATH"])
 	if err != nil {
@@ -39,12 +39,12 @@ func runUnder(run *guest.Run, line cmdline) (status int, err error) {
 	if err != nil {
 		return notExecutable, fmt.Errorf("%s: %w", run.Args[0], explainExec(path, err))
 	}
-	go passOn(asked, child)
+	go forward(asked, child)
 	return wait(child)
 }
 
-// furnish gives a command what it finds on any running system.
-func furnish() {
+// mountRuntime mounts /run, /tmp and /dev/pts and sets up loopback for a command.
+func mountRuntime() {
 	unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755")
 	unix.Mount("tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777")
 	os.Mkdir("/dev/pts", 0o755)
@@ -52,7 +52,7 @@ func furnish() {
 	loopbackUp()
 }
 
-// loopbackUp makes 127.0.0.1 reachable (netdevice(7)).
+// loopbackUp brings up the loopback interface (netdevice(7)).
 func loopbackUp() {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -65,7 +65,7 @@ func loopbackUp() {
 	}
 }
 
-// wait reaps children until one of them, the command, has ended.
+// wait reaps children until the command has exited.
 func wait(child int) (status int, err error) {
 	for {
 		var ws unix.WaitStatus

@@ -13,7 +13,7 @@ import (
 func start(t *testing.T, script string) (child int) {
 	t.Helper()
 	child, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", script}, &syscall.ProcAttr{
-		Env: []string{"PATH=" + usualPath}, Files: []uintptr{0, 1, 2}})
+		Env: []string{"PATH=" + defaultPath}, Files: []uintptr{0, 1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestPassOn(t *testing.T) {
 	} {
 		asked := requests()
 		child := start(t, `sleep 60 & trap 'kill $!; exit 9' TERM; `+script)
-		go passOn(asked, child)
+		go forward(asked, child)
 		if got, err := wait(child); got != want || err != nil {
 			t.Errorf("%s: %d, %v, want %d", script, got, err, want)
 		}

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// surviveSignals keeps signals from ending this process, and the kernel with
-// it: the Go runtime has handlers for them, so that even process 1 gets those
-// that end a program (signal(7), os/signal). They are not ignored, which an
-// init that takes the place of this process would inherit.
+// surviveSignals keeps signals from ending this process, which would panic the
+// kernel: the Go runtime installs handlers, so even process 1 receives fatal
+// signals (signal(7), os/signal). The signals are not ignored, since an executed
+// init would inherit that.
 func surviveSignals() {
-	signal.Notify(make(chan os.Signal, 1)) // that nobody reads
+	signal.Notify(make(chan os.Signal, 1)) // never read
 }
 
-// requests are the signals that ask the machine to end, as kill(1) and
+// requests returns a channel of the signals that request an end, as kill(1) and
 // reboot(8) send them.
 func requests() <-chan os.Signal {
 	asked := make(chan os.Signal, 1)
@@ -25,8 +25,8 @@ func requests() <-chan os.Signal {
 	return asked
 }
 
-// passOn lets a command end itself, and so the machine, when that is asked.
-func passOn(asked <-chan os.Signal, command int) {
+// forward sends SIGTERM to the command for each request.
+func forward(asked <-chan os.Signal, command int) {
 	for range asked {
 		unix.Kill(command, unix.SIGTERM)
 	}

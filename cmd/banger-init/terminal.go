@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal opens the terminal behind the console: /dev/console itself can
-// control no session (console(4)). A raw one passes on what is written as it
-// is, and does not echo: there is no person at the other end.
+// openTerminal opens the console's terminal: /dev/console itself cannot be a
+// controlling terminal (console(4)). A raw one does not translate output or echo
+// input, for a program at the other end.
 func openTerminal(raw bool) (*os.File, error) {
 	path := "/dev/console"
 	active, _ := os.ReadFile("/sys/class/tty/console/active")
@@ -25,7 +25,7 @@ func openTerminal(raw bool) (*os.File, error) {
 	return tty, err
 }
 
-// setTerminal clears flags of output and of line editing (termios(3)).
+// setTerminal clears output and local flags (termios(3)).
 func setTerminal(tty *os.File, output, local uint32) error {
 	fd := int(tty.Fd())
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)

@@ -16,7 +16,7 @@ import (
 	"banger/lib/store"
 )
 
-// add adds a kernel from an operand's or a line's source.
+// add adds a kernel from the source in an operand or on standard input.
 func (c *command) add(ctx context.Context, args []string) error {
 	if len(args) == 0 || len(args) > 2 {
 		return filter.Usagef("add NAME SOURCE")
@@ -45,21 +45,21 @@ func (c *command) add(ctx context.Context, args []string) error {
 	return c.Print(k.Dir + "\n")
 }
 
-// initrd makes the initial ramdisk of a kernel anew, if it needs one.
+// initrd remakes the initial ramdisk of a kernel, if it needs one.
 func (c *command) initrd(ctx context.Context, name string) error {
 	path, err := c.store.RemakeInitrd(ctx, name, guest.Program, time.Now())
 	if err != nil {
 		return err
 	}
 	if path == "" {
-		fmt.Fprintf(c.Stderr, "%s: %s mounts a virtio disk by itself: no initrd is needed\n", c.Name, name)
+		fmt.Fprintf(c.Stderr, "%s: %s: needs no initrd\n", c.Name, name)
 		return nil
 	}
 	return c.Print(path + "\n")
 }
 
-// pack writes a kernel's archive into the working directory and prints the
-// entry that makes a catalog offer it.
+// pack writes a kernel's archive into the working directory and prints its entry
+// for a catalog.
 func (c *command) pack(ctx context.Context, name string) error {
 	k, err := c.store.Boot(name)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"banger/lib/store"
 )
 
-// list prints a line a kernel.
+// list prints one line per kernel.
 func (c *command) list(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		return filter.Usagef("list takes no names")
@@ -47,14 +47,14 @@ func (c *command) printKernels(kernels []*store.Kernel) error {
 	return c.PrintTable(rows)
 }
 
-// parts are what a kernel has.
+// parts lists the parts of a kernel.
 func parts(k *store.Kernel) string {
 	return strings.Join(slices.Sorted(maps.Keys(k.SHA256)), ",")
 }
 
-func or(s, otherwise string) string {
+func or(s, fallback string) string {
 	if s == "" {
-		return otherwise
+		return fallback
 	}
 	return s
 }
@@ -86,7 +86,7 @@ func (c *command) path(_ context.Context, name string) error {
 
 func (c *command) remove(_ context.Context, name string) error { return c.store.RemoveKernel(name) }
 
-// printAll prints an object a line.
+// printAll prints one JSON object per line.
 func printAll[T any](c *command, all []T) error {
 	for _, one := range all {
 		if err := c.PrintJSON(one); err != nil {

@@ -34,7 +34,7 @@ kernel file.
     $ banger-image-pull --kernel-ref debian-6.1 debian:bookworm
 `
 
-// A command is the tool at work.
+// A command is one run of the tool.
 type command struct {
 	*filter.Tool
 	store *store.Store
@@ -56,7 +56,7 @@ func main() {
 	os.Exit(c.Run(c.run))
 }
 
-// run looks for the subcommand and for the flags that go with it.
+// run runs a subcommand.
 func (c *command) run(ctx context.Context, args []string) error {
 	state, err := xdg.State(os.Getenv)
 	if err != nil {
@@ -64,26 +64,28 @@ func (c *command) run(ctx context.Context, args []string) error {
 	}
 	c.store = store.Open(state)
 	if len(args) == 0 {
-		return filter.Usagef("add, pull, list, show, path, rm, initrd or pack")
+		return filter.Usagef("no command: add, pull, list, show, path, rm, initrd or pack")
 	}
 	verb, args := args[0], args[1:]
-	if err := c.check(verb); err != nil {
-		return err
-	}
-	switch verb {
-	case "add":
-		return c.add(ctx, args)
-	case "list":
-		return c.list(ctx, args)
+	if verb == "ls" {
+		verb = "list"
 	}
 	act := map[string]func(context.Context, string) error{
 		"pull": c.pull, "show": c.show, "path": c.path, "rm": c.remove, "initrd": c.initrd, "pack": c.pack,
 	}[verb]
+	if act == nil && verb != "add" && verb != "list" {
+		return filter.NoCommand("kernel", verb, args, "add, pull, list, show, path, rm, initrd, pack or debian")
+	}
+	if err := c.check(verb); err != nil {
+		return err
+	}
 	switch {
-	case act == nil:
-		return filter.Usagef("%s: no such command", verb)
+	case verb == "add":
+		return c.add(ctx, args)
+	case verb == "list":
+		return c.list(ctx, args)
 	case len(args) == 0:
-		return filter.Usagef("%s: of which kernel?", verb)
+		return filter.Usagef("%s: no kernel named", verb)
 	}
 	for _, name := range args {
 		if err := act(ctx, name); err != nil {
@@ -93,7 +95,7 @@ func (c *command) run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// goWith says which subcommands each flag is for.
+// goWith lists the subcommands of each flag.
 var goWith = []struct {
 	flag  string
 	verbs []string
@@ -105,7 +107,7 @@ var goWith = []struct {
 	{"timeout", []string{"pull", "list"}},
 }
 
-// check refuses flags that the subcommand does not look at.
+// check refuses flags that the subcommand does not have.
 func (c *command) check(verb string) error {
 	for _, g := range goWith {
 		if c.Flags.Changed(g.flag) && !slices.Contains(g.verbs, verb) {

@@ -11,7 +11,7 @@ import (
 	"banger/lib/catalog"
 )
 
-// pull adds a kernel of a catalog.
+// pull adds a kernel from a catalog.
 func (c *command) pull(ctx context.Context, name string) error {
 	p, err := c.puller()
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *command) puller() (*catalog.Puller, error) {
 	return p, err
 }
 
-// listAvailable prints a line for each kernel that can be pulled.
+// listAvailable prints one line per kernel that can be pulled.
 func (c *command) listAvailable(ctx context.Context) error {
 	p, err := c.puller()
 	if err != nil {

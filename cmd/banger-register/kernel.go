@@ -14,13 +14,13 @@ import (
 	"banger/lib/store"
 )
 
-// A choice is the kernel that the flags mean: files, or one of the store.
+// A choice is the kernel given by the flags: files, or a kernel of the store.
 type choice struct {
 	kernel, initrd, modules string
 	ref                     string
 }
 
-// check refuses flags for two kernels, or for parts of none.
+// check refuses flags for two kernels, or for parts without a kernel.
 func (k *choice) check() error {
 	switch {
 	case k.ref != "" && (k.kernel != "" || k.initrd != "" || k.modules != ""):
@@ -31,8 +31,8 @@ func (k *choice) check() error {
 	return nil
 }
 
-// open opens the kernel, nil for none. One that the store does not have is
-// pulled, if a catalog has it.
+// open opens the kernel, nil for none. It pulls a kernel that is not in the store
+// but in a catalog.
 func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*store.Boot, error) {
 	switch {
 	case k.kernel != "":
@@ -52,10 +52,10 @@ func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*
 	_, e = p.Pull(ctx, "", k.ref)
 	b, again := s.Boot(k.ref)
 	switch {
-	case e == nil, again == nil: // somebody else may have pulled it meanwhile
+	case e == nil, again == nil: // another process may have pulled it
 		return b, again
 	case errors.Is(e, catalog.ErrNotOffered):
-		return nil, err // neither here nor to be had
+		return nil, err // in neither
 	}
 	return nil, e
 }

@@ -58,14 +58,18 @@ func main() {
 	}))
 }
 
-// advise says what keeps the image from booting, or may.
+// advise warns of what keeps, or may keep, the image from booting.
 func advise(ctx context.Context, tool *filter.Tool, image *store.Image) {
 	findings, err := lint.Check(ctx, image)
 	if err != nil && ctx.Err() == nil {
 		tool.Warn(image.Name + ": " + err.Error())
 	}
+	last := ""
 	for _, f := range findings {
 		tool.Warn(image.Name + ": " + f.Text)
-		tool.Hint(f.Remedy)
+		if f.Remedy != last { // several findings may have one remedy
+			tool.Hint(f.Remedy)
+		}
+		last = f.Remedy
 	}
 }

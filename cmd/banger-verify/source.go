@@ -3,10 +3,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"banger/lib/bundle"
 	"banger/lib/layout"
@@ -34,7 +36,7 @@ func (r replayer) source(image *layout.Image, err error) (verify.Source, error) 
 func choose(against string, docs bundle.Documents, r replayer) (verify.Source, error) {
 	switch {
 	case against == "":
-		return r.source(cached(docs))
+		return r.source(recorded(docs))
 	case isDirectory(against) && !layout.Is(against):
 		return verify.Bundle(against, r.warn), nil
 	}
@@ -53,8 +55,10 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// cached returns the image in the cache that an ext4 file was made of.
-func cached(docs bundle.Documents) (*layout.Image, error) {
+// recorded returns the image that an ext4 file was made of. It is read from the
+// layout that the layers came from if that is recorded and still has them, else
+// from the cache.
+func recorded(docs bundle.Documents) (*layout.Image, error) {
 	if docs.Digest == "" {
 		return nil, status.Hint(status.Errorf(status.NoInput, "no image.json next to it"),
 			"use --against with the bundle or directory that it was made of")
@@ -62,15 +66,32 @@ func cached(docs bundle.Documents) (*layout.Image, error) {
 	if err := docs.Digest.Validate(); err != nil {
 		return nil, status.Errorf(status.Bad, "image.json: digest %q: %w", docs.Digest, err)
 	}
+	if docs.Layout != "" {
+		image, err := open(layout.Ref{Dir: string(docs.Layout), Digest: docs.Digest})
+		if !notFound(err) {
+			return image, err
+		}
+	}
+	return cached(docs)
+}
+
+// cached returns the image that an ext4 file was made of from the cache.
+func cached(docs bundle.Documents) (*layout.Image, error) {
 	dir, err := xdg.Cache(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	image, err := open(layout.Ref{Dir: filepath.Join(dir, "oci"), Digest: docs.Digest})
-	if status.Of(err) == status.NoInput {
-		err = notCached(docs)
+	if notFound(err) {
+		err = notFoundAnywhere(docs)
 	}
 	return image, err
+}
+
+// notFound reports whether an error means that a layout, or the image in it, does
+// not exist.
+func notFound(err error) bool {
+	return status.Of(err) == status.NoInput || errors.Is(err, syscall.ENOTDIR)
 }
 
 // open opens an image and checks that all its layers exist.
@@ -98,10 +119,14 @@ func open(ref layout.Ref) (*layout.Image, error) {
 // hint is meant to be pasted into one.
 var fetchable = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9._-]+)+(:[A-Za-z0-9._-]+)?$`)
 
-// notCached returns the error for layers missing from the cache, with a hint
-// how to get them.
-func notCached(docs bundle.Documents) error {
-	err := status.Errorf(status.NoInput, "the layers of %s are not in the cache", docs.Digest)
+// notFoundAnywhere returns the error for layers that are neither where they came
+// from nor in the cache, with a hint how to get them.
+func notFoundAnywhere(docs bundle.Documents) error {
+	where := "in the cache"
+	if docs.Layout != "" {
+		where = "in " + string(docs.Layout) + " any more"
+	}
+	err := status.Errorf(status.NoInput, "the layers of %s are not %s", docs.Digest, where)
 	reference, _, _ := strings.Cut(docs.Reference, "@")
 	if !fetchable.MatchString(reference) {
 		return status.Hint(err, "use --against with the bundle or layout that it was made of")

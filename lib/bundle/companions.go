@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
 	"banger/lib/ext4"
+	"banger/lib/input"
 	"banger/lib/stage"
 	"banger/lib/status"
 )
@@ -56,7 +58,7 @@ func (c *companions) check() error {
 		if err != nil {
 			return err
 		}
-		if bytes.Equal(existing, raw) {
+		if bytes.Equal(existing, raw) || sameRecord(existing, raw) {
 			continue
 		}
 		r, err := ReadRecord(c.path(RecordFile))
@@ -69,6 +71,19 @@ func (c *companions) check() error {
 		}
 	}
 	return nil
+}
+
+// sameRecord reports whether two documents are records that differ in nothing
+// but the layout that the layers came from.
+func sameRecord(a, b []byte) bool {
+	var r [2]Record
+	for i, raw := range [][]byte{a, b} {
+		if input.Unmarshal(raw, &r[i], input.MaxValues) != nil || r[i].Version != 1 {
+			return false
+		}
+		r[i].Layout = ""
+	}
+	return reflect.DeepEqual(r[0], r[1])
 }
 
 // unreadable returns the error for an existing document that cannot be read: err

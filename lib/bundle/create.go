@@ -24,6 +24,10 @@ type Options struct {
 	Reference string // of the image, for the record
 	Layout    string // directory the image is read from
 	Replace   bool   // replace an existing bundle
+
+	// RecordLayout writes the absolute path of Layout to the record, for
+	// programs that read the layers again.
+	RecordLayout bool
 }
 
 // Create makes the bundle dst of an image. dst is complete or does not exist.
@@ -41,6 +45,11 @@ func Create(ctx context.Context, dst string, image *layout.Image, o Options) err
 		return status.Errorf(status.Usage, "%s: contains the layout of the image", dst)
 	}
 	b := builder{dir: s.Path, image: image, Options: o}
+	if o.RecordLayout {
+		if b.Layout, err = realPath(o.Layout); err != nil {
+			return err
+		}
+	}
 	if err := b.build(ctx); err != nil {
 		return err
 	}
@@ -117,6 +126,9 @@ func (b *builder) record(t *tree.Tree) *Record {
 	}
 	for _, l := range b.image.Layers {
 		r.Layers = append(r.Layers, l.Digest)
+	}
+	if b.RecordLayout {
+		r.Layout = HostPath(b.Layout)
 	}
 	counted := map[*tree.Inode]bool{}
 	t.Walk(func(_ *tree.Inode, _ string, n *tree.Inode) error {

@@ -4,8 +4,12 @@ package bundle
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -24,6 +28,7 @@ type Record struct {
 	Platform     string          `json:"platform,omitempty"`
 	Created      time.Time       `json:"created,omitzero"`
 	Layers       []digest.Digest `json:"layers,omitempty"` // oldest first
+	Layout       HostPath        `json:"layout,omitempty"` // where the layers came from, if not the cache; never published
 	Entries      int             `json:"entries,omitempty"`
 	ContentBytes int64           `json:"content_bytes,omitempty"`
 	Blocks       int64           `json:"blocks,omitempty"` // of 4 KiB, not all zeros
@@ -31,6 +36,25 @@ type Record struct {
 	Managed      bool            `json:"managed,omitempty"`
 	Registered   time.Time       `json:"registered,omitzero"`
 	Kernel       *Kernel         `json:"kernel,omitempty"`
+}
+
+// A HostPath is an absolute path of the host. In JSON it is percent-encoded, as
+// in a file URL: a path need not be UTF-8.
+type HostPath string
+
+// MarshalText returns the encoded path.
+func (p HostPath) MarshalText() ([]byte, error) {
+	return []byte((&url.URL{Path: string(p)}).EscapedPath()), nil
+}
+
+// UnmarshalText decodes a path, and refuses one that is not absolute.
+func (p *HostPath) UnmarshalText(text []byte) error {
+	path, err := url.PathUnescape(string(text))
+	if err == nil && (!filepath.IsAbs(path) || strings.ContainsRune(path, 0)) {
+		err = fmt.Errorf("layout %q: not an absolute path", text)
+	}
+	*p = HostPath(path)
+	return err
 }
 
 // Ext4 describes a root filesystem.

@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for text, words := range map[string]string{
-		"": "not a catalog", "<html>": "not a catalog", "[]": "not a catalog of kernels: it is a JSON array", `{"version":"1"}`: "not a catalog of kernels: version is a JSON string",
+		"": "not a catalog", "<html>": "not a catalog", "[]": "not a catalog of kernels: is a JSON array", `{"version":"1"}`: "not a catalog of kernels: version is a JSON string",
 		`{"version":1} x`: "not a catalog", `{"version":1,"entries":{}}`: "not a catalog",
 		"{}": "version 0", `{"version":2}`: "version 2", `{"version":-1}`: "version -1",
 		`{"version":1}` + strings.Repeat(" ", maxCatalog): "more than",
@@ -56,9 +56,9 @@ func TestCheck(t *testing.T) {
 		"an image":                {image, func(*Entry) {}, ""},
 		"of a URL":                {tarball, func(e *Entry) { e.TarballURL = "https://x.example/k?a=b" }, ""},
 		"of a path":               {tarball, func(e *Entry) { e.TarballURL = "/srv/k" }, ""},
-		"no name":                 {tarball, func(e *Entry) { e.Name = "" }, "not a name"},
-		"a name that leads out":   {tarball, func(e *Entry) { e.Name = "../k" }, "not a name"},
-		"a hidden name":           {tarball, func(e *Entry) { e.Name = ".k" }, "not a name"},
+		"no name":                 {tarball, func(e *Entry) { e.Name = "" }, "not a valid name"},
+		"a name that leads out":   {tarball, func(e *Entry) { e.Name = "../k" }, "not a valid name"},
+		"a hidden name":           {tarball, func(e *Entry) { e.Name = ".k" }, "not a valid name"},
 		"no arch":                 {tarball, func(e *Entry) { e.Arch = "" }, "arch"},
 		"another's word for it":   {tarball, func(e *Entry) { e.Arch = "x86_64" }, "arch"},
 		"no version":              {image, func(e *Entry) { e.KernelVersion = "" }, "kernel_version"},
@@ -98,13 +98,13 @@ func TestFind(t *testing.T) {
 	if len(offers) != 1 || offers[0] != &c.Entries[0] {
 		t.Errorf("offers %v", offers)
 	}
-	if got := strings.Join(damaged, "\n"); len(damaged) != 3 || !strings.Contains(got, "entry twice: two entries of that name") {
+	if got := strings.Join(damaged, "\n"); len(damaged) != 3 || !strings.Contains(got, "entry twice: duplicate name") {
 		t.Errorf("damaged:\n%s", got)
 	}
 	if e, err := c.Find("none"); e != nil || err != nil {
 		t.Errorf("none: %+v, %v", e, err)
 	}
-	for name, words := range map[string]string{"damaged": "entry damaged: arch", "twice": "two entries", "../x": "not a name"} {
+	for name, words := range map[string]string{"damaged": "entry damaged: arch", "twice": "duplicate name", "../x": "not a valid name"} {
 		e, err := c.Find(name)
 		if e != nil || status.Of(err) != status.Bad || !strings.HasPrefix(err.Error(), "catalog here: ") || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %+v, %v", name, e, err)

@@ -11,14 +11,13 @@ import (
 	"banger/lib/status"
 )
 
-// checked is a reader that counts and sums what it reads, and reads no more
-// than it shall.
+// A checked reader fails unless it reads exactly want bytes, and hashes them.
 type checked struct {
 	r        io.Reader
 	want     int64 // bytes
 	n        int64
 	sum      hash.Hash
-	err      error // of the connection, which comes before all others
+	err      error // the first error, which takes precedence
 	progress func(total, done int64)
 }
 
@@ -32,16 +31,16 @@ func (c *checked) Read(b []byte) (int, error) {
 	c.progress(0, int64(n))
 	switch {
 	case c.n > c.want:
-		c.err = status.Errorf(status.Bad, "more than the %d bytes that the catalog says", c.want)
+		c.err = status.Errorf(status.Bad, "longer than the %d bytes in the catalog", c.want)
 	case err == io.EOF && c.n < c.want:
-		c.err = status.Errorf(status.Bad, "%d bytes, not the %d that the catalog says", c.n, c.want)
+		c.err = status.Errorf(status.Bad, "%d bytes, not the %d in the catalog", c.n, c.want)
 	default:
 		c.err = err
 	}
 	return n, c.err
 }
 
-// verify reads to the end and compares with what should have come.
+// verify reads to the end and compares the SHA-256.
 func (c *checked) verify(ctx context.Context, digest string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -50,7 +49,7 @@ func (c *checked) verify(ctx context.Context, digest string) error {
 		return err
 	}
 	if hex.EncodeToString(c.sum.Sum(nil)) != digest {
-		return status.Errorf(status.Bad, "its SHA-256 is not the one that the catalog says")
+		return status.Errorf(status.Bad, "SHA-256 differs from the catalog's")
 	}
 	return nil
 }

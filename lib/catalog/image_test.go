@@ -125,7 +125,7 @@ func TestPullImageOfAnotherArch(t *testing.T) {
 	e := imageEntry(push(t, "arm64", tarOf(t, parts(release))))
 	e.Arch = "arm64"
 	u := newUser(t, e, answer(http.StatusNotFound))
-	if _, err := u.pull(); status.Of(err) != status.Bad || !strings.Contains(err.Error(), "a kernel for amd64, not arm64") {
+	if _, err := u.pull(); status.Of(err) != status.Bad || !strings.Contains(err.Error(), "kernel is for amd64, not arm64") {
 		t.Errorf("status %d, %v", status.Of(err), err)
 	}
 	if got := u.kernels(t); got != "" {

@@ -15,20 +15,20 @@ import (
 	"banger/lib/status"
 )
 
-// File is the name of a catalog in a directory of configuration.
+// File is the name of a catalog in a configuration directory.
 const File = "kernels.json"
 
-// systemWide is where a machine's administrator puts a catalog.
+// systemWide is the catalog of the machine's administrator.
 const systemWide = "/etc/banger/" + File
 
-// ErrNotOffered says that there is no catalog, or that none has the kernel.
+// ErrNotOffered means that there is no catalog, or that none has the kernel.
 var ErrNotOffered = errors.New("not in a catalog of kernels")
 
-// A Set are catalogs in the order they are looked into.
+// A Set is a list of catalogs in the order they are searched.
 type Set []*Catalog
 
-// load reads a catalog, a file or a URL; or, if where is "", those of the
-// user's directory of configuration and of the system, as far as there are any.
+// load reads the catalog at where, a file or a URL. If where is "", it reads those
+// of the configuration directory and of the system that exist.
 func load(ctx context.Context, s *registry.Source, where, config string) (Set, error) {
 	if where != "" {
 		c, err := loadOne(ctx, s, where)
@@ -48,13 +48,13 @@ func load(ctx context.Context, s *registry.Source, where, config string) (Set, e
 		}
 	}
 	if len(all) == 0 {
-		return nil, status.Hint(status.Errorf(status.NoInput, "%w: neither %s nor %s is there",
-			ErrNotOffered, filepath.Join(config, File), systemWide), "--catalog FILE|URL, or banger kernel add NAME of a distribution's package")
+		return nil, status.Hint(status.Errorf(status.NoInput, "%w: neither %s nor %s exists",
+			ErrNotOffered, filepath.Join(config, File), systemWide), "banger kernel debian, or --catalog FILE|URL")
 	}
 	return all, nil
 }
 
-// find returns the entry of a name, of the first catalog that has one.
+// find returns the entry of a name in the first catalog that has one.
 func (s Set) find(name string) (*Catalog, *Entry, error) {
 	var names []string
 	for _, c := range s {
@@ -64,21 +64,23 @@ func (s Set) find(name string) (*Catalog, *Entry, error) {
 		}
 		names = append(names, c.names()...)
 	}
-	return nil, nil, status.Hint(status.Errorf(status.NoInput, "%w", ErrNotOffered), "%s", offered(names))
+	err := status.Errorf(status.NoInput, "%w%s", ErrNotOffered, offered(names))
+	if len(names) == 0 {
+		return nil, nil, status.Hint(err, "banger kernel debian")
+	}
+	return nil, nil, status.Hint(err, "banger kernel list --available")
 }
 
-// offered tells which kernels there are, as far as a line holds them.
+// offered lists some names for a message.
 func offered(names []string) string {
-	const most = 8
+	const limit = 8
 	switch n := len(names); {
 	case n == 0:
-		return "banger kernel add NAME of a distribution's package"
-	case n == 1:
-		return names[0] + " is; banger kernel list --available"
-	case n > most:
-		return strings.Join(names[:most], ", ") + " are; banger kernel list --available tells of all"
+		return ""
+	case n > limit:
+		names = append(names[:limit:limit], "...")
 	}
-	return strings.Join(names, ", ") + " are; banger kernel list --available"
+	return ", which has " + strings.Join(names, ", ")
 }
 
 func loadOne(ctx context.Context, s *registry.Source, where string) (*Catalog, error) {
@@ -94,7 +96,7 @@ func loadOne(ctx context.Context, s *registry.Source, where string) (*Catalog, e
 	return Parse(where, raw)
 }
 
-// isURL tells a URL from a file's name.
+// isURL reports whether where is a URL and not a file.
 func isURL(where string) bool {
 	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
 }

@@ -5,10 +5,12 @@ package catalog
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,24 +22,25 @@ import (
 	"banger/lib/kernel"
 	"banger/lib/layout"
 	"banger/lib/registry"
+	"banger/lib/status"
 	"banger/lib/store"
 	"banger/lib/xdg"
 )
 
-// A Puller brings kernels of a catalog into a store.
+// A Puller pulls kernels from catalogs into a store.
 type Puller struct {
-	Replace  bool // a kernel that has the name
+	Replace  bool // an existing kernel of that name
 	Warn     func(text string)
 	Progress func(total, done int64) // bytes
 
 	store  *store.Store
-	source registry.Source // the platform is the entry's
-	cache  string          // the layout that images are fetched into
-	config string          // the user's directory of configuration
+	source registry.Source // its platform is set for each entry
+	cache  string          // the layout for fetched images
+	config string          // the user's configuration directory
 }
 
-// NewPuller returns one that keeps to the user's directories, and gives up on
-// a server which says nothing for so long.
+// NewPuller returns a Puller that uses the user's directories, and gives up on a
+// server that is silent for the given time.
 func NewPuller(s *store.Store, getenv func(string) string, silence time.Duration) (*Puller, error) {
 	cache, err := xdg.Cache(getenv)
 	if err != nil {
@@ -54,20 +57,26 @@ func NewPuller(s *store.Store, getenv func(string) string, silence time.Duration
 	}, nil
 }
 
-// Catalogs reads the catalog in a file or a URL, or, if where is "", those of
-// the user and of the system.
+// Catalogs reads the catalog at where, a file or a URL. If where is "", it reads
+// those of the user and of the system.
 func (p *Puller) Catalogs(ctx context.Context, where string) (Set, error) {
 	return load(ctx, &p.source, where, p.config)
 }
 
-// Pull adds the kernel that a catalog has under a name, once all of it has
-// arrived and is what the entry says.
+// plain matches the path or URL of a catalog that needs no quoting in a shell.
+var plain = regexp.MustCompile(`^[A-Za-z0-9/._:+@%=-]+$`)
+
+// Pull adds the kernel of a name in a catalog, after checking it against its
+// entry. where is as for Catalogs.
 func (p *Puller) Pull(ctx context.Context, where, name string) (*store.Kernel, error) {
 	set, err := p.Catalogs(ctx, where)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	c, e, err := set.find(name)
+	if errors.Is(err, ErrNotOffered) && plain.MatchString(where) {
+		err = status.Hint(err, "banger kernel list --available --catalog %s", where)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -90,7 +99,7 @@ func (p *Puller) Pull(ctx context.Context, where, name string) (*store.Kernel, e
 	return nil, fmt.Errorf("%s: %w", name, err)
 }
 
-// add adds the kernel that has been laid out in a directory.
+// add adds the kernel in a directory.
 func (p *Puller) add(ctx context.Context, dir, from string, e *Entry) (*store.Kernel, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -103,7 +112,7 @@ func (p *Puller) add(ctx context.Context, dir, from string, e *Entry) (*store.Ke
 	})
 }
 
-// tarball unpacks an archive while it arrives.
+// tarball downloads and unpacks an archive at the same time.
 func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Entry) (string, error) {
 	where, err := c.Location(e)
 	if err != nil {
@@ -119,7 +128,7 @@ func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Ent
 	dir := filepath.Join(scratch, "files")
 	err = archive.Unpack(ctx, dir, in, p.Warn)
 	if e := in.verify(ctx, e.TarballSHA256); e != nil {
-		err = e // which is why it could not be unpacked, if it could not
+		err = e // the reason, if it could not be unpacked
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", where, err)
@@ -155,7 +164,7 @@ func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry
 	return filepath.Join(dst, bundle.TreeDir), bundle.Create(ctx, dst, image, o)
 }
 
-// open opens what a catalog or an entry names: a file, or a URL.
+// open opens a file or a URL.
 func open(ctx context.Context, s *registry.Source, where string) (io.ReadCloser, error) {
 	if !isURL(where) {
 		return input.OpenStream(ctx, where)

@@ -74,15 +74,15 @@ func TestPullFails(t *testing.T) {
 		"silent":            {same, silent(nil), status.Temporary, "silent"},
 		"silent half way":   {same, silent(packed[:len(packed)/2]), status.Temporary, "silent"},
 		"silent at the end": {same, silent(packed), status.Temporary, "silent"},
-		"longer":            {same, serve(append(packed[:len(packed):len(packed)], 0)), status.Bad, "more than the"},
-		"longer than said":  {func(e *Entry) { e.SizeBytes-- }, serve(packed), status.Bad, "more than the"},
-		"endless":           {same, endless, status.Bad, "more than the"},
+		"longer":            {same, serve(append(packed[:len(packed):len(packed)], 0)), status.Bad, "longer than the"},
+		"longer than said":  {func(e *Entry) { e.SizeBytes-- }, serve(packed), status.Bad, "longer than the"},
+		"endless":           {same, endless, status.Bad, "longer than the"},
 		"shorter":           {same, serve(packed[:len(packed)-1]), status.Bad, "bytes, not the"},
 		"shorter than said": {func(e *Entry) { e.SizeBytes++ }, serve(packed), status.Bad, "bytes, not the"},
 		"other bytes": {func(e *Entry) { e.TarballSHA256 = strings.Repeat("0", 64) }, serve(packed),
-			status.Bad, "its SHA-256 is not the one"},
-		"for another arch":    {func(e *Entry) { e.Arch = "arm64" }, serve(packed), status.Bad, "a kernel for amd64, not arm64"},
-		"another kernel":      {func(e *Entry) { e.KernelVersion = "9.9" }, serve(packed), status.Bad, "a kernel of release 6.1.0-test, not 9.9"},
+			status.Bad, "SHA-256 differs"},
+		"for another arch":    {func(e *Entry) { e.Arch = "arm64" }, serve(packed), status.Bad, "kernel is for amd64, not arm64"},
+		"another kernel":      {func(e *Entry) { e.KernelVersion = "9.9" }, serve(packed), status.Bad, "kernel release is 6.1.0-test, not 9.9"},
 		"a damaged entry":     {func(e *Entry) { e.KernelVersion = "" }, serve(packed), status.Bad, "no kernel_version"},
 		"nobody on that port": {func(e *Entry) { e.TarballURL = "http://127.0.0.1:1/k.tar" }, serve(packed), status.Temporary, "127.0.0.1:1"},
 	} {
@@ -196,7 +196,7 @@ func TestPullUnknown(t *testing.T) {
 			t.Errorf("%s: %v", where, err)
 		}
 	}
-	if _, err := u.pull(); !errors.Is(err, ErrNotOffered) || !strings.HasPrefix(status.HintOf(err), "other is; ") {
+	if _, err := u.pull(); !errors.Is(err, ErrNotOffered) || !strings.HasSuffix(err.Error(), "which has other") {
 		t.Errorf("%v, hint %q", err, status.HintOf(err))
 	}
 	if got := u.kernels(t); got != "" {

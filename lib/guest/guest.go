@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package guest is what the host and banger-init, the first process of a
-// guest, agree on.
+// Package guest defines what the host and banger-init, the first process of a
+// guest, share.
 package guest
 
-// What lies in an initial ramdisk that banger made.
+// The files of banger's initial ramdisk.
 const (
 	InitFile   = "init"     // banger-init
-	ModulesDir = "modules"  // NN-NAME.ko, to be loaded in the order of their names
-	RunFile    = "run.json" // a Run; not there if the image's own init is to start
+	ModulesDir = "modules"  // NNN-NAME.ko, loaded in the order of their names
+	RunFile    = "run.json" // a Run; absent to start the image's own init
 )
 
-// StatusPort is the serial port that the exit status of a command is written
-// to, in decimal digits and a newline.
+// StatusPort is the serial port for the exit status of a command, written as
+// decimal digits and a newline.
 const StatusPort = "/dev/ttyS1"
 
-// A Run is a command that banger-init runs in place of the image's init.
+// A Run is a command that banger-init runs instead of the image's init.
 type Run struct {
 	Args []string `json:"args"`
 	Env  []string `json:"env,omitempty"`

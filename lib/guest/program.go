@@ -11,8 +11,8 @@ import (
 	"banger/lib/status"
 )
 
-// Program returns banger-init for an architecture. It lies where `make install`
-// puts it, seen from the running program: ../libexec/banger/ARCH/banger-init.
+// Program returns banger-init for an architecture, from where make install puts
+// it relative to the running program: ../libexec/banger/ARCH/banger-init.
 func Program(arch string) ([]byte, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -21,7 +21,7 @@ func Program(arch string) ([]byte, error) {
 	path := filepath.Join(filepath.Dir(self), "../libexec/banger", arch, "banger-init")
 	program, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, status.Hint(status.Errorf(status.NoInput, "%s: not there", path), "make install brings it")
+		return nil, status.Hint(status.Errorf(status.NoInput, "%s: not found", path), "make install")
 	}
 	return program, err
 }

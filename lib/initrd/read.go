@@ -18,14 +18,14 @@ import (
 	"banger/lib/status"
 )
 
-// What an initial ramdisk may have at most, whoever made it.
+// Limits of an initial ramdisk.
 const (
 	maxFiles = 1 << 18
 	maxSize  = 4 << 30 // bytes, uncompressed
 )
 
-// Names lists what is in an initial ramdisk, whoever made it: one or more
-// archives, zeros between them, the last of which may be compressed.
+// Names lists the files in any initial ramdisk: one or more cpio archives, with
+// zeros between them. The last may be compressed.
 func Names(r io.Reader) ([]string, error) {
 	l := list{in: bufio.NewReader(&io.LimitedReader{R: r, N: maxSize})}
 	if err := l.archives(); err != nil {
@@ -34,7 +34,7 @@ func Names(r io.Reader) ([]string, error) {
 	return l.names, nil
 }
 
-// A list is the names of an initial ramdisk that is being read.
+// A list collects the names in an initial ramdisk.
 type list struct {
 	in    *bufio.Reader
 	names []string
@@ -51,7 +51,7 @@ func (l *list) archives() error {
 		}
 		magic, err := l.in.Peek(5)
 		if err != nil {
-			return fmt.Errorf("neither an archive nor its end: %w", io.ErrUnexpectedEOF)
+			return fmt.Errorf("not a cpio archive: %w", io.ErrUnexpectedEOF)
 		}
 		if !bytes.Equal(magic, []byte("07070")) {
 			return l.compressed()
@@ -73,7 +73,7 @@ func (l *list) skipZeros() error {
 	}
 }
 
-// archive reads one archive up to its end.
+// archive reads one archive to its trailer.
 func (l *list) archive() error {
 	in := &tail{r: l.in}
 	a := cpio.NewReader(in)
@@ -82,7 +82,7 @@ func (l *list) archive() error {
 		if err == io.EOF && string(in.last) == trailer {
 			return nil
 		}
-		if err == io.EOF { // that of the file
+		if err == io.EOF { // the end of the file
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -94,7 +94,7 @@ func (l *list) archive() error {
 	}
 }
 
-// compressed reads what follows, as one compressed stream.
+// compressed reads the rest as one compressed stream.
 func (l *list) compressed() error {
 	if l.depth++; l.depth > 1 {
 		return fmt.Errorf("not a cpio archive")
@@ -108,11 +108,11 @@ func (l *list) compressed() error {
 	return l.archives()
 }
 
-// trailer is the name that ends an archive.
+// trailer is the name of the last entry of an archive.
 const trailer = "TRAILER!!!\x00"
 
-// A tail knows the last bytes that were read: cpio.Reader does not tell the end
-// of an archive from that of the file.
+// A tail keeps the last bytes read: cpio.Reader returns io.EOF both at the end of
+// an archive and at the end of the file.
 type tail struct {
 	r    io.Reader
 	last []byte
@@ -125,14 +125,14 @@ func (t *tail) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ModuleName returns the name the kernel knows a module in an initial ramdisk
-// by, and whether a file is one.
+// ModuleName returns the kernel's name for a module in an initial ramdisk, and
+// whether the file is a module.
 func ModuleName(file string) (string, bool) {
 	base := path.Base(file)
 	if !kernel.IsModule(base) {
 		return "", false
 	}
-	// Those that Write writes have their number in front.
+	// Write prefixes the names with numbers.
 	if dir := path.Dir(file); dir == guest.ModulesDir {
 		_, base, _ = strings.Cut(base, "-")
 	}

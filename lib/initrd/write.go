@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package initrd makes and reads initial ramdisks: cpio archives that Linux
+// Package initrd writes and reads initial ramdisks: cpio archives that Linux
 // unpacks at boot (Documentation/driver-api/early-userspace/buffer-format.rst).
 package initrd
 
@@ -16,22 +16,22 @@ import (
 	"banger/lib/status"
 )
 
-// maxModules is how many there may be: banger-init loads them in the order of
-// their names, which begin with three digits.
+// maxModules bounds the modules: banger-init loads them in the order of their
+// names, which begin with three digits.
 const maxModules = 999
 
-// Contents are what banger's own initial ramdisk is made of.
+// Contents is the content of banger's initial ramdisk.
 type Contents struct {
 	Init    []byte          // cmd/banger-init, for the guest's architecture
-	Modules []kernel.Module // in the order to load them
+	Modules []kernel.Module // in load order
 	Run     *guest.Run      // nil to start the image's own init
 }
 
-// Write writes an initial ramdisk, the same bytes each time. It is not
-// compressed: that works with every kernel, and takes no time to undo.
+// Write writes an initial ramdisk, the same bytes for the same contents. It is not
+// compressed, so that every kernel supports it and none spends time on it.
 func Write(w io.Writer, c Contents) error {
 	if len(c.Modules) > maxModules {
-		return status.Errorf(status.Bad, "%d modules to load at boot: %d are the most", len(c.Modules), maxModules)
+		return status.Errorf(status.Bad, "%d modules to load at boot: too many (limit %d)", len(c.Modules), maxModules)
 	}
 	a := cpio.NewWriter(w)
 	for _, dir := range []string{"dev", guest.ModulesDir, "proc", "root", "sys"} {

@@ -13,25 +13,25 @@ import (
 	"banger/lib/status"
 )
 
-// releases are what can be a release: it becomes the name of a directory.
+// releases matches a valid release, which becomes the name of a directory.
 var releases = regexp.MustCompile(`^[0-9][A-Za-z0-9._+~-]{0,63}$`)
 
-// Release returns the kernel's release as uname -r would print it, from the
-// header of a bzImage, else from what the kernel says when it boots.
+// Release returns the kernel's release as uname -r prints it, from the header of
+// a bzImage or from the banner of any other kernel.
 func (f *File) Release(ctx context.Context) (string, error) {
-	said, err := f.said(ctx)
+	version, err := f.version(ctx)
 	if err != nil {
 		return "", err
 	}
-	release, _, _ := strings.Cut(said, " ")
+	release, _, _ := strings.Cut(version, " ")
 	if !releases.MatchString(release) {
-		return "", status.Errorf(status.Bad, "the kernel's release is %q", release)
+		return "", status.Errorf(status.Bad, "invalid kernel release %q", release)
 	}
 	return release, nil
 }
 
-// said is a text that starts with the release.
-func (f *File) said(ctx context.Context) (string, error) {
+// version returns text that starts with the release.
+func (f *File) version(ctx context.Context) (string, error) {
 	if f.Format != BzImage {
 		banner, err := f.Banner(ctx)
 		return strings.TrimPrefix(banner, bannerStart), err
@@ -51,8 +51,8 @@ func (f *File) said(ctx context.Context) (string, error) {
 
 const bannerStart = "Linux version "
 
-// Banner returns the line a kernel starts its log with: "Linux version", its
-// release, who built it with what, and its version (init/version.c).
+// Banner returns the first line of the kernel's log: "Linux version", the release,
+// the builder, the compiler and the version (init/version.c).
 func (f *File) Banner(ctx context.Context) (string, error) {
 	var banner string
 	err := f.scan(ctx, bannerStart, isBanner, func(r *bufio.Reader) error {
@@ -66,13 +66,13 @@ func (f *File) Banner(ctx context.Context) (string, error) {
 	return banner, err
 }
 
-// isBanner tells a banner from the formats that banners are printed by.
+// isBanner reports whether text is a banner and not a format string of one.
 func isBanner(text []byte) bool {
 	text = line(text)
 	return bytes.Contains(text, []byte(" (")) && !bytes.Contains(text, []byte("%s"))
 }
 
-// line is a text up to its first end.
+// line returns text up to its first NUL or newline.
 func line(text []byte) []byte {
 	text, _, _ = bytes.Cut(text, []byte{0})
 	text, _, _ = bytes.Cut(text, []byte{'\n'})

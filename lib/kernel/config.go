@@ -13,13 +13,13 @@ import (
 	"banger/lib/status"
 )
 
-// maxConfig bounds a configuration, in bytes; they have some 250,000.
+// maxConfig bounds a configuration, in bytes. Typical ones have 250,000.
 const maxConfig = 16 << 20
 
-var errLongConfig = fmt.Errorf("more than %d bytes", maxConfig)
+var errLongConfig = fmt.Errorf("too large (limit %d bytes)", maxConfig)
 
-// Config returns the configuration that a kernel has inside (CONFIG_IKCONFIG,
-// kernel/configs.c), nil if it has none.
+// Config returns the configuration embedded in a kernel (CONFIG_IKCONFIG,
+// kernel/configs.c), or nil.
 func (f *File) Config(ctx context.Context) (config []byte, err error) {
 	const mark = "IKCFG_ST"
 	first := func([]byte) bool { return true }
@@ -34,28 +34,28 @@ func (f *File) Config(ctx context.Context) (config []byte, err error) {
 			err = errLongConfig
 		}
 		if err != nil {
-			err = status.Errorf(status.Bad, "the configuration inside the kernel: %w", err)
+			err = status.Errorf(status.Bad, "embedded configuration: %w", err)
 		}
 		return err
 	})
 	return config, err
 }
 
-// A Config is how a kernel was configured: by the names of the options without
-// CONFIG_, "y", "m" or another value. What is not set is not in it.
+// A Config maps the options that are set, without CONFIG_, to "y", "m" or another
+// value.
 type Config map[string]string
 
-// ParseConfig reads a .config (Documentation/kbuild/kconfig.rst). One without
-// any option is an error: an empty file tells nothing.
+// ParseConfig reads a .config (Documentation/kbuild/kconfig.rst). A file without
+// options is an error.
 func ParseConfig(r io.Reader) (Config, error) {
 	c := Config{}
 	limit := &io.LimitedReader{R: r, N: maxConfig + 1}
 	lines := bufio.NewScanner(limit)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		option, is := strings.CutPrefix(lines.Text(), "CONFIG_")
+		option, ok := strings.CutPrefix(lines.Text(), "CONFIG_")
 		name, value, set := strings.Cut(option, "=")
-		if is && set {
+		if ok && set {
 			c[name] = value
 		}
 	}
@@ -67,7 +67,7 @@ func ParseConfig(r io.Reader) (Config, error) {
 		return nil, status.With(status.Bad, fmt.Errorf("configuration: %w", err))
 	}
 	if len(c) == 0 {
-		return nil, status.Errorf(status.Bad, "configuration: no CONFIG_ line in it")
+		return nil, status.Errorf(status.Bad, "configuration: no CONFIG_ line")
 	}
 	return c, nil
 }

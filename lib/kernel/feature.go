@@ -2,14 +2,14 @@
 
 package kernel
 
-// A Feature is something a guest's kernel must have, or better has.
+// A Feature is something that a guest's kernel needs or should have.
 type Feature struct {
 	Name   string
 	Option string // of the configuration, without CONFIG_
 	Module string // "" if it can only be built in
 }
 
-// What a root filesystem on a virtio disk takes.
+// The features that a root filesystem on a virtio disk needs.
 var (
 	Ext4       = Feature{"ext4", "EXT4_FS", "ext4"}
 	VirtioBlk  = Feature{"virtio_blk", "VIRTIO_BLK", "virtio_blk"}
@@ -17,7 +17,7 @@ var (
 	VirtioPCI  = Feature{"virtio_pci", "VIRTIO_PCI", "virtio_pci"}
 )
 
-// What else a guest looks for.
+// Other features of a guest.
 var (
 	Ramdisk  = Feature{"initial ramdisk", "BLK_DEV_INITRD", ""}
 	Devtmpfs = Feature{"devtmpfs", "DEVTMPFS", ""}
@@ -25,26 +25,26 @@ var (
 	Vsock    = Feature{"vsock", "VIRTIO_VSOCKETS", "vmw_vsock_virtio_transport"}
 )
 
-// root are the features that decide whether a kernel can mount its root by
-// itself.
+// root lists the features a kernel needs built in to mount its root filesystem
+// without an initrd.
 var root = []Feature{VirtioMMIO, VirtioPCI, VirtioBlk, Ext4}
 
-// beside are modules that an initrd brings along: an image has none of its own.
-var beside = []string{"virtio_net", "virtio_rng", "virtio_console", "virtio_balloon", Vsock.Module}
+// extra lists more modules for an initrd: an image has none for the kernel.
+var extra = []string{"virtio_net", "virtio_rng", "virtio_console", "virtio_balloon", Vsock.Module}
 
-// A State is where a kernel has a feature.
+// A State tells where a kernel has a feature.
 type State int
 
 // The states of a feature.
 const (
-	Unknown  State = iota // neither configuration nor list of modules tells
-	Absent                // nowhere
-	Loadable              // in a module
+	Unknown  State = iota // neither a configuration nor modules.builtin
+	Absent                // not at all
+	Loadable              // as a module
 	BuiltIn
 )
 
-// In returns where a kernel has the feature, going by its configuration and
-// its modules, either of which may be nil.
+// In returns the state of the feature in a kernel with a configuration and
+// modules, either of which may be nil.
 func (f Feature) In(c Config, m *Modules) State {
 	switch {
 	case c[f.Option] == "y" || m.Builtin(f.Module):
@@ -57,8 +57,8 @@ func (f Feature) In(c Config, m *Modules) State {
 	return Unknown
 }
 
-// NeedsInitrd reports whether something that the root filesystem hangs on has
-// to be loaded first.
+// NeedsInitrd reports whether the kernel must load a module to mount its root
+// filesystem.
 func NeedsInitrd(c Config, m *Modules) bool {
 	for _, f := range root {
 		if f.In(c, m) == Loadable {
@@ -68,18 +68,17 @@ func NeedsInitrd(c Config, m *Modules) bool {
 	return false
 }
 
-// ForInitrd returns the modules that an initrd of the kernel takes, in the
-// order to load them.
+// ForInitrd returns the modules for an initrd of the kernel, in load order.
 func (m *Modules) ForInitrd() ([]Module, error) {
 	var names []string
 	for _, f := range root {
 		names = append(names, f.Module)
 	}
-	there := names[:0:0]
-	for _, name := range append(names, beside...) {
+	found := names[:0:0]
+	for _, name := range append(names, extra...) {
 		if m.Has(name) {
-			there = append(there, name)
+			found = append(found, name)
 		}
 	}
-	return m.Order(there...)
+	return m.Order(found...)
 }

@@ -15,31 +15,31 @@ import (
 	"banger/lib/status"
 )
 
-// What a kernel with all that belongs to it may come to.
+// Limits of a kernel with its modules.
 const (
-	MaxSize    = 16 << 30 // bytes of its files
+	MaxSize    = 16 << 30 // bytes
 	MaxEntries = 1 << 18
 )
 
-// Parts are where in a tree of files the parts of one kernel are; "" for what
-// is not there.
+// Parts are the paths of the parts of one kernel in a tree of files, "" for one
+// that does not exist.
 type Parts struct {
 	Release string
 	Arch    string
-	Vmlinux string // the kernel, as a VMM loads it
-	BzImage string // or as a boot loader does
+	Vmlinux string // the kernel for a VMM
+	BzImage string // the kernel for a boot loader
 	Config  string
 	Initrd  string
 	Modules string // the directory
 }
 
-// The places of a kernel: where distributions put it in their packages, where
-// a build leaves it, where banger's own archives have it.
+// places are the directories of a kernel in packages of distributions, in builds
+// and in banger's archives.
 var places = []string{".", "boot", "lib/modules/*", "usr/lib/modules/*", "arch/x86/boot", "arch/arm64/boot"}
 
-// Find finds the parts of the one kernel that a tree of files holds: a
-// package's, an image's, a build's or one of banger's archives. Several
-// kernels, or none, are an error.
+// Find finds the parts of the kernel in a tree of files: a package, an image, a
+// build or one of banger's archives. It is an error if there is no kernel or more
+// than one.
 func Find(ctx context.Context, files fs.FS) (*Parts, error) {
 	in := finder{ctx: ctx, files: files}
 	if err := in.images(); err != nil {
@@ -47,7 +47,7 @@ func Find(ctx context.Context, files fs.FS) (*Parts, error) {
 	}
 	if len(in.found) == 0 {
 		return nil, status.Hint(status.Errorf(status.Bad, "no kernel in it"),
-			"vmlinuz, bzImage or vmlinux is looked for at the top, in boot/ and lib/modules/*/")
+			"give a tree with vmlinuz, bzImage or vmlinux at the top, in boot/ or in lib/modules/*/")
 	}
 	p := &Parts{Release: in.found[0].release, Arch: in.found[0].arch}
 	for _, i := range in.found {
@@ -64,21 +64,21 @@ func Find(ctx context.Context, files fs.FS) (*Parts, error) {
 	return p, p.checkModules(files)
 }
 
-// An image is a kernel's file in a tree.
+// An image is a kernel file in a tree.
 type image struct {
 	path, release, arch string
 	format              Format
 }
 
-// A finder looks through a tree of files for the images of one kernel.
+// A finder searches a tree of files for the images of one kernel.
 type finder struct {
 	ctx   context.Context
 	files fs.FS
 	found []image
 }
 
-// images opens all that is called as a kernel is, and is one. Symlinks lead to
-// what is found under its own name.
+// images finds the files in places that are kernels by name and content. It skips
+// symlinks: their targets are found under their own names.
 func (f *finder) images() error {
 	for _, place := range places {
 		dirs, err := fs.Glob(f.files, place)
@@ -120,19 +120,18 @@ func (f *finder) imagesIn(dir string) error {
 	return nil
 }
 
-// add refuses a second kernel, without a look at what else there is: each may
-// take long to read.
+// add refuses a second kernel at once, since reading the others may take long.
 func (f *finder) add(i image) error {
 	f.found = append(f.found, i)
 	if first := f.found[0]; i.release != first.release || i.arch != first.arch {
 		return status.Hint(status.Errorf(status.Bad, "several kernels in it: %s (%s), %s (%s)", first.path, first.release, i.path, i.release),
-			"give one of them, a file, or its own package")
+			"give the file or the package of one of them")
 	}
 	return nil
 }
 
 // throughLink reports whether a directory is reached through a symlink, as
-// lib/modules is where lib is usr/lib: it has a place of its own.
+// lib/modules is if lib is a symlink to usr/lib. Its real path is in places too.
 func throughLink(files fs.FS, dir string) bool {
 	for ; dir != "."; dir = path.Dir(dir) {
 		info, err := fs.Lstat(files, dir)
@@ -145,8 +144,8 @@ func throughLink(files fs.FS, dir string) bool {
 
 func kernelName(base string) bool {
 	return slices.ContainsFunc([]string{"vmlinuz", "vmlinux", "bzImage", "Image"}, func(prefix string) bool {
-		rest, is := strings.CutPrefix(base, prefix)
-		return is && (rest == "" || strings.Contains("-._", rest[:1]))
+		rest, ok := strings.CutPrefix(base, prefix)
+		return ok && (rest == "" || strings.Contains("-._", rest[:1]))
 	})
 }
 
@@ -165,20 +164,20 @@ func openImage(ctx context.Context, files fs.FS, file string) (i image, err erro
 	return i, err
 }
 
-// OpenFile opens a kernel's file, which must stay open as long as it is used.
+// OpenFile opens the kernel in f, which must stay open while the File is used.
 func OpenFile(ctx context.Context, f fs.File) (*File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	r, is := f.(io.ReaderAt)
-	if !is || !info.Mode().IsRegular() {
+	r, ok := f.(io.ReaderAt)
+	if !ok || !info.Mode().IsRegular() {
 		return nil, ErrNotKernel
 	}
 	return Open(ctx, r, info.Size())
 }
 
-// first returns the first of some paths that is there.
+// first returns the first path that exists, or "".
 func first(files fs.FS, paths ...string) string {
 	for _, p := range paths {
 		if _, err := fs.Stat(files, p); err == nil {
@@ -188,7 +187,7 @@ func first(files fs.FS, paths ...string) string {
 	return ""
 }
 
-// checkModules refuses modules that are not the kernel's.
+// checkModules refuses modules of another release.
 func (p *Parts) checkModules(files fs.FS) error {
 	if p.Modules == "" {
 		return nil
@@ -203,8 +202,8 @@ func (p *Parts) checkModules(files fs.FS) error {
 	}
 	release, err := m.Release()
 	if err == nil && release != "" && release != p.Release {
-		err = status.Hint(status.Errorf(status.Bad, "%s: modules of %s, the kernel is %s", p.Modules, release, p.Release),
-			"leave them out, or add the kernel they belong to")
+		err = status.Hint(status.Errorf(status.Bad, "%s: modules for %s, but the kernel is %s", p.Modules, release, p.Release),
+			"leave them out, or add the kernel that they are for")
 	}
 	return err
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kernel knows a Linux kernel: its file, its configuration, its
-// modules, and where among other files they are.
+// Package kernel reads Linux kernels: the kernel file, its configuration and its
+// modules, and finds them in a tree of files.
 package kernel
 
 import (
@@ -15,36 +15,35 @@ import (
 	"banger/lib/status"
 )
 
-// A Format is a form that a kernel's file has.
+// A Format is the format of a kernel file.
 type Format string
 
-// The formats. Image is arm64's; there may be one compressed, or inside an EFI
-// program that unpacks it: they are called by what is in them.
+// The formats. An arm64 Image may be compressed, or inside an EFI program that
+// unpacks it; its format is Image too.
 const (
 	BzImage Format = "bzImage"
 	ELF     Format = "vmlinux"
 	Image   Format = "Image"
 )
 
-// A File is a kernel's file.
+// A File is a kernel file.
 type File struct {
 	Format Format
-	Arch   string // in OCI's words: amd64, arm64
+	Arch   string // as in OCI: amd64, arm64
 
 	raw     *io.SectionReader
 	payload *payload // the compressed kernel inside, nil if raw is the kernel
 }
 
-// ErrNotKernel says that a file is no kernel of an architecture we know.
+// ErrNotKernel means that a file is not a kernel for a supported architecture.
 var ErrNotKernel = errors.New("not a Linux kernel for amd64 or arm64")
 
 var le = binary.LittleEndian
 
-// Open tells what kernel's file it is: a bzImage of x86
-// (Documentation/arch/x86/boot.rst), an ELF vmlinux, or an Image of arm64
-// (Documentation/arch/arm64/booting.rst), which may be compressed by gzip or as
-// EFI's zboot has it (drivers/firmware/efi/libstub/zboot-header.S). r must stay
-// open as long as the File is used.
+// Open opens a kernel: an x86 bzImage (Documentation/arch/x86/boot.rst), an ELF
+// vmlinux, or an arm64 Image (Documentation/arch/arm64/booting.rst), plain, in gzip
+// or in an EFI zboot image (drivers/firmware/efi/libstub/zboot-header.S). r must
+// stay open while the File is used.
 func Open(ctx context.Context, r io.ReaderAt, size int64) (*File, error) {
 	f := &File{raw: io.NewSectionReader(r, 0, size)}
 	var head [1024]byte
@@ -73,8 +72,7 @@ func Open(ctx context.Context, r io.ReaderAt, size int64) (*File, error) {
 
 func isArm64Image(head []byte) bool { return string(head[0x38:0x3c]) == "ARM\x64" }
 
-// openELF looks for which machine an ELF file is. That it is a kernel, its
-// banner tells.
+// openELF checks the machine of an ELF file, and that it has a kernel's banner.
 func (f *File) openELF(ctx context.Context, head []byte) error {
 	machine := elf.Machine(le.Uint16(head[18:]))
 	if head[elf.EI_CLASS] != byte(elf.ELFCLASS64) || machine != elf.EM_X86_64 {
@@ -85,10 +83,11 @@ func (f *File) openELF(ctx context.Context, head []byte) error {
 	return err
 }
 
-// openBzImage finds the compressed kernel, where protocol 2.08 and later says.
+// openBzImage finds the compressed kernel, which the header locates since protocol
+// 2.08.
 func (f *File) openBzImage(head []byte) error {
 	if version := le.Uint16(head[0x206:]); version < 0x208 {
-		return status.Errorf(status.Bad, "a bzImage of protocol %d.%02d: 2.08 (Linux 2.6.26) is the oldest that can be unpacked",
+		return status.Errorf(status.Bad, "bzImage of protocol %d.%02d: too old (2.08, of Linux 2.6.26, or later is supported)",
 			version>>8, version&0xff)
 	}
 	const xloadflags, kernel64 = 0x236, 1
@@ -118,7 +117,7 @@ func (f *File) openGzip(ctx context.Context) error {
 	return f.checkImage(ctx)
 }
 
-// checkImage looks whether what is compressed is arm64's.
+// checkImage checks that the compressed data is an arm64 Image.
 func (f *File) checkImage(ctx context.Context) error {
 	r, err := f.open(ctx)
 	if err != nil {
@@ -134,7 +133,7 @@ func (f *File) checkImage(ctx context.Context) error {
 
 func (f *File) setPayload(at, size int64) error {
 	if size <= sizeField || at+size > f.raw.Size() {
-		return status.Errorf(status.Bad, "a kernel of %d bytes that is cut: %d bytes from byte %d on are compressed",
+		return status.Errorf(status.Bad, "truncated kernel: has %d bytes, and %d compressed bytes from byte %d",
 			f.raw.Size(), size, at)
 	}
 	f.payload = &payload{at: at, size: size}

@@ -106,12 +106,12 @@ func TestDamagedKernel(t *testing.T) {
 	}{
 		{"lzma", bzImage([]byte("\x5d\x00\x00\x00\x04 and so on"), 9), "lzma"},
 		{"lzo", bzImage([]byte("\x89LZO\x00 and so on"), 9), "lzo"},
-		{"something else", bzImage(bytes.Repeat([]byte("neither"), 100), 700), "no kernel"},
-		{"no kernel inside", bzImage(compress(t, []byte(strings.Repeat("text", 100)), "gzip"), -1), "no kernel"},
-		{"arm64 inside", bzImage(compress(t, elfOf(elf.EM_AARCH64, nil, testBanner), "gzip"), -1), "no kernel"},
+		{"something else", bzImage(bytes.Repeat([]byte("neither"), 100), 700), "not a kernel"},
+		{"no kernel inside", bzImage(compress(t, []byte(strings.Repeat("text", 100)), "gzip"), -1), "not a kernel"},
+		{"arm64 inside", bzImage(compress(t, elfOf(elf.EM_AARCH64, nil, testBanner), "gzip"), -1), "not a kernel"},
 		{"another size", bzImage(lz4, len(vmlinux())+1), "bytes, not"},
 		{"a damaged byte", bzImage(slices.Concat(gz[:50], []byte{gz[50] ^ 1}, gz[51:]), -1), ""},
-		{"cut in the payload", bzImage(gz, -1)[:1700], "cut"},
+		{"cut in the payload", bzImage(gz, -1)[:1700], "truncated kernel"},
 		{"an old protocol", old, "protocol 2.07"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 	"banger/lib/status"
 )
 
-// info is what a module says of itself in its .modinfo section: KEY=VALUE,
-// each with a NUL behind it (include/linux/moduleparam.h).
+// info is the .modinfo section of a module: NUL-terminated KEY=VALUE strings
+// (include/linux/moduleparam.h).
 type info struct {
-	depends []string // modules that must be loaded before
-	wishes  []string // modules or aliases that had better be: softdep, pre
-	aliases []string
-	release string // of the kernel it was built for: the first word of vermagic
-	size    int    // bytes of the section
+	depends  []string // modules to load first
+	softdeps []string // modules or aliases to load first if they exist: softdep, pre
+	aliases  []string
+	release  string // of the kernel it was built for: the first word of vermagic
+	size     int    // bytes of the section
 }
 
 func readInfo(module []byte) (in info, err error) {
@@ -43,7 +43,7 @@ func (in *info) add(field string) {
 		// "pre: a b post: c"
 		_, before, _ := strings.Cut(value, "pre:")
 		before, _, _ = strings.Cut(before, "post:")
-		in.wishes = append(in.wishes, strings.Fields(before)...)
+		in.softdeps = append(in.softdeps, strings.Fields(before)...)
 	case "alias":
 		in.aliases = append(in.aliases, value)
 	case "vermagic":
@@ -51,11 +51,11 @@ func (in *info) add(field string) {
 	}
 }
 
-// maxSaid bounds what all modules say of themselves, in bytes: those of a
-// distribution say some 5,000,000. As strings it may take ten times as much.
-const maxSaid = 32 << 20
+// maxInfo bounds the .modinfo sections of all modules, in bytes. Those of a
+// distribution have 5,000,000. As strings they may take ten times the memory.
+const maxInfo = 32 << 20
 
-// info reads what a module says of itself, once.
+// info returns the .modinfo of a module, cached.
 func (m *Modules) info(name string) (info, error) {
 	if in, done := m.infos[name]; done {
 		return in, nil
@@ -68,15 +68,15 @@ func (m *Modules) info(name string) (info, error) {
 	if err != nil {
 		return in, status.Errorf(status.Bad, "module %s: %w", name, err)
 	}
-	if m.said += in.size; m.said > maxSaid {
-		return in, status.Errorf(status.Bad, "modules with more than %d bytes of .modinfo", maxSaid)
+	if m.infoSize += in.size; m.infoSize > maxInfo {
+		return in, status.Errorf(status.Bad, "modules with more than %d bytes of .modinfo", maxInfo)
 	}
 	m.infos[name] = in
 	return in, nil
 }
 
-// aliased returns the modules that go by an alias. All are read for it: the
-// index of aliases is made by depmod(8), which packages leave to their user.
+// aliased returns the modules that have an alias. It reads all modules: packages
+// do not contain modules.alias, which depmod(8) makes at installation.
 func (m *Modules) aliased(alias string) (names []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
 		in, err := m.info(name)
@@ -90,8 +90,7 @@ func (m *Modules) aliased(alias string) (names []string, err error) {
 	return names, nil
 }
 
-// Release returns the release of the kernel that the modules are for, going by
-// the first of them; "" if there is none.
+// Release returns the kernel release in the first module, or "" if there is none.
 func (m *Modules) Release() (string, error) {
 	if m == nil {
 		return "", nil

@@ -14,17 +14,17 @@ import (
 	"banger/lib/status"
 )
 
-// Modules are what /lib/modules/RELEASE holds. The nil Modules are none.
+// Modules are the modules in /lib/modules/RELEASE. A nil *Modules has none.
 type Modules struct {
-	dir     fs.FS
-	files   map[string]string // by the name the kernel knows a module by
-	builtin map[string]bool   // and what goes by these names needs no file
-	listed  bool              // there is a modules.builtin
-	infos   map[string]info   // those read so far
-	said    int               // bytes that they say
+	dir      fs.FS
+	files    map[string]string // by module name
+	builtin  map[string]bool   // names and aliases of what is built in
+	listed   bool              // modules.builtin exists
+	infos    map[string]info   // read so far
+	infoSize int               // bytes of them
 }
 
-// OpenModules reads which modules there are, and which are built in:
+// OpenModules lists the modules in a directory, and those built in, from
 // modules.builtin and modules.builtin.modinfo (Documentation/kbuild/kbuild.rst).
 func OpenModules(dir fs.FS) (*Modules, error) {
 	m := &Modules{dir: dir, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]info{}}
@@ -40,7 +40,7 @@ func OpenModules(dir fs.FS) (*Modules, error) {
 	return m, m.readBuiltin()
 }
 
-// readBuiltin reads the names of what is built in, and what else it goes by.
+// readBuiltin reads the names and the aliases of what is built in.
 func (m *Modules) readBuiltin() error {
 	list, err := readList(m.dir, "modules.builtin")
 	if err != nil {
@@ -59,10 +59,10 @@ func (m *Modules) readBuiltin() error {
 	return err
 }
 
-// maxList bounds a list, in bytes; they have some 200,000.
+// maxList bounds a list, in bytes. Typical ones have 200,000.
 const maxList = 16 << 20
 
-// readList reads a list of the modules' directory, nil if it is not there.
+// readList reads a list in the modules' directory, nil if it does not exist.
 func readList(dir fs.FS, name string) ([]byte, error) {
 	if !isFile(dir, name) {
 		return nil, nil
@@ -74,18 +74,19 @@ func readList(dir fs.FS, name string) ([]byte, error) {
 	defer f.Close()
 	list, err := io.ReadAll(io.LimitReader(f, maxList+1))
 	if err == nil && len(list) > maxList {
-		err = status.Errorf(status.Bad, "%s: more than %d bytes", name, maxList)
+		err = status.Errorf(status.Bad, "%s: too large (limit %d bytes)", name, maxList)
 	}
 	return append([]byte{}, list...), err
 }
 
-// isFile tells a file from what would not be read to an end, as a fifo.
+// isFile reports whether a name is a regular file: reading another, as a FIFO, may
+// not end.
 func isFile(dir fs.FS, name string) bool {
 	info, err := fs.Stat(dir, name)
 	return err == nil && info.Mode().IsRegular()
 }
 
-// IsModule tells a module by its file's name.
+// IsModule reports whether a file is a module, going by its name.
 func IsModule(file string) bool {
 	base := path.Base(file)
 	for _, suffix := range []string{".ko", ".ko.gz", ".ko.xz", ".ko.zst"} {
@@ -96,28 +97,28 @@ func IsModule(file string) bool {
 	return false
 }
 
-// ModuleName returns the name the kernel knows the module in a file by.
+// ModuleName returns the kernel's name for the module in a file.
 func ModuleName(file string) string {
 	base, _, _ := strings.Cut(path.Base(file), ".ko")
 	return strings.ReplaceAll(base, "-", "_")
 }
 
-// Builtin reports whether a module is part of the kernel.
+// Builtin reports whether a module is built into the kernel.
 func (m *Modules) Builtin(name string) bool { return m != nil && m.builtin[name] }
 
-// Has reports whether there is a file of a module.
+// Has reports whether the module has a file.
 func (m *Modules) Has(name string) bool { return m != nil && m.files[name] != "" }
 
-// A Module is a module's file as init_module(2) takes it, not compressed.
+// A Module is a module, decompressed, as init_module(2) takes it.
 type Module struct {
 	Name string
 	Data []byte
 }
 
-// maxModule is how long a module may be, in bytes, once it is decompressed.
+// maxModule bounds a decompressed module, in bytes.
 const maxModule = 64 << 20
 
-// read returns a module's file, decompressed.
+// read returns a module, decompressed.
 func (m *Modules) read(name string) ([]byte, error) {
 	f, err := m.dir.Open(m.files[name])
 	if err != nil {
@@ -132,7 +133,7 @@ func (m *Modules) read(name string) ([]byte, error) {
 	var data bytes.Buffer
 	n, err := io.Copy(&data, io.LimitReader(r, maxModule+1))
 	if err == nil && n > maxModule {
-		err = fmt.Errorf("more than %d bytes", maxModule)
+		err = fmt.Errorf("too large (limit %d bytes)", maxModule)
 	}
 	if err != nil {
 		return nil, status.Errorf(status.Bad, "%s: %w", m.files[name], err)

@@ -129,16 +129,16 @@ func TestHostileModule(t *testing.T) {
 		words  string
 	}{
 		"compressed":     {moduleOf(deflated.String(), elf.SHF_COMPRESSED), "is compressed"},
-		"long":           {module(strings.Repeat("x", maxSection)), "more than 1048576"},
-		"cut":            {good[:len(good)-1], "cut"},
-		"a part outside": {changed(len(good)-2*64+36, 1), "cut"},
-		"names outside":  {changed(len(good)-64+36, 1), "cut"},
-		"no names":       {changed(62, 3), "without sections"},
-		"headers beyond": {changed(47, 0xff), "cut"},
-		"of 32 bits":     {changed(elf.EI_CLASS, byte(elf.ELFCLASS32)), "no module"},
+		"long":           {module(strings.Repeat("x", maxSection)), "limit 1048576"},
+		"cut":            {good[:len(good)-1], "truncated"},
+		"a part outside": {changed(len(good)-2*64+36, 1), "truncated"},
+		"names outside":  {changed(len(good)-64+36, 1), "truncated"},
+		"no names":       {changed(62, 3), "no sections"},
+		"headers beyond": {changed(47, 0xff), "truncated"},
+		"of 32 bits":     {changed(elf.EI_CLASS, byte(elf.ELFCLASS32)), "not a module"},
 		"another's":      {bytes.Replace(good, []byte(".modinfo"), []byte(".MODINFO"), 1), "no .modinfo section"},
-		"a header":       {good[:64], "cut"},
-		"less":           {good[:63], "no module"},
+		"a header":       {good[:64], "truncated"},
+		"less":           {good[:63], "not a module"},
 	} {
 		if in, err := readInfo(c.module); err == nil || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %+v, %v", name, in, err)
@@ -257,7 +257,7 @@ func TestFind(t *testing.T) {
 		"none":                {fstest.MapFS{"vmlinuz": text}, "no kernel"},
 		"two":                 {fstest.MapFS{"boot/vmlinuz-1": bz, "boot/vmlinuz-2": other}, "several kernels in it: boot/vmlinuz-1 (" + r + "), boot/vmlinuz-2 (6.2.0-test)"},
 		"two, and more":       {fstest.MapFS{"vmlinuz-1": bz, "vmlinuz-2": other, "vmlinuz-3": file(bz.Data[:1700])}, "several kernels in it: vmlinuz-1"},
-		"another's modules":   {fstest.MapFS{"vmlinux": other, "modules/a.ko": mod}, "modules of " + r + ", the kernel is 6.2.0-test"},
+		"another's modules":   {fstest.MapFS{"vmlinux": other, "modules/a.ko": mod}, "modules for " + r + ", but the kernel is 6.2.0-test"},
 		"one that is damaged": {fstest.MapFS{"vmlinuz": file(bz.Data[:1700])}, "vmlinuz: "},
 	} {
 		if p, err := Find(t.Context(), c.tree); status.Of(err) != status.Bad || !strings.Contains(err.Error(), c.words) {

@@ -4,8 +4,8 @@ package kernel
 
 import "banger/lib/status"
 
-// Order returns modules and all that they need, each behind what it needs, as
-// modules.dep would have them. What is built in is left out.
+// Order returns modules and their dependencies in load order, as modules.dep
+// gives it. It leaves out what is built in.
 func (m *Modules) Order(names ...string) ([]Module, error) {
 	o := &order{Modules: m, seen: map[string]bool{}}
 	for _, name := range names {
@@ -16,39 +16,39 @@ func (m *Modules) Order(names ...string) ([]Module, error) {
 	return o.done, nil
 }
 
-// An order is a list of modules being made.
+// An order is a list of modules under construction.
 type order struct {
 	*Modules
 	seen map[string]bool
 	done []Module
 
-	count, size, wishes int // modules, their bytes, and what they wish for
+	count, size, softdeps int // of the modules; size in bytes
 }
 
-// What may be asked for at most. All of it is in memory at once, and what an
-// initial ramdisk takes are a dozen modules of some 3 MB.
+// Limits: all modules are in memory at once. An initial ramdisk has about a dozen,
+// of 3 MB in total.
 const (
-	maxOrder  = 256 << 20 // bytes
-	maxCount  = 128
-	maxWishes = 1024 // for each, all modules may be looked through
+	maxOrder    = 256 << 20 // bytes
+	maxCount    = 128
+	maxSoftdeps = 1024 // each may read all modules
 )
 
-// check refuses more than the bounds.
+// check enforces the limits.
 func (o *order) check() error {
-	if o.count > maxCount || o.size > maxOrder || o.wishes > maxWishes {
-		return status.Errorf(status.Bad, "more than %d modules, %d bytes of them or %d softdeps are needed", maxCount, maxOrder, maxWishes)
+	if o.count > maxCount || o.size > maxOrder || o.softdeps > maxSoftdeps {
+		return status.Errorf(status.Bad, "more than %d modules, %d bytes or %d softdeps are needed", maxCount, maxOrder, maxSoftdeps)
 	}
 	return nil
 }
 
-// need adds a module that must be there, behind what it needs itself.
+// need adds a module after its dependencies.
 func (o *order) need(name string) error {
 	if o.seen[name] || o.Builtin(name) {
 		return nil
 	}
 	o.seen[name] = true
 	if !o.Has(name) {
-		return status.Errorf(status.Bad, "module %s: neither built in nor among the modules", name)
+		return status.Errorf(status.Bad, "module %s: not found", name)
 	}
 	data, err := o.load(name)
 	if err != nil {
@@ -63,8 +63,8 @@ func (o *order) need(name string) error {
 			return err
 		}
 	}
-	for _, wish := range in.wishes {
-		if err := o.want(wish); err != nil {
+	for _, dependency := range in.softdeps {
+		if err := o.want(dependency); err != nil {
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func (o *order) need(name string) error {
 	return nil
 }
 
-// load reads a module, if there may be one more.
+// load reads a module within the limits.
 func (o *order) load(name string) ([]byte, error) {
 	o.count++
 	if err := o.check(); err != nil {
@@ -86,10 +86,10 @@ func (o *order) load(name string) ([]byte, error) {
 	return data, o.check()
 }
 
-// want adds what a module would like to be there before it (MODULE_SOFTDEP):
-// a module, or all that go by an alias. It may also not be there.
+// want adds a soft dependency (MODULE_SOFTDEP), which is a module or an alias of
+// modules, if it exists.
 func (o *order) want(name string) error {
-	o.wishes++
+	o.softdeps++
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -99,8 +99,8 @@ func (o *order) want(name string) error {
 	case o.Has(name):
 		return o.need(name)
 	}
-	goBy, err := o.aliased(name)
-	for _, name := range goBy {
+	names, err := o.aliased(name)
+	for _, name := range names {
 		if err == nil {
 			err = o.need(name)
 		}

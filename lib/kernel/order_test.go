@@ -38,11 +38,11 @@ func TestOrderBounds(t *testing.T) {
 		words string // "" if it is not too much
 	}{
 		"four large ones":  {chain(4, large), ""},
-		"five large ones":  {chain(5, large), "bytes of them"},
+		"five large ones":  {chain(5, large), "bytes or"},
 		"128":              {chain(maxCount, small), ""},
 		"129":              {chain(maxCount+1, small), "more than 128 modules"},
-		"softdeps":         {fstest.MapFS{"m0.ko": file(module("softdep=pre: " + strings.Repeat("x ", maxWishes)))}, ""},
-		"too many":         {fstest.MapFS{"m0.ko": file(module("softdep=pre: " + strings.Repeat("x ", maxWishes+1)))}, "softdeps"},
+		"softdeps":         {fstest.MapFS{"m0.ko": file(module("softdep=pre: " + strings.Repeat("x ", maxSoftdeps)))}, ""},
+		"too many":         {fstest.MapFS{"m0.ko": file(module("softdep=pre: " + strings.Repeat("x ", maxSoftdeps+1)))}, "softdeps"},
 		"much that's said": {over(chain(34, loud), "m0.ko", ask), "of .modinfo"},
 		"less":             {over(chain(32, loud), "m0.ko", ask), ""},
 	} {

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	maxWindow = 1 << 20 // bytes that are looked through at once
-	maxText   = 1024    // bytes that tell what is looked for, from its start on
+	maxWindow = 1 << 20 // bytes searched at once
+	maxText   = 1024    // bytes passed to match
 )
 
-// scan reads the kernel, uncompressed, up to the first place that holds a text
-// and is the right one, going by the bytes there, and calls found with what is
-// left to read. It does not if there is no such place.
-func (f *File) scan(ctx context.Context, text string, is func([]byte) bool, found func(*bufio.Reader) error) error {
+// scan searches the uncompressed kernel for the first occurrence of text that
+// match accepts, and calls found with a reader at it. match gets up to maxText
+// bytes from the occurrence on. Without one, found is not called.
+func (f *File) scan(ctx context.Context, text string, match func([]byte) bool, found func(*bufio.Reader) error) error {
 	kernel, err := f.open(ctx)
 	if err != nil {
 		return err
@@ -34,9 +34,9 @@ func (f *File) scan(ctx context.Context, text string, is func([]byte) bool, foun
 		if err != nil && err != io.EOF {
 			return status.With(status.Bad, err)
 		}
-		at, here := search(window, err == io.EOF, []byte(text), is)
+		at, ok := search(window, err == io.EOF, []byte(text), match)
 		r.Discard(at)
-		if here {
+		if ok {
 			return found(r)
 		}
 		if err == io.EOF {
@@ -45,27 +45,27 @@ func (f *File) scan(ctx context.Context, text string, is func([]byte) bool, foun
 	}
 }
 
-// search looks through a window and returns where in it the place is, or else
-// from where on another window is to tell. To move the window for each place
-// that holds the text would take time as the square of their number.
-func search(window []byte, last bool, text []byte, is func([]byte) bool) (at int, here bool) {
+// search returns the offset of the first match in a window, or the offset at which
+// the next window must begin. It tries all occurrences in the window: moving the
+// window for each would take quadratic time.
+func search(window []byte, last bool, text []byte, match func([]byte) bool) (at int, ok bool) {
 	for ; ; at++ {
 		next := bytes.Index(window[at:], text)
 		if next < 0 {
-			return max(at, len(window)-len(text)+1), false // the text may have started
+			return max(at, len(window)-len(text)+1), false // the text may begin at the end of the window
 		}
 		at += next
 		rest := window[at:]
 		if len(rest) < maxText && !last {
 			return at, false
 		}
-		if is(rest[:min(len(rest), maxText)]) {
+		if match(rest[:min(len(rest), maxText)]) {
 			return at, true
 		}
 	}
 }
 
-// interruptible is a reader that ends with a context.
+// An interruptible reader fails once its context is done.
 type interruptible struct {
 	ctx context.Context
 	io.ReadCloser

@@ -9,17 +9,16 @@ import (
 	"fmt"
 )
 
-// maxSection bounds a section that is read, in bytes: a .modinfo has some
-// hundred, seldom 100,000.
+// maxSection bounds a section, in bytes. A .modinfo has hundreds, rarely 100,000.
 const maxSection = 1 << 20
 
 const sectionHeader = 64 // bytes
 
-var errCut = errors.New("a module that is cut")
+var errTruncated = errors.New("truncated module")
 
-// section returns the section of a module that has a name, as it is in the
-// module: nothing is copied or inflated. debug/elf would inflate what says it
-// is compressed, and keep a name for each section, to any length.
+// section returns the section of a module by name, without copying it. debug/elf
+// would decompress a section marked as compressed, and keep the names of all
+// sections, without limits.
 func section(module []byte, name string) ([]byte, error) {
 	headers, names, err := sections(module)
 	if err != nil {
@@ -34,24 +33,23 @@ func section(module []byte, name string) ([]byte, error) {
 		}
 		content, err := contents(module, headers)
 		if len(content) > maxSection {
-			err = fmt.Errorf("%s of %d bytes, more than %d", name, len(content), maxSection)
+			err = fmt.Errorf("%s of %d bytes: too large (limit %d)", name, len(content), maxSection)
 		}
 		return content, err
 	}
-	return nil, fmt.Errorf("no %s section in it", name)
+	return nil, fmt.Errorf("no %s section", name)
 }
 
-// sections returns the headers of a module's sections, one behind the other,
-// and the names that they refer to (elf(5)). Modules are of 64 bits and little
-// endian, as both architectures are.
+// sections returns the section header table of a module and its section name
+// string table (elf(5)). Modules of both architectures are 64-bit little-endian.
 func sections(module []byte) (headers, names []byte, err error) {
 	if len(module) < 64 || string(module[:4]) != elf.ELFMAG ||
 		module[elf.EI_CLASS] != byte(elf.ELFCLASS64) || module[elf.EI_DATA] != byte(elf.ELFDATA2LSB) {
-		return nil, nil, errors.New("no module")
+		return nil, nil, errors.New("not a module")
 	}
 	size, count, namesAt := le.Uint16(module[58:]), int(le.Uint16(module[60:])), int(le.Uint16(module[62:]))
 	if size != sectionHeader || namesAt >= count {
-		return nil, nil, errors.New("no module, or one without sections")
+		return nil, nil, errors.New("no sections")
 	}
 	headers, err = within(module, le.Uint64(module[40:]), uint64(count*sectionHeader))
 	if err != nil {
@@ -61,20 +59,20 @@ func sections(module []byte) (headers, names []byte, err error) {
 	return headers, names, err
 }
 
-// contents returns what the first of some headers is of.
+// contents returns the section of a header.
 func contents(module, header []byte) ([]byte, error) {
 	return within(module, le.Uint64(header[24:]), le.Uint64(header[32:]))
 }
 
-// within returns a part of a module, which lies within it.
+// within returns a slice of a module, after checking its bounds.
 func within(module []byte, at, size uint64) ([]byte, error) {
 	if all := uint64(len(module)); at > all || size > all-at {
-		return nil, errCut
+		return nil, errTruncated
 	}
 	return module[at : at+size], nil
 }
 
-// named reports whether a name is the one at an offset.
+// named reports whether the name at an offset of the string table is name.
 func named(names []byte, at uint32, name string) bool {
 	return uint64(at) < uint64(len(names)) && bytes.HasPrefix(names[at:], []byte(name+"\x00"))
 }

@@ -18,20 +18,19 @@ import (
 // maxVmlinux bounds an unpacked kernel, in bytes.
 const maxVmlinux = 1 << 30
 
-// A payload is where in a file the compressed kernel is. Behind all but gzip,
-// which has it itself, the build adds the uncompressed size, in 4 bytes
+// A payload is the extent of the compressed kernel in a file. Except after gzip,
+// which includes it, the build appends the uncompressed size in 4 bytes
 // (scripts/Makefile.lib, size_append).
 type payload struct{ at, size int64 }
 
 const sizeField = 4
 
-// unsupported are compressions of kernels that no decoder of ours undoes.
+// unsupported are compressions of kernels without a decoder.
 var unsupported = []struct{ magic, name string }{
 	{"\x5d\x00\x00", "lzma"}, {"\x89LZO", "lzo"},
 }
 
-// open returns the kernel, uncompressed, to be read as long as the context is
-// not done.
+// open returns the uncompressed kernel. Reading fails once the context is done.
 func (f *File) open(ctx context.Context) (io.ReadCloser, error) {
 	if f.payload == nil {
 		return interruptible{ctx, io.NopCloser(io.NewSectionReader(f.raw, 0, f.raw.Size()))}, nil
@@ -42,7 +41,7 @@ func (f *File) open(ctx context.Context) (io.ReadCloser, error) {
 	}
 	for _, u := range unsupported {
 		if bytes.HasPrefix(magic, []byte(u.magic)) {
-			return nil, status.Errorf(status.Bad, "the kernel is compressed by %s: gzip, xz, zstd, lz4 and bzip2 can be undone", u.name)
+			return nil, status.Errorf(status.Bad, "kernel compressed with %s: unsupported (gzip, xz, zstd, lz4 and bzip2 are supported)", u.name)
 		}
 	}
 	size := f.payload.size
@@ -58,8 +57,8 @@ func (f *File) open(ctx context.Context) (io.ReadCloser, error) {
 
 func isGzip(magic []byte) bool { return bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) }
 
-// WriteVmlinux writes the kernel uncompressed, as a VMM loads it: an ELF
-// executable for amd64, an Image for arm64.
+// WriteVmlinux writes the uncompressed kernel for a VMM: an ELF executable for
+// amd64, an Image for arm64.
 func (f *File) WriteVmlinux(ctx context.Context, w io.Writer) error {
 	r, err := f.open(ctx)
 	if err != nil {
@@ -71,7 +70,7 @@ func (f *File) WriteVmlinux(ctx context.Context, w io.Writer) error {
 		return ctx.Err()
 	}
 	if err == nil && n > maxVmlinux {
-		err = fmt.Errorf("more than %d bytes", maxVmlinux)
+		err = fmt.Errorf("too large (limit %d bytes)", maxVmlinux)
 	}
 	if err == nil {
 		err = f.checkSize(n)
@@ -82,8 +81,8 @@ func (f *File) WriteVmlinux(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// checkSize compares with the size that the build has noted: lz4's old form
-// cannot tell where it is cut.
+// checkSize compares n with the size that the build appended: truncation of the
+// legacy lz4 format cannot be detected otherwise.
 func (f *File) checkSize(n int64) error {
 	if f.payload == nil || f.Format == Image {
 		return nil
@@ -98,7 +97,7 @@ func (f *File) checkSize(n int64) error {
 	return nil
 }
 
-// headed looks at the first bytes that are read, whether they are a kernel's.
+// A headed reader fails unless it begins with the header of a kernel.
 type headed struct {
 	r    io.Reader
 	arch string
@@ -116,7 +115,7 @@ func (h *headed) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	if !h.kernel(head[:]) {
-		return 0, errors.New("what is inside is no kernel")
+		return 0, errors.New("payload is not a kernel")
 	}
 	h.r = io.MultiReader(bytes.NewReader(head[:n]), h.r)
 	return h.r.Read(p)
@@ -129,8 +128,8 @@ func (h *headed) kernel(head []byte) bool {
 	return string(head[:4]) == elf.ELFMAG && elf.Machine(le.Uint16(head[18:])) == elf.EM_X86_64
 }
 
-// HasPVH reports whether QEMU can enter an ELF kernel directly: by the note
-// that says where (include/xen/interface/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY).
+// HasPVH reports whether an ELF kernel has the note with a PVH entry point, which
+// QEMU needs (include/xen/interface/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY).
 func (f *File) HasPVH() (bool, error) {
 	if f.Format != ELF {
 		return false, nil
@@ -156,18 +155,18 @@ func (f *File) HasPVH() (bool, error) {
 
 const maxNotes = 1 << 20 // bytes
 
-// hasNote looks through the notes of a segment: sizes of name and description
-// and a type, then both, each padded to 4 bytes (elf(5)).
+// hasNote searches the notes of a segment. A note has the sizes of its name and
+// description and a type, then both, each padded to 4 bytes (elf(5)).
 func hasNote(notes []byte, name string, kind uint32) bool {
 	for len(notes) >= 12 {
 		nameSize, descSize := uint64(le.Uint32(notes)), uint64(le.Uint32(notes[4:]))
-		is := le.Uint32(notes[8:]) == kind
+		sameKind := le.Uint32(notes[8:]) == kind
 		notes = notes[12:]
 		end := pad4(nameSize) + pad4(descSize)
 		if end > uint64(len(notes)) {
 			return false
 		}
-		if is && string(notes[:nameSize]) == name {
+		if sameKind && string(notes[:nameSize]) == name {
 			return true
 		}
 		notes = notes[end:]

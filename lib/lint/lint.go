@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lint tells whether a published image will boot on its kernel. It
-// reads the image's directory and nothing else.
+// Package lint checks whether a published image will boot with its kernel. It
+// reads the image's directory, and the store's kernels to suggest one.
 package lint
 
 import (
@@ -19,21 +19,21 @@ import (
 	"banger/lib/store"
 )
 
-// A Level is how bad a finding is.
+// A Level is the severity of a finding.
 type Level string
 
-// The levels: an image with an error does not boot.
+// The levels. An image with an error does not boot.
 const (
 	Error   Level = "error"
 	Warning Level = "warning"
 )
 
-// A Finding is something that keeps an image from booting, or may.
+// A Finding is something that keeps, or may keep, an image from booting.
 type Finding struct {
 	Level  Level  `json:"level"`
-	Check  string `json:"check"` // which one: kernel, arch, init, root, modules, guest
+	Check  string `json:"check"` // kernel, arch, init, root, guest, modules or mounts
 	Text   string `json:"text"`
-	Remedy string `json:"remedy"` // what to do about it
+	Remedy string `json:"remedy"` // a command or an action
 }
 
 // Bootable reports whether there is no error among findings.
@@ -46,8 +46,8 @@ func Bootable(findings []Finding) bool {
 	return true
 }
 
-// Check looks at a published image. Its findings come in the order in which a
-// boot would run into them; with an error they are those so far.
+// Check checks a published image. The findings are in the order in which a boot
+// would meet them. With an error, Check returns the findings so far.
 func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	root, err := ext4.Open(filepath.Join(i.Dir, bundle.Ext4File))
 	if err != nil {
@@ -66,31 +66,26 @@ func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	return c.findings, nil
 }
 
-// A checker is an image being looked at.
+// A checker checks one image.
 type checker struct {
 	*store.Image
 	root     *ext4.Image
 	findings []Finding
 
-	// of the kernel, unless there is none that could be read
+	// of the kernel, if there is a valid one
 	format  kernel.Format
 	arch    string // "" for no kernel
 	pvh     bool
-	config  kernel.Config   // nil if it is not known
-	modules *kernel.Modules // those beside the image, nil if there are none
-	initrd  map[string]bool // modules in the initial ramdisk, nil if there is none
+	config  kernel.Config   // nil if unknown
+	modules *kernel.Modules // beside the image, nil if none
+	initrd  map[string]bool // modules in the initrd, nil if there is no initrd
 }
 
-func (c *checker) find(level Level, check, remedy, format string, args ...any) {
+func (c *checker) report(level Level, check, remedy, format string, args ...any) {
 	c.findings = append(c.findings, Finding{level, check, fmt.Sprintf(format, args...), remedy})
 }
 
-// withKernel is what gives the image another kernel.
-func (c *checker) withKernel() string {
-	return fmt.Sprintf("banger register -f --name %s --kernel-ref KERNEL %s", c.Name, filepath.Join(c.Dir, bundle.Ext4File))
-}
-
-// openKernel reads what the other checks want to know of the kernel.
+// openKernel reads the kernel for the checks.
 func (c *checker) openKernel(ctx context.Context) error {
 	if c.Kernel == nil {
 		return nil
@@ -109,8 +104,8 @@ func (c *checker) openKernel(ctx context.Context) error {
 	}
 	c.format, c.arch = k.Format, k.Arch
 	if c.pvh, err = k.HasPVH(); err != nil {
-		c.find(Error, "kernel", c.withKernel(), "%s is damaged: %v", c.Kernel.Vmlinux, err)
-		c.pvh = true // of which nothing more is to be said
+		c.report(Error, "kernel", c.KernelCommand(), "%s is damaged: %v", c.Kernel.Vmlinux, err)
+		c.pvh = true // do not report a missing note too
 	}
 	if c.config, c.modules, err = c.Configuration(); err != nil {
 		return err
@@ -118,7 +113,7 @@ func (c *checker) openKernel(ctx context.Context) error {
 	return c.openInitrd()
 }
 
-// openInitrd lists the modules in the initial ramdisk.
+// openInitrd lists the modules in the initrd.
 func (c *checker) openInitrd() error {
 	if c.Kernel.Initrd == "" {
 		return nil
@@ -130,36 +125,42 @@ func (c *checker) openInitrd() error {
 	defer f.Close()
 	names, err := initrd.Names(f)
 	if err != nil {
-		c.find(Error, "kernel", c.withKernel(), "%s cannot be read: %v", c.Kernel.Initrd, err)
+		c.report(Error, "kernel", c.KernelCommand(), "%s cannot be read: %v", c.Kernel.Initrd, err)
 		return nil
 	}
 	c.initrd = map[string]bool{}
 	for _, name := range names {
-		if module, is := initrd.ModuleName(name); is {
+		if module, ok := initrd.ModuleName(name); ok {
 			c.initrd[module] = true
 		}
 	}
 	return nil
 }
 
-// checkKernel is about the kernel's file.
+// checkKernel checks the kernel file.
 func (c *checker) checkKernel() error {
 	switch {
 	case c.Kernel == nil:
-		c.find(Error, "kernel", c.withKernel(), "no kernel")
+		c.report(Error, "kernel", c.KernelCommand(), "no kernel")
 	case c.arch == "":
-		c.find(Error, "kernel", c.withKernel(), "%s is not a Linux kernel for amd64 or arm64", c.Kernel.Vmlinux)
+		c.report(Error, "kernel", c.KernelCommand(), "%s is not a Linux kernel for amd64 or arm64", c.Kernel.Vmlinux)
 	case c.format == kernel.BzImage:
-		c.find(Warning, "kernel", "banger kernel add KERNEL FILE unpacks it; then "+c.withKernel(),
+		c.report(Warning, "kernel", c.unpackKernel(),
 			"%s is a bzImage: QEMU boots it, Firecracker does not", c.Kernel.Vmlinux)
 	case c.format == kernel.ELF && !c.pvh && c.Kernel.BzImage == "":
-		c.find(Warning, "kernel", "a kernel with CONFIG_PVH, or with its bzImage",
+		c.report(Warning, "kernel", c.KernelCommand(),
 			"%s has no PVH entry: Firecracker boots it, QEMU does not", c.Kernel.Vmlinux)
 	}
 	return nil
 }
 
-// exists tells whether a path is in the image.
+// unpackKernel returns the command that unpacks the image's kernel.
+func (c *checker) unpackKernel() string {
+	name := c.Name + "-kernel"
+	return fmt.Sprintf(`banger kernel add %s "$(banger image path %s)"/%s; %s`, name, c.Name, c.Kernel.Vmlinux, c.BootWith(name))
+}
+
+// exists reports whether a path is in the image.
 func (c *checker) exists(path string) (bool, error) {
 	_, err := c.root.Open(path)
 	if missing(err) {
@@ -168,8 +169,8 @@ func (c *checker) exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// missing tells what is not there, or only as symlinks that lead nowhere, from
-// what cannot be read.
+// missing reports whether an error means that a path does not exist, or only as a
+// dangling symlink, and not that it cannot be read.
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ext4.ErrLoop)
 }

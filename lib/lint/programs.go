@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"banger/lib/ext4"
@@ -15,10 +16,10 @@ import (
 	"banger/lib/tree"
 )
 
-// inits are what the kernel looks for by itself, before /bin/sh (init/main.c).
+// inits are the programs that the kernel tries before /bin/sh (init/main.c).
 var inits = []string{"/sbin/init", "/etc/init", "/bin/init"}
 
-// checkInit is about the first program, and what stands in for it.
+// checkInit checks the init, or the shell or the command that runs without one.
 func (c *checker) checkInit() error {
 	init, err := c.first(inits...)
 	if err != nil {
@@ -32,41 +33,54 @@ func (c *checker) checkInit() error {
 	case init == "" && sh == "":
 		return c.checkCommand()
 	case init == "":
-		c.find(Warning, "init", c.boot(""), "no init: a shell stands in for it")
+		c.report(Warning, "init", c.boot(""), "no init: a shell stands in for it")
 		return c.checkProgram(sh)
 	}
 	found := len(c.findings)
 	if err := c.checkProgram(init); err != nil || sh == "" || len(c.findings) > found {
 		return err
 	}
-	return c.checkProgram(sh) // by which most inits run most things
+	return c.checkProgram(sh) // most inits run scripts
 }
 
-// first returns the first of some paths that is in the image, "" if none is.
+// first returns the first path that is in the image, or "".
 func (c *checker) first(paths ...string) (string, error) {
 	for _, path := range paths {
-		there, err := c.exists(path)
-		if there || err != nil {
+		ok, err := c.exists(path)
+		if ok || err != nil {
 			return path, err
 		}
 	}
 	return "", nil
 }
 
-// checkCommand is about an image with neither an init nor a shell: what its
-// config runs is all there is.
+// checkCommand checks the command in the config of an image with neither an init
+// nor a shell.
 func (c *checker) checkCommand() error {
 	command := c.command()
 	if !path.IsAbs(command) {
-		c.find(Error, "init", c.boot(" -- PROGRAM"), "neither an init nor a shell, nor a command in its config by a full path")
+		c.report(Error, "init", c.boot(" -- PROGRAM"), "neither an init nor a shell, and no command with an absolute path in its config")
 		return nil
 	}
-	c.find(Warning, "init", c.boot(" -- "+command), "no init and no shell: only a program of its own can be run")
+	word := command
+	if !plain.MatchString(word) {
+		word = "PROGRAM"
+	}
+	c.report(Warning, "init", c.boot(" -- "+word), "no init and no shell: it can only run its own programs")
 	return c.checkProgram(command)
 }
 
-// boot is how to boot the image with a command.
+// plain matches a path that needs no quoting in a shell.
+var plain = regexp.MustCompile(`^[A-Za-z0-9/._+-]+$`)
+
+// boot returns the command that boots the image, with options. If an earlier error
+// keeps the image from booting, it returns the remedy for that instead.
 func (c *checker) boot(command string) string {
+	for _, f := range c.findings {
+		if f.Level == Error && f.Check != "init" {
+			return f.Remedy
+		}
+	}
 	return "banger boot " + c.Name + command
 }
 
@@ -81,19 +95,18 @@ func (c *checker) command() string {
 	return ""
 }
 
-// checkProgram looks whether a program can run: what it is for, and whether
-// what it asks for is there.
+// checkProgram checks that a program and its interpreters can run.
 func (c *checker) checkProgram(path string) error {
 	for range 4 { // interpreters of interpreters: BINPRM_MAX_RECURSION
 		f, err := c.root.Open(path)
 		switch {
 		case missing(err):
-			c.find(Error, "init", c.boot(" -- PROGRAM"), "%s is not in the image", path)
+			c.report(Error, "init", c.boot(" -- PROGRAM"), "%s is not in the image", path)
 			return nil
 		case err != nil:
 			return err
 		case f.Type != tree.File || f.Mode&0o111 == 0:
-			c.find(Error, "init", c.boot(" -- PROGRAM"), "%s cannot be executed", path)
+			c.report(Error, "init", c.boot(" -- PROGRAM"), "%s cannot be executed", path)
 			return nil
 		}
 		next, err := c.checkFile(path, f)
@@ -105,14 +118,14 @@ func (c *checker) checkProgram(path string) error {
 	return nil
 }
 
-// checkFile looks at a program's file, and returns the program that it needs to
-// be run by, "" if none.
+// checkFile checks a program and returns the interpreter or loader that it needs,
+// or "".
 func (c *checker) checkFile(path string, f *ext4.File) (needs string, err error) {
 	head := make([]byte, min(f.Size, 256))
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return "", err
 	}
-	if script, is := bytes.CutPrefix(head, []byte("#!")); is {
+	if script, ok := bytes.CutPrefix(head, []byte("#!")); ok {
 		line, _, _ := bytes.Cut(script, []byte{'\n'})
 		if words := strings.Fields(string(line)); len(words) > 0 {
 			return words[0], nil
@@ -121,21 +134,21 @@ func (c *checker) checkFile(path string, f *ext4.File) (needs string, err error)
 	}
 	e, err := program.Open(f)
 	if err != nil {
-		c.find(Error, "arch", "another image", "%s is neither a program nor a script", path)
+		c.report(Error, "arch", "use another image", "%s is neither a program nor a script", path)
 		return "", nil
 	}
 	if arch := archOf(e.Machine); c.arch != "" && arch != c.arch {
-		c.find(Error, "arch", fmt.Sprintf("a kernel for %s, or banger fetch --platform linux/%s", arch, c.arch),
+		c.report(Error, "arch", fmt.Sprintf("use a kernel for %s, or the image for linux/%s", arch, c.arch),
 			"%s is for %s, the kernel is for %s", path, arch, c.arch)
 		return "", nil
 	}
 	if needs, err = loader(e); err != nil {
-		c.find(Error, "arch", "another image", "%s is damaged: its loader cannot be read: %v", path, err)
+		c.report(Error, "arch", "use another image", "%s is damaged: its loader cannot be read: %v", path, err)
 	}
 	return needs, nil
 }
 
-// archOf calls a machine as OCI does, as far as it has kernels here.
+// archOf returns OCI's name of a machine with supported kernels, or ELF's name.
 func archOf(m elf.Machine) string {
 	switch m {
 	case elf.EM_X86_64, elf.EM_386:
@@ -146,22 +159,22 @@ func archOf(m elf.Machine) string {
 	return strings.ToLower(strings.TrimPrefix(m.String(), "EM_"))
 }
 
-// loader returns the program that an ELF file asks to be loaded by, "" for none.
-// What is an error here is one to the kernel too (fs/binfmt_elf.c).
+// loader returns the program in PT_INTERP of an ELF file, or "". Its errors are
+// errors of the kernel too (fs/binfmt_elf.c).
 func loader(e *elf.File) (string, error) {
 	for _, p := range e.Progs {
 		if p.Type != elf.PT_INTERP {
 			continue
 		}
 		if p.Filesz < 2 || p.Filesz > tree.MaxTarget+1 {
-			return "", fmt.Errorf("a name of %d bytes", p.Filesz)
+			return "", fmt.Errorf("invalid name of %d bytes", p.Filesz)
 		}
 		name := make([]byte, p.Filesz)
 		if _, err := p.ReadAt(name, 0); err != nil {
 			return "", err
 		}
-		text, _, ends := strings.Cut(string(name), "\x00")
-		if text == "" || !ends {
+		text, _, terminated := strings.Cut(string(name), "\x00")
+		if text == "" || !terminated {
 			return "", errors.New("no name")
 		}
 		return text, nil
@@ -169,26 +182,26 @@ func loader(e *elf.File) (string, error) {
 	return "", nil
 }
 
-// checkMounts is about the directories that every system mounts something on.
+// checkMounts checks for the usual mount points.
 func (c *checker) checkMounts() error {
 	var missing []string
 	for _, dir := range []string{"/dev", "/proc", "/sys", "/run", "/tmp"} {
-		there, err := c.exists(dir)
+		ok, err := c.exists(dir)
 		if err != nil {
 			return err
 		}
-		if !there {
+		if !ok {
 			missing = append(missing, dir)
 		}
 	}
 	if len(missing) > 0 {
-		c.find(Warning, "mounts", "banger-init makes them; another init may want them in the image",
+		c.report(Warning, "mounts", "create them in the image if another program than banger-init needs them",
 			"no %s in the image", strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// names lists a directory of the image, none if it is not there.
+// names lists a directory of the image, empty if it does not exist.
 func (c *checker) names(path string) ([]string, error) {
 	all, err := c.root.Names(path)
 	if missing(err) {

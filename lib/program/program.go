@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package program reads an ELF program as far as what runs it does: its header
-// and its segments (elf(5)).
+// Package program reads the header and the segments of an ELF program (elf(5)),
+// which is all that the kernel reads of it.
 package program
 
 import (
@@ -11,13 +11,12 @@ import (
 	"io"
 )
 
-// maxSegments bounds the headers of segments, in bytes, as the kernel does
+// maxSegments bounds the program headers, in bytes, as the kernel does
 // (fs/binfmt_elf.c, load_elf_phdrs).
 const maxSegments = 64 << 10
 
-// Open reads a program's header and its segments, but no sections: of those a
-// file may claim more than there is memory for, and a program has no use for
-// them.
+// Open reads the header and the program headers of a program, but no sections: a
+// file may claim more sections than fit in memory, and running it needs none.
 func Open(r io.ReaderAt) (*elf.File, error) {
 	head := make([]byte, 64)
 	n, err := r.ReadAt(head, 0)
@@ -31,13 +30,13 @@ func Open(r io.ReaderAt) (*elf.File, error) {
 	return elf.NewFile(h)
 }
 
-// A header is a program whose header is replaced.
+// A header is a program with another header.
 type header struct {
 	head []byte
 	io.ReaderAt
 }
 
-// ReadAt reads the program, and the header as it now is.
+// ReadAt reads the program with the changed header.
 func (h header) ReadAt(p []byte, off int64) (int, error) {
 	n, err := h.ReaderAt.ReadAt(p, off)
 	if off >= 0 && off < int64(len(h.head)) {
@@ -46,11 +45,11 @@ func (h header) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// hideSections has the header speak of none, and refuses more segments than
-// the kernel would. What is wrong otherwise, debug/elf says.
+// hideSections clears the section fields of the header, and refuses more program
+// headers than the kernel would. debug/elf reports all other errors.
 func (h header) hideSections() error {
-	f, is := fields[elf.Class(h.at(elf.EI_CLASS))]
-	if !is || len(h.head) < f.end {
+	f, ok := fields[elf.Class(h.at(elf.EI_CLASS))]
+	if !ok || len(h.head) < f.end {
 		return nil
 	}
 	var order binary.ByteOrder = binary.LittleEndian
@@ -59,7 +58,7 @@ func (h header) hideSections() error {
 	}
 	size := int(order.Uint16(h.head[f.shentsize-4:])) * int(order.Uint16(h.head[f.shentsize-2:]))
 	if size > maxSegments {
-		return fmt.Errorf("segments described by %d bytes, more than %d", size, maxSegments)
+		return fmt.Errorf("program headers of %d bytes: too large (limit %d)", size, maxSegments)
 	}
 	clear(h.head[f.shoff:f.flags])
 	clear(h.head[f.shentsize:f.end])
@@ -73,9 +72,9 @@ func (h header) at(i int) byte {
 	return 0
 }
 
-// fields are where in a header of each class the fields about sections are.
-// In front of e_shentsize are e_phentsize and e_phnum, of 2 bytes each; behind
-// it e_shnum and e_shstrndx end the header.
+// fields are the offsets of the section fields in a header of each class. Before
+// e_shentsize are e_phentsize and e_phnum, of 2 bytes each; after it are e_shnum
+// and e_shstrndx, which end the header.
 var fields = map[elf.Class]struct{ shoff, flags, shentsize, end int }{
 	elf.ELFCLASS32: {32, 36, 46, 52},
 	elf.ELFCLASS64: {40, 48, 58, 64},

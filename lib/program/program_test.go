@@ -78,7 +78,7 @@ func TestOpenRefuses(t *testing.T) {
 		f     *os.File
 		words string
 	}{
-		"4 GiB of segments": {sparse(t, 8<<30, binary.LittleEndian, h), "segments"},
+		"4 GiB of segments": {sparse(t, 8<<30, binary.LittleEndian, h), "program headers"},
 		"nothing":           {sparse(t, 0, binary.LittleEndian), "EOF"},
 		"text":              {sparse(t, 0, binary.LittleEndian, []byte("#!/bin/sh and so on")), "magic"},
 		"half a header":     {sparse(t, 0, binary.LittleEndian, h.Ident), "EOF"},

@@ -18,26 +18,26 @@ import (
 	"banger/lib/status"
 )
 
-// An Addition is a kernel that is to be added to the store.
+// An Addition describes a kernel to add to the store.
 type Addition struct {
 	Name    string
-	Files   fs.FS  // a tree that holds it, and no other
-	Source  string // what the record says it was taken from
-	Distro  string // "" for what the kernel says of itself
+	Files   fs.FS  // a tree that holds this kernel only
+	Source  string // where it came from, for the record
+	Distro  string // "" to take it from the kernel's banner
 	Arch    string // refuse a kernel of another architecture; "" for any
-	Release string // refuse a kernel whose release does not begin so; "" for any
-	Replace bool   // a kernel that has the name
+	Release string // refuse a kernel whose release does not begin with it; "" for any
+	Replace bool   // an existing kernel of that name
 	Now     time.Time
-	// Init returns banger-init for an architecture; it is asked for if the
-	// kernel needs an initial ramdisk and brings none.
+	// Init returns banger-init for an architecture. It is called if the kernel
+	// needs an initrd and Files has none.
 	Init func(arch string) ([]byte, error)
 
-	instead *os.File // what is held of the kernel to be replaced, and of no other
+	instead *os.File // if set, the only kernel to replace, as stage.Hold returned it
 }
 
-// AddKernel takes a kernel from a tree of files: what its package, a build or
-// one of banger's archives holds. It is made under a temporary name, and has
-// its own once it is whole and on disk.
+// AddKernel adds a kernel from a tree of files: the contents of a package, of a
+// build or of one of banger's archives. The kernel gets its name only once it is
+// complete and on disk.
 func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 	st, err := s.stageKernel(a.Name, a.Replace, a.instead)
 	if err != nil {
@@ -51,8 +51,8 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 	if err := a.expect(parts); err != nil {
 		return nil, err
 	}
-	m := making{Addition: a, Parts: parts, dir: st.Path}
-	record, err := m.make(ctx)
+	m := builder{Addition: a, Parts: parts, dir: st.Path}
+	record, err := m.build(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -62,31 +62,31 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 	if err := st.Sync(); err != nil {
 		return nil, err
 	}
-	// What has the name by now may be another's.
+	// Not read back: the name may belong to another kernel by now.
 	return &Kernel{a.Name, filepath.Join(s.kernels(), a.Name), record}, nil
 }
 
-// expect refuses a kernel that is not the one that was to be added.
+// expect refuses a kernel of another architecture or release.
 func (a *Addition) expect(parts *kernel.Parts) error {
 	if a.Arch != "" && a.Arch != parts.Arch {
-		return status.Errorf(status.Bad, "a kernel for %s, not %s", parts.Arch, a.Arch)
+		return status.Errorf(status.Bad, "kernel is for %s, not %s", parts.Arch, a.Arch)
 	}
 	if !begins(parts.Release, a.Release) {
-		return status.Errorf(status.Bad, "a kernel of release %s, not %s", parts.Release, a.Release)
+		return status.Errorf(status.Bad, "kernel release is %s, not %s", parts.Release, a.Release)
 	}
 	return nil
 }
 
-// begins reports whether a release begins with whole words of another:
-// 6.1.0-56-cloud with 6.1 and 6.1.0-56, but not with 6.1.0-5.
-func begins(release, with string) bool {
-	rest, is := strings.CutPrefix(release, with)
-	return is && (with == "" || rest == "" || strings.Contains(".-_+~", rest[:1]))
+// begins reports whether a release begins with prefix, up to a separator:
+// 6.1.0-56-cloud begins with 6.1 and 6.1.0-56, but not with 6.1.0-5.
+func begins(release, prefix string) bool {
+	rest, ok := strings.CutPrefix(release, prefix)
+	return ok && (prefix == "" || rest == "" || strings.Contains(".-_+~", rest[:1]))
 }
 
-// Scratch makes a directory among the kernels, for what one is made from. It
-// is never committed: Discard removes it, or the next run's sweep. A kernel that
-// has the name is an error, unless it is to be replaced.
+// Scratch makes a temporary directory among the kernels, for the source of one.
+// It is never committed: Discard removes it, or the next run's sweep. An existing
+// kernel of that name is an error unless replace is set.
 func (s *Store) Scratch(name string, replace bool) (*stage.Stage, error) {
 	return s.stageKernel(name, replace, nil)
 }
@@ -96,8 +96,8 @@ func (s *Store) stageKernel(name string, replace bool, instead *os.File) (*stage
 		return nil, err
 	}
 	dir := filepath.Join(s.kernels(), name)
-	if err := os.MkdirAll(s.kernels(), 0o777); err != nil {
-		return nil, status.With(status.Create, fmt.Errorf("%s: %w", dir, err))
+	if err := makeParent(dir); err != nil {
+		return nil, err
 	}
 	o := stage.Options{Instead: instead}
 	if replace {
@@ -106,17 +106,17 @@ func (s *Store) stageKernel(name string, replace bool, instead *os.File) (*stage
 	return stage.NewDir(dir, o)
 }
 
-// A making is a kernel's directory being made.
-type making struct {
+// A builder fills the directory of a kernel.
+type builder struct {
 	Addition
 	*kernel.Parts
 	dir string
 }
 
-func (m *making) path(part string) string { return filepath.Join(m.dir, part) }
+func (m *builder) path(part string) string { return filepath.Join(m.dir, part) }
 
-// make fills the directory, and returns the record of it.
-func (m *making) make(ctx context.Context) (*KernelRecord, error) {
+// build fills the directory and returns its record.
+func (m *builder) build(ctx context.Context) (*KernelRecord, error) {
 	parts := newCopier(m.Files)
 	for from, part := range map[string]string{
 		m.BzImage: bzImagePart, m.Config: configPart, m.Initrd: initrdPart, m.Modules: modulesPart,
@@ -143,9 +143,9 @@ func (m *making) make(ctx context.Context) (*KernelRecord, error) {
 	return m.record(ctx)
 }
 
-// vmlinux writes the kernel as a VMM loads it, and its configuration if it
-// came with none but has one inside. It returns what the kernel says at boot.
-func (m *making) vmlinux(ctx context.Context) (banner string, err error) {
+// vmlinux writes the kernel as a VMM loads it, and the configuration embedded in
+// it if Files has none. It returns the kernel's banner.
+func (m *builder) vmlinux(ctx context.Context) (banner string, err error) {
 	from := m.Vmlinux
 	if from == "" {
 		from = m.BzImage
@@ -170,8 +170,8 @@ func (m *making) vmlinux(ctx context.Context) (banner string, err error) {
 	return k.Banner(ctx)
 }
 
-// extract writes the kernel in a file as a VMM loads it.
-func (m *making) extract(ctx context.Context, from string) error {
+// extract writes the kernel in file from as a VMM loads it.
+func (m *builder) extract(ctx context.Context, from string) error {
 	in, err := m.Files.Open(from)
 	if err != nil {
 		return err
@@ -188,8 +188,8 @@ func (m *making) extract(ctx context.Context, from string) error {
 	return errors.Join(k.WriteVmlinux(ctx, out), out.Close())
 }
 
-// initrd makes an initial ramdisk, if the kernel needs one.
-func (m *making) initrd() error {
+// initrd writes an initial ramdisk if the kernel needs one.
+func (m *builder) initrd() error {
 	config, modules, err := configuration(m.dir)
 	if err != nil || !kernel.NeedsInitrd(config, modules) {
 		return err
@@ -203,7 +203,7 @@ func (m *making) initrd() error {
 }
 
 // record writes kernel.json.
-func (m *making) record(ctx context.Context) (*KernelRecord, error) {
+func (m *builder) record(ctx context.Context) (*KernelRecord, error) {
 	digests, err := sums(ctx, m.dir)
 	if err != nil {
 		return nil, err

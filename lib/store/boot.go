@@ -19,18 +19,18 @@ import (
 	"banger/lib/stage"
 )
 
-// Boot are the parts of a kernel that go into an image.
+// A Boot holds the parts of a kernel that go into an image.
 type Boot struct {
-	Kernel *Kernel // that they are of; nil if it is none of the store
+	Kernel *Kernel // nil if it is not a kernel of the store
 
-	files fs.FS    // by the names of the parts
-	parts []string // those that there are
+	files fs.FS    // the parts, by their names
+	parts []string // those that exist
 	held  *os.File // the kernel's directory
 	close func() error
 }
 
-// Files are a kernel's parts wherever they are on the host; modules and initrd
-// may be "".
+// Files returns a Boot of files anywhere on the host; modules and initrd may be
+// "".
 func Files(vmlinux, initrd, modules string) *Boot {
 	parts := given{vmlinuxPart: vmlinux}
 	if initrd != "" {
@@ -39,14 +39,14 @@ func Files(vmlinux, initrd, modules string) *Boot {
 	if modules != "" {
 		parts[modulesPart] = modules
 	}
-	// Each that was given has to be there.
+	// A part that was given and does not exist is an error later.
 	return &Boot{files: parts, parts: slices.Collect(maps.Keys(parts)), close: func() error { return nil }}
 }
 
-// given is a tree of files that lie anywhere on the host, by their first name.
+// given is a tree that maps the first element of a name to a path of the host.
 type given map[string]string
 
-// Open opens a file or a directory of the host. A FIFO is not waited for.
+// Open opens a file or a directory of the host. It does not block on a FIFO.
 func (g given) Open(name string) (fs.File, error) {
 	path, err := g.path(name)
 	if err != nil {
@@ -55,7 +55,7 @@ func (g given) Open(name string) (fs.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
-// Stat looks at a file without opening it, which of a fifo would not return.
+// Stat does not open the file, which would block on a FIFO.
 func (g given) Stat(name string) (fs.FileInfo, error) {
 	path, err := g.path(name)
 	if err != nil {
@@ -66,22 +66,22 @@ func (g given) Stat(name string) (fs.FileInfo, error) {
 
 func (g given) path(name string) (string, error) {
 	part, rest, _ := strings.Cut(name, "/")
-	host, is := g[part]
-	if !is {
+	host, ok := g[part]
+	if !ok {
 		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return filepath.Join(host, rest), nil
 }
 
-// Boot opens the parts of a kernel. Until they are closed they, and the record
-// of them, stay what they are, whoever removes or replaces the kernel.
+// Boot opens the parts of a kernel. Until they are closed, they and their record
+// do not change, even if the kernel is removed or replaced.
 func (s *Store) Boot(name string) (*Boot, error) {
 	k, err := s.Kernel(name)
 	if err != nil {
 		return nil, err
 	}
 	held, err := stage.Hold(k.Dir)
-	if absent(err) { // removed since
+	if absent(err) { // removed meanwhile
 		return nil, noKernel(name)
 	}
 	if err != nil {
@@ -100,8 +100,8 @@ func (s *Store) Boot(name string) (*Boot, error) {
 	return b, nil
 }
 
-// read reads what kernel it is that is held: it may have come since its record
-// was looked at.
+// read reads the record of the directory that is held: the kernel may have been
+// replaced since its record was read.
 func (b *Boot) read() (err error) {
 	if b.Kernel.KernelRecord, err = readKernel(opened(b.held)); err == nil {
 		b.parts, err = partsIn(b.files)
@@ -109,13 +109,13 @@ func (b *Boot) read() (err error) {
 	return err
 }
 
-// partsIn are the parts that a kernel of the store has. A symlink is one,
-// wherever it leads.
+// partsIn lists the parts that a kernel of the store has. A symlink counts,
+// whatever its target.
 func partsIn(files fs.FS) (found []string, err error) {
 	for _, part := range allParts {
 		_, err := fs.Lstat(files, part)
 		switch {
-		case err == nil, part == vmlinuxPart: // without which it is none
+		case err == nil, part == vmlinuxPart: // required: opening it reports that it is missing
 			found = append(found, part)
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
@@ -124,7 +124,7 @@ func partsIn(files fs.FS) (found []string, err error) {
 	return found, nil
 }
 
-// Close lets go of the parts. The nil Boot has none.
+// Close closes the parts. A nil Boot may be closed.
 func (b *Boot) Close() error {
 	if b == nil {
 		return nil
@@ -132,8 +132,7 @@ func (b *Boot) Close() error {
 	return b.close()
 }
 
-// stageInto copies the parts into an image's directory and returns its record
-// of them.
+// stageInto copies the parts into an image's directory and returns their record.
 func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
 	r, c := new(bundle.Kernel), newCopier(b.files)
 	if b.Kernel != nil {
@@ -143,9 +142,9 @@ func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error
 		vmlinuxPart: &r.Vmlinux, configPart: &r.Config, initrdPart: &r.Initrd, modulesPart: &r.Modules,
 	}
 	for _, part := range b.parts {
-		name, is := names[part]
-		if !is {
-			continue // only if it is needed
+		name, ok := names[part]
+		if !ok {
+			continue // bzImage: see identify
 		}
 		if err := c.part(ctx, filepath.Join(dir, part), part); err != nil {
 			return nil, err
@@ -158,8 +157,8 @@ func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error
 	return r, syncFilesystem(dir)
 }
 
-// identify reads the release off the kernel, and keeps what QEMU needs if it
-// cannot enter it as it is.
+// identify reads the release of the kernel, and copies the bzImage if QEMU cannot
+// boot vmlinux.
 func (b *Boot) identify(ctx context.Context, c *copier, dir string, r *bundle.Kernel) error {
 	f, err := os.Open(filepath.Join(dir, vmlinuxPart))
 	if err != nil {
@@ -168,7 +167,7 @@ func (b *Boot) identify(ctx context.Context, c *copier, dir string, r *bundle.Ke
 	defer f.Close()
 	k, err := kernel.OpenFile(ctx, f)
 	if errors.Is(err, kernel.ErrNotKernel) {
-		return nil // lint says so
+		return nil // lint reports it
 	}
 	if err != nil {
 		return err
@@ -176,8 +175,8 @@ func (b *Boot) identify(ctx context.Context, c *copier, dir string, r *bundle.Ke
 	if r.Release, err = k.Release(ctx); err != nil {
 		return err
 	}
-	enters, err := k.HasPVH()
-	if err == nil && k.Format == kernel.ELF && !enters && slices.Contains(b.parts, bzImagePart) {
+	pvh, err := k.HasPVH()
+	if err == nil && k.Format == kernel.ELF && !pvh && slices.Contains(b.parts, bzImagePart) {
 		if err := c.part(ctx, filepath.Join(dir, bzImagePart), bzImagePart); err != nil {
 			return err
 		}
@@ -189,8 +188,8 @@ func (b *Boot) identify(ctx context.Context, c *copier, dir string, r *bundle.Ke
 	return nil
 }
 
-// keepConfig writes down the configuration that a kernel brings in itself, if
-// it does.
+// keepConfig writes the configuration embedded in a kernel, if there is one, and
+// sets name.
 func keepConfig(ctx context.Context, k *kernel.File, dir string, name *string) error {
 	config, err := k.Config(ctx)
 	if err != nil || config == nil {

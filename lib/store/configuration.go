@@ -14,12 +14,12 @@ import (
 	"banger/lib/kernel"
 )
 
-// Configuration reads what is known of the image's kernel: how it was
-// configured, and the modules beside the image; nil for what is not there.
+// Configuration returns the configuration of the image's kernel and the modules
+// beside the image, each nil if it does not exist.
 func (i *Image) Configuration() (kernel.Config, *kernel.Modules, error) { return configuration(i.Dir) }
 
-// configuration reads what is known of the kernel in a directory: how it was
-// configured, and its modules; nil for what is not there.
+// configuration returns the configuration and the modules of the kernel in a
+// directory, each nil if it does not exist.
 func configuration(dir string) (kernel.Config, *kernel.Modules, error) {
 	config, err := readConfig(filepath.Join(dir, configPart))
 	if err != nil {
@@ -45,11 +45,11 @@ func readConfig(path string) (kernel.Config, error) {
 	return kernel.ParseConfig(f)
 }
 
-// distros are words in which distributions sign their kernels.
+// distros matches the names of distributions in releases and versions.
 var distros = regexp.MustCompile(`(?i)debian|ubuntu|alpine|arch|fc[0-9]+|el[0-9]+|amzn`)
 
-// distroOf returns whose kernel it is, as far as its release and its version
-// tell, "" if they do not. What compiled it is no sign.
+// distroOf returns the distribution that a kernel's release and version name, or
+// "". The compiler's version in the banner is skipped: it names the builder's.
 func distroOf(release, banner string) string {
 	_, version, _ := strings.Cut(banner, " #")
 	found := strings.ToLower(distros.FindString(release + " " + version))

@@ -29,7 +29,7 @@ func copyDocument(dst, src string) error {
 	return os.WriteFile(dst, raw, 0o666)
 }
 
-// copyFile copies a file, holes kept.
+// copyFile copies a file and keeps its holes.
 func copyFile(ctx context.Context, dst, src string) error {
 	from, err := input.Open(src)
 	if err != nil {
@@ -48,7 +48,7 @@ func copyOpen(ctx context.Context, dst string, from fs.File, name string) error 
 	if err != nil {
 		return err
 	}
-	if f, is := from.(*os.File); is {
+	if f, ok := from.(*os.File); ok {
 		err = sparse.Copy(ctx, to, f)
 	} else {
 		_, err = io.Copy(to, from)
@@ -56,8 +56,8 @@ func copyOpen(ctx context.Context, dst string, from fs.File, name string) error 
 	return errors.Join(err, to.Close())
 }
 
-// A copier copies the parts of one kernel. Each name of a file is a copy, a
-// symlink one of what it leads to: all together are no more than a kernel may be.
+// A copier copies the parts of one kernel, of kernel.MaxSize bytes in total. Each
+// hard link becomes a file, and each symlink a copy of its target.
 type copier struct {
 	files fs.FS
 	left  int64 // bytes
@@ -65,8 +65,7 @@ type copier struct {
 
 func newCopier(files fs.FS) *copier { return &copier{files, kernel.MaxSize} }
 
-// part copies what a name stands for, a directory with all that is in it.
-// Nothing is synced.
+// part copies a file, or a directory and everything in it. It syncs nothing.
 func (c *copier) part(ctx context.Context, dst, src string) error {
 	return fs.WalkDir(c.files, src, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -87,7 +86,7 @@ func (c *copier) part(ctx context.Context, dst, src string) error {
 	})
 }
 
-// toSources tells the symlinks from a kernel's modules to where it was built.
+// toSources reports whether a symlink among modules leads to the kernel's sources.
 func toSources(name string) bool {
 	base := path.Base(name)
 	return base == "build" || base == "source"
@@ -97,14 +96,14 @@ func (c *copier) file(ctx context.Context, dst, src string, isLink bool) error {
 	info, err := fs.Stat(c.files, src)
 	switch {
 	case err != nil && isLink && !errors.Is(err, fs.ErrPermission):
-		return status.Errorf(status.Bad, "a symlink that leads nowhere, or out: %w", err)
+		return status.Errorf(status.Bad, "dangling or escaping symlink: %w", err)
 	case err != nil:
 		return err
-	case !info.Mode().IsRegular(): // to open a fifo would take for ever
+	case !info.Mode().IsRegular(): // opening a FIFO would block
 		return status.Errorf(status.Bad, "%s: neither a file nor a directory", src)
 	}
 	if c.left -= info.Size(); c.left < 0 {
-		return status.Errorf(status.Bad, "%s: more than %d bytes with all before it", src, int64(kernel.MaxSize))
+		return status.Errorf(status.Bad, "%s: kernel too large (limit %d bytes)", src, int64(kernel.MaxSize))
 	}
 	from, err := c.files.Open(src)
 	if err != nil {
@@ -114,8 +113,8 @@ func (c *copier) file(ctx context.Context, dst, src string, isLink bool) error {
 	return copyOpen(ctx, dst, from, src)
 }
 
-// syncFilesystem sees to the disk what has too many files to be synced one by
-// one.
+// syncFilesystem syncs the whole filesystem: a kernel has too many modules to
+// sync each.
 func syncFilesystem(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

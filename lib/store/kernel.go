@@ -13,7 +13,7 @@ import (
 	"banger/lib/status"
 )
 
-// The parts of a kernel, in its own directory as in an image's.
+// The parts of a kernel, in its own directory and in an image's.
 const (
 	vmlinuxPart = "vmlinux"
 	bzImagePart = "bzImage"
@@ -26,21 +26,21 @@ const (
 
 var allParts = []string{vmlinuxPart, bzImagePart, configPart, initrdPart, modulesPart}
 
-// A Kernel is one of the store. Its directory is named as it is.
+// A Kernel is a kernel of the store. Its name is that of its directory.
 type Kernel struct {
 	Name string `json:"name"`
 	Dir  string `json:"path"`
 	*KernelRecord
 }
 
-// A KernelRecord is kernel.json: what kernel it is, and of what it is made.
+// A KernelRecord is kernel.json: the identity and the parts of a kernel.
 type KernelRecord struct {
 	Version int               `json:"version"`
 	Distro  string            `json:"distro,omitempty"`
 	Arch    string            `json:"arch"`
 	Release string            `json:"release"`
 	Source  string            `json:"source"`
-	SHA256  map[string]string `json:"sha256"` // of each part; of modules, that of their list
+	SHA256  map[string]string `json:"sha256"` // of each part; of modules, see sumTree
 	Added   time.Time         `json:"added"`
 }
 
@@ -54,8 +54,8 @@ func (s *Store) Kernel(name string) (*Kernel, error) {
 	k.KernelRecord, err = readKernel(k.Dir)
 	switch {
 	case absent(err) && isUnrecorded(k.Dir):
-		return nil, status.Hint(status.Errorf(status.Bad, "%s: no %s in it", k.Dir, kernelFile),
-			"mv it elsewhere, and banger kernel add %s from there", name)
+		return nil, status.Hint(status.Errorf(status.Bad, "%s: no %s", k.Dir, kernelFile),
+			"move it away, then add it with banger kernel add %s DIR", name)
 	case absent(err):
 		return nil, noKernel(name)
 	}
@@ -72,20 +72,20 @@ func readKernel(dir string) (*KernelRecord, error) {
 	return r, err
 }
 
-// Kernels lists the kernels, by name. What is in the directory and no kernel
-// is passed to skipped.
+// Kernels lists the kernels by name. It passes an error to skipped for each other
+// entry of the directory.
 func (s *Store) Kernels(skipped func(error)) ([]*Kernel, error) {
 	return list(s.kernels(), s.Kernel, skipped)
 }
 
-// RemoveKernel removes a kernel, one with a damaged record too. Its name goes
-// first, in one step; the images that have a copy keep it.
+// RemoveKernel removes a kernel, even one with a damaged record. It renames the
+// kernel first, in one step. Images keep their copies.
 func (s *Store) RemoveKernel(name string) error {
 	k, err := s.Kernel(name)
 	if k == nil {
 		return err
 	}
-	if err = stage.Remove(k.Dir); absent(err) { // another was faster
+	if err = stage.Remove(k.Dir); absent(err) { // removed meanwhile
 		return noKernel(name)
 	}
 	return err
@@ -93,13 +93,13 @@ func (s *Store) RemoveKernel(name string) error {
 
 func noKernel(name string) error {
 	return status.Hint(status.Errorf(status.NoInput, "kernel %s: no such kernel", name),
-		"banger kernel list; banger kernel add %s SOURCE", name)
+		"banger kernel list")
 }
 
 func isKernel(dir string) bool { return exists(filepath.Join(dir, kernelFile)) }
 
-// isUnrecorded tells a kernel that has no record from one that came or went
-// while it was looked for: what is held does neither.
+// isUnrecorded reports whether a directory holds a kernel without a record. It
+// holds the directory, so that one added or removed meanwhile is not taken for one.
 func isUnrecorded(dir string) bool {
 	held, err := stage.Hold(dir)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestAddKernelRefused(t *testing.T) {
 		words string
 	}{
 		"none":                 {fstest.MapFS{"x": elf}, "no kernel"},
-		"modules, but not one": {fstest.MapFS{"vmlinux": elf, "config": {Data: []byte(strings.ReplaceAll(built, "=y", "=m"))}}, "there are no modules with it"},
+		"modules, but not one": {fstest.MapFS{"vmlinux": elf, "config": {Data: []byte(strings.ReplaceAll(built, "=y", "=m"))}}, "there are no modules"},
 		"an empty config":      {fstest.MapFS{"vmlinux": elf, "config": {}}, "no CONFIG_ line"},
 	} {
 		if _, err := add(t, s, "k", c.files); status.Of(err) != status.Bad || !strings.Contains(err.Error(), c.words) {

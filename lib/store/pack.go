@@ -16,9 +16,8 @@ import (
 	"banger/lib/sparse"
 )
 
-// Pack writes a kernel of the store as a tar that AddKernel takes, compressed
-// by zstd: its parts, with neither owners nor times, so that the same parts are
-// the same bytes.
+// Pack writes the parts of a kernel as a tar archive compressed with zstd, for
+// AddKernel. It has neither owners nor times: the same parts give the same bytes.
 func (b *Boot) Pack(ctx context.Context, w io.Writer) error {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 	if err != nil {
@@ -39,8 +38,8 @@ func (b *Boot) Pack(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// PackFile packs a kernel into a file that is empty yet, and returns how long
-// it is, in bytes, and its SHA-256.
+// PackFile packs a kernel into an existing empty file, and returns the size of the
+// file in bytes and its SHA-256.
 func (b *Boot) PackFile(ctx context.Context, path string) (size int64, digest string, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -58,7 +57,8 @@ func (b *Boot) PackFile(ctx context.Context, path string) (size int64, digest st
 	return info.Size(), digest, err
 }
 
-// IsPack tells a file that may be one that PackFile wrote: zstd (RFC 8878).
+// IsPack reports whether a file is compressed with zstd (RFC 8878), as PackFile
+// writes it.
 func IsPack(path string) bool {
 	f, err := input.Open(path)
 	if err != nil {

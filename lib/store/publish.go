@@ -18,25 +18,25 @@ import (
 	"banger/lib/status"
 )
 
-// A Publication is an image that is to be published.
+// A Publication describes an image to publish.
 type Publication struct {
-	Rootfs  string // the ext4 file; image.json and config.json may lie beside it
-	Name    string // "" for one made from the image's reference
+	Rootfs  string // the ext4 file, with or without image.json and config.json beside it
+	Name    string // "" to derive it from the reference
 	Kernel  *Boot  // nil for none
-	Replace bool   // an image that has the name
+	Replace bool   // an existing image of that name
 	Now     time.Time
 }
 
-// Publish makes an image of an ext4 file, a kernel and a record, under a
-// temporary name, and gives it its own in one step, once it is on disk.
+// Publish makes an image of an ext4 file, a kernel and a record under a temporary
+// name, and renames it once it is on disk.
 //
-// A file that lies in a staging directory of the store is not copied: the
-// directory becomes the image.
+// A file in a staging directory of the store is not copied: the directory becomes
+// the image.
 func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if info, err := os.Stat(p.Rootfs); err != nil {
 		return nil, err
 	} else if info.IsDir() {
-		return nil, status.Errorf(status.NoInput, "%s: a directory, not an ext4 file", p.Rootfs)
+		return nil, status.Errorf(status.NoInput, "%s: is a directory, not an ext4 file", p.Rootfs)
 	}
 	docs, err := bundle.ReadDocuments(p.Rootfs)
 	if err != nil {
@@ -63,20 +63,20 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if err := st.Sync(); err != nil {
 		return nil, err
 	}
-	// What has the name by now may be another's.
+	// Not read back: the name may belong to another image by now.
 	return &Image{p.Name, filepath.Join(s.images(), p.Name), docs.Record}, nil
 }
 
 // stage returns a staging directory that holds the root filesystem.
 func (s *Store) stage(ctx context.Context, p Publication, config string) (*stage.Stage, error) {
-	if err := os.MkdirAll(s.images(), 0o777); err != nil {
-		return nil, status.With(status.Create, err)
+	dst := filepath.Join(s.images(), p.Name)
+	if err := makeParent(dst); err != nil {
+		return nil, err
 	}
 	var o stage.Options
 	if p.Replace {
 		o.Replaces = isImage
 	}
-	dst := filepath.Join(s.images(), p.Name)
 	if dir := filepath.Dir(p.Rootfs); s.isStaging(dir) && filepath.Base(p.Rootfs) == bundle.Ext4File {
 		return stage.Adopt(dir, dst, o)
 	}
@@ -97,25 +97,24 @@ func (s *Store) stage(ctx context.Context, p Publication, config string) (*stage
 
 func isImage(dir string) bool { return exists(filepath.Join(dir, bundle.RecordFile)) }
 
-// isStaging tells a staging directory among the images.
+// isStaging reports whether dir is a staging directory among the images.
 func (s *Store) isStaging(dir string) bool {
 	a, err1 := os.Stat(filepath.Dir(dir))
 	b, err2 := os.Stat(s.images())
 	return err1 == nil && err2 == nil && os.SameFile(a, b) && stage.IsTemporary(filepath.Base(dir))
 }
 
-// complete stages the kernel, completes the record, writes it and sees all to
-// the disk.
+// complete adds the kernel and the record to the image, and syncs it.
 func (p Publication) complete(ctx context.Context, dir string, d bundle.Documents) (err error) {
 	r, before := d.Record, d.Record.Ext4
 	rootfs := filepath.Join(dir, bundle.Ext4File)
 	if r.Ext4, err = describe(ctx, rootfs, d.Made); err != nil {
 		return err
 	}
-	if d.Made == nil && before != nil && before.UUID == r.Ext4.UUID { // one that was published before
+	if d.Made == nil && before != nil && before.UUID == r.Ext4.UUID { // published before
 		r.Ext4.Making = before.Making
 	}
-	r.Kernel = nil // that of an image this one was taken from is not here
+	r.Kernel = nil // the kernel of a published image is not copied with its rootfs
 	if p.Kernel != nil {
 		if r.Kernel, err = p.Kernel.stageInto(ctx, dir); err != nil {
 			return err
@@ -125,8 +124,9 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 		return err
 	}
 	r.Managed, r.Registered = true, p.Now.UTC()
-	for _, scaffold := range []string{bundle.RecordFile, bundle.Ext4File + bundle.Ext4Record} {
-		if err := os.RemoveAll(filepath.Join(dir, scaffold)); err != nil {
+	r.Layout = "" // a path of this host: the image may be moved to another
+	for _, name := range []string{bundle.RecordFile, bundle.Ext4File + bundle.Ext4Record} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
@@ -141,9 +141,9 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 	return nil
 }
 
-// describe reads from the ext4 file what the record says of it; only which
-// mkfs.ext4 made it, and of what, must be told, by a FILE.json that is of this very
-// file. A damaged filesystem is an error.
+// describe returns the record of an ext4 file, read from the file; how it was made
+// is copied from made, its FILE.json, which must have the same UUID. A damaged
+// filesystem is an error.
 func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ext4, error) {
 	m, err := ext4.Open(rootfs)
 	if err != nil {
@@ -153,8 +153,8 @@ func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ex
 	e := bundle.Describe(m)
 	if made != nil {
 		if made.UUID != e.UUID {
-			return nil, status.Hint(status.Errorf(status.Bad, "%s%s: of another file, as image.json may be", rootfs, bundle.Ext4Record),
-				"banger-mkext4 -f makes them anew")
+			return nil, status.Hint(status.Errorf(status.Bad, "%s%s: describes another file, as image.json may", rootfs, bundle.Ext4Record),
+				"make them again with banger-mkext4 -f")
 		}
 		e.Making = made.Making
 	}

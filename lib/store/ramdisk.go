@@ -22,7 +22,7 @@ import (
 	"banger/lib/status"
 )
 
-// A ramdisk is what an initial ramdisk depends on.
+// A ramdisk is the input of an initial ramdisk.
 type ramdisk struct {
 	arch, release string
 	config        kernel.Config
@@ -30,15 +30,15 @@ type ramdisk struct {
 	init          func(arch string) ([]byte, error)
 }
 
-// write writes an initial ramdisk with what the kernel has to load before it
-// can mount its root.
+// write writes an initial ramdisk with the modules the kernel needs to mount its
+// root filesystem.
 func (r ramdisk) write(w io.Writer, run *guest.Run) (err error) {
 	c := initrd.Contents{Run: run}
 	if r.modules != nil {
 		c.Modules, err = r.modules.ForInitrd()
 	} else if kernel.NeedsInitrd(r.config, nil) {
-		err = status.Hint(status.Errorf(status.Bad, "the drivers of a virtio disk are modules of %s, and there are no modules with it", r.release),
-			"banger kernel add NAME SOURCE, of a source that holds lib/modules/%s", r.release)
+		err = status.Hint(status.Errorf(status.Bad, "%s has its virtio disk drivers as modules, and there are no modules", r.release),
+			"add the kernel from a source that has lib/modules/%s", r.release)
 	}
 	if err != nil {
 		return err
@@ -49,14 +49,14 @@ func (r ramdisk) write(w io.Writer, run *guest.Run) (err error) {
 	return initrd.Write(w, c)
 }
 
-// WriteInitrd writes an initial ramdisk that boots the image with its kernel:
-// banger-init, which runs a command in place of the image's own init, with the
-// environment and in the directory that the image's config says. Without a
-// command, it starts the init, or else a shell.
+// WriteInitrd writes an initial ramdisk that boots the image with its kernel. Its
+// banger-init runs a command instead of the image's init, with the environment and
+// the working directory of the image's config. Without a command, it starts the
+// image's init, or a shell if there is none. init returns banger-init.
 func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, init func(arch string) ([]byte, error)) error {
 	if i.Kernel == nil {
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
-			"banger register -f --name %s --kernel-ref NAME %s", i.Name, filepath.Join(i.Dir, bundle.Ext4File))
+			"%s", i.KernelCommand())
 	}
 	f, err := input.Open(filepath.Join(i.Dir, i.Kernel.Vmlinux))
 	if err != nil {
@@ -73,7 +73,7 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 	}
 	for _, word := range command {
 		if !utf8.ValidString(word) {
-			return status.Errorf(status.Usage, "%q: not UTF-8, which a command has to be here", word)
+			return status.Errorf(status.Usage, "%q: not UTF-8", word)
 		}
 	}
 	var run *guest.Run
@@ -85,13 +85,13 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 	return r.write(w, run)
 }
 
-// run is a command as the image's config would have it run.
+// run returns a command with the environment and directory of the image's config.
 func (i *Image) run(command []string) (*guest.Run, error) {
 	config, err := i.Config()
 	return &guest.Run{Args: command, Env: config.Config.Env, Dir: config.Config.WorkingDir}, err
 }
 
-// Config reads the image's OCI config, an empty one if it has none.
+// Config returns the image's OCI config, empty if it has none.
 func (i *Image) Config() (config v1.Image, err error) {
 	err = bundle.ReadJSON(filepath.Join(i.Dir, bundle.ConfigFile), &config)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,15 +100,15 @@ func (i *Image) Config() (config v1.Image, err error) {
 	return config, err
 }
 
-// RemakeInitrd makes the initial ramdisk of a kernel anew, whatever it had, and
-// returns its path; "" if the kernel needs none, and then it has none. A kernel
-// that is removed or replaced meanwhile stays so: that is an error.
+// RemakeInitrd replaces the initial ramdisk of a kernel and returns its path. If
+// the kernel needs none, it removes the initrd and returns "". It is an error if
+// the kernel is removed or replaced meanwhile.
 func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch string) ([]byte, error), now time.Time) (string, error) {
 	b, err := s.Boot(name)
 	if err != nil {
 		return "", err
 	}
-	defer stage.Sweep(s.kernels()) // what is replaced stays while it is held
+	defer stage.Sweep(s.kernels()) // the old kernel cannot be removed while b holds it
 	defer b.Close()
 	k, err := s.AddKernel(ctx, Addition{
 		Name: name, Files: without{b.files, initrdPart}, Source: b.Kernel.Source, Distro: b.Kernel.Distro,
@@ -120,7 +120,7 @@ func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch st
 	return filepath.Join(k.Dir, initrdPart), nil
 }
 
-// without is a tree of files that lacks one.
+// without is a tree of files without one of them.
 type without struct {
 	fs.FS
 	name string
@@ -133,7 +133,7 @@ func (w without) Open(name string) (fs.File, error) {
 	return w.FS.Open(name)
 }
 
-// Stat looks at a file without opening it.
+// Stat does not open the file.
 func (w without) Stat(name string) (fs.FileInfo, error) {
 	if name == w.name {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}

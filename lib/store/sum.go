@@ -15,7 +15,7 @@ import (
 	"banger/lib/sparse"
 )
 
-// sum is the SHA-256 of a file.
+// sum returns the SHA-256 of a file.
 func sum(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -29,9 +29,8 @@ func sum(ctx context.Context, path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// sumTree is the SHA-256 of the list of a directory's files that
-// (cd DIR && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
-// prints.
+// sumTree returns the SHA-256 of the output of
+// cd DIR && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 func sumTree(ctx context.Context, dir string) (string, error) {
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -55,7 +54,7 @@ func sumTree(ctx context.Context, dir string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// sums are those of the parts in a kernel's directory.
+// sums returns the SHA-256 of each part in a kernel's directory.
 func sums(ctx context.Context, dir string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, part := range allParts {
