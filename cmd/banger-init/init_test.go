@@ -25,7 +25,7 @@ func TestParseCmdline(t *testing.T) {
 	}
 }
 
-// A command is found as a shell finds it, and what is wrong has its status.
+// A command is found as a shell finds it, and each failure has its exit status.
 func TestLookup(t *testing.T) {
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"a/tool": 0o755, "b/tool": 0o755, "a/data": 0o644, "b/data": 0o755, "a/only": 0o600} {
@@ -54,7 +54,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// What leads nowhere is no init: there may be another, or a shell.
+// A dangling init is skipped: there may be another, or a shell.
 func TestExecFirst(t *testing.T) {
 	dir := t.TempDir()
 	circle, dangling, text := dir+"/circle", dir+"/dangling", dir+"/text"

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// start starts a shell's script as runUnder starts a command.
+// start starts a shell script as supervise starts a command.
 func start(t *testing.T, script string) (child int) {
 	t.Helper()
 	child, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", script}, &syscall.ProcAttr{
@@ -20,8 +20,8 @@ func start(t *testing.T, script string) (child int) {
 	return child
 }
 
-// A command's status is its exit code, or 128 and its signal, whatever other
-// children end before it.
+// A command's status is its exit code, or 128 and its signal, even if other
+// children exit before it.
 func TestWait(t *testing.T) {
 	for script, want := range map[string]int{
 		"exit 0": 0, "exit 3": 3, "exit 255": 255, "kill -KILL $$": 128 + 9, "kill -TERM $$": 128 + 15,
@@ -36,7 +36,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// What is asked of this process ends the command, not this process; other
+// A request to end reaches the command and does not end this process; other
 // signals end neither.
 func TestPassOn(t *testing.T) {
 	surviveSignals()

@@ -86,7 +86,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What is wrong with one entry does not stand before the others.
+// A bad entry does not hide the others.
 func TestFind(t *testing.T) {
 	c := &Catalog{From: "here", Version: 1, Entries: []Entry{tarball(), {Name: "damaged"}, image(), image(), {Name: "../x"}}}
 	c.Entries[2].Name, c.Entries[3].Name = "twice", "twice"
@@ -133,7 +133,7 @@ func TestLocation(t *testing.T) {
 	}
 }
 
-// An entry that cannot be read stands before no other.
+// An entry that cannot be decoded does not hide the others.
 func TestMistyped(t *testing.T) {
 	c, err := Parse("here", []byte(`{"version":1,"entries":[{"name":"bad","size_bytes":"12"},
 		{"name":"good","arch":"amd64","kernel_version":"6","ref":"x/y@sha256:`+strings.Repeat("a", 64)+`"}]}`))

@@ -26,7 +26,7 @@ import (
 
 const release = "6.1.0-test"
 
-// parts are those of a kernel for amd64 that mounts a virtio disk by itself.
+// parts returns the parts of an amd64 kernel that needs no initrd.
 func parts(release string) fstest.MapFS {
 	head := make([]byte, 64)
 	copy(head, "\x7fELF\x02\x01\x01")
@@ -38,7 +38,7 @@ func parts(release string) fstest.MapFS {
 	}
 }
 
-// pack is a kernel as banger packs it, and its record.
+// pack returns a packed kernel and its record.
 func pack(t *testing.T, release string) ([]byte, *store.Kernel) {
 	t.Helper()
 	s := store.Open(t.TempDir())
@@ -58,7 +58,7 @@ func pack(t *testing.T, release string) ([]byte, *store.Kernel) {
 	return b.Bytes(), k
 }
 
-// tarOf packs files as they are.
+// tarOf packs files unchanged.
 func tarOf(t *testing.T, files fstest.MapFS) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -72,14 +72,14 @@ func tarOf(t *testing.T, files fstest.MapFS) []byte {
 	return b.Bytes()
 }
 
-// entryOf is the entry of an archive that k.tar on the catalog's server is.
+// entryOf returns the entry for an archive at k.tar on the catalog's server.
 func entryOf(archive []byte) Entry {
 	sum := sha256.Sum256(archive)
 	return Entry{Name: "k", Distro: "void", Arch: "amd64", KernelVersion: "6.1", SizeBytes: int64(len(archive)),
 		TarballURL: "k.tar", TarballSHA256: hex.EncodeToString(sum[:])}
 }
 
-// A user pulls from a web server that has a catalog of one entry.
+// A user pulls from a web server with a catalog of one entry.
 type user struct {
 	*Puller
 	state     string
@@ -88,8 +88,8 @@ type user struct {
 	said, got atomic.Int64 // bytes: what Progress hears
 }
 
-// newUser returns one who gives up after a short silence, on a server that
-// answers so when it is asked for the tarball.
+// newUser returns a user with a short timeout, and a server that answers requests
+// for the tarball with the handler.
 func newUser(t *testing.T, e Entry, answer http.HandlerFunc) *user {
 	t.Helper()
 	home := t.TempDir()
@@ -114,7 +114,7 @@ func newUser(t *testing.T, e Entry, answer http.HandlerFunc) *user {
 
 func (u *user) pull() (*store.Kernel, error) { return u.Pull(context.Background(), u.catalog, "k") }
 
-// kernels lists what is among the kernels, hidden or not.
+// kernels lists the directory of kernels, with hidden entries.
 func (u *user) kernels(t *testing.T) string {
 	t.Helper()
 	all, err := fs.Glob(os.DirFS(u.state), "kernels/*")
@@ -124,7 +124,7 @@ func (u *user) kernels(t *testing.T) string {
 	return strings.Join(all, " ")
 }
 
-// serve answers with some bytes.
+// serve answers with fixed bytes.
 func serve(b []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.Write(b) }
 }

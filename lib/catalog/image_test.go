@@ -26,8 +26,8 @@ import (
 	"banger/lib/status"
 )
 
-// push makes an image of layers, the oldest first, and puts it into a registry
-// of its own. It returns the reference by digest.
+// push makes an image of layers, oldest first, in a new registry, and returns its
+// reference by digest.
 func push(t *testing.T, arch string, layers ...[]byte) string {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -60,7 +60,7 @@ func imageEntry(ref string) Entry {
 	return Entry{Name: "k", Arch: "amd64", KernelVersion: "6.1", Ref: ref}
 }
 
-// without is a layer that takes a file away.
+// without returns a layer that removes a file.
 func without(t *testing.T, file string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -74,7 +74,7 @@ func without(t *testing.T, file string) []byte {
 	return b.Bytes()
 }
 
-// The layers of an image come to the same kernel as a pack.
+// The layers of an image give the same kernel as a pack.
 func TestPullImage(t *testing.T) {
 	_, want := pack(t, release)
 	below := parts(release)
@@ -120,7 +120,7 @@ func TestPullImageFails(t *testing.T) {
 	}
 }
 
-// An image's word for what its kernel runs on is not believed.
+// The architecture in an image's config is not trusted.
 func TestPullImageOfAnotherArch(t *testing.T) {
 	e := imageEntry(push(t, "arm64", tarOf(t, parts(release))))
 	e.Arch = "arm64"

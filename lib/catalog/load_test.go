@@ -29,7 +29,7 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-// document is a catalog of some entries.
+// document returns a catalog of entries.
 func document(t *testing.T, entries ...Entry) []byte {
 	t.Helper()
 	raw, err := json.Marshal(Catalog{Version: 1, Entries: entries})
@@ -43,7 +43,7 @@ func source() *registry.Source {
 	return &registry.Source{Transport: registry.NewTransport(time.Minute)}
 }
 
-// A catalog is a file or on a web server; one that was named must be there.
+// A catalog is a file or a URL; one that is named must exist.
 func TestLoadNamed(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "kernels.json")
@@ -68,7 +68,7 @@ func TestLoadNamed(t *testing.T) {
 	}
 }
 
-// A catalog without an end is not read to it.
+// An endless catalog is not read to its end.
 func TestLoadEndless(t *testing.T) {
 	sent := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -86,7 +86,7 @@ func TestLoadEndless(t *testing.T) {
 	}
 }
 
-// The user's own catalog is read if there is one; there need not be any.
+// The user's own catalog is read if it exists.
 func TestLoadOwn(t *testing.T) {
 	if _, err := os.Stat(systemWide); err == nil {
 		t.Skip(systemWide + " is there")
@@ -107,7 +107,7 @@ func TestLoadOwn(t *testing.T) {
 	}
 }
 
-// The first catalog that has a name decides, even by a damaged entry.
+// The first catalog that has the name is used, even if its entry is bad.
 func TestFindInSet(t *testing.T) {
 	first, second := tarball(), image()
 	other := image()

@@ -15,7 +15,7 @@ import (
 	"banger/lib/status"
 )
 
-// What was packed is what is pulled: the same parts, under the entry's name.
+// A pulled kernel has the parts that were packed, under the entry's name.
 func TestPull(t *testing.T) {
 	packed, want := pack(t, release)
 	u := newUser(t, entryOf(packed), serve(packed))
@@ -37,7 +37,7 @@ func TestPull(t *testing.T) {
 	}
 }
 
-// A catalog on disk names files beside it.
+// Paths in a catalog on disk are relative to it.
 func TestPullFile(t *testing.T) {
 	packed, want := pack(t, release)
 	u := newUser(t, Entry{}, answer(http.StatusNotFound))
@@ -55,7 +55,7 @@ func TestPullFile(t *testing.T) {
 	}
 }
 
-// Whatever is wrong, the message names kernel and cause, and nothing is left.
+// Each failure names the kernel and the cause, and leaves nothing.
 func TestPullFails(t *testing.T) {
 	packed, _ := pack(t, release)
 	same := func(*Entry) {}
@@ -101,7 +101,7 @@ func TestPullFails(t *testing.T) {
 	}
 }
 
-// Bytes that are what the catalog says need not be a kernel.
+// Bytes that match the catalog need not be a kernel.
 func TestPullNoKernel(t *testing.T) {
 	two := parts(release)
 	two["vmlinux-other"] = parts("6.2")["vmlinux"]
@@ -126,7 +126,7 @@ func TestPullNoKernel(t *testing.T) {
 	}
 }
 
-// Who interrupts finds nothing left.
+// An interrupted pull leaves nothing.
 func TestPullInterrupted(t *testing.T) {
 	packed, _ := pack(t, release)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -144,8 +144,7 @@ func TestPullInterrupted(t *testing.T) {
 	}
 }
 
-// A kernel that is there stays, unless it is to be replaced, and until all of
-// the other has arrived.
+// An existing kernel is replaced only on request, and only by a complete one.
 func TestPullOver(t *testing.T) {
 	packed, _ := pack(t, release)
 	reply := serve(packed)
@@ -173,8 +172,7 @@ func TestPullOver(t *testing.T) {
 	}
 }
 
-// What is among the kernels and none of banger's is not replaced, nor is it
-// asked for what would do so.
+// What banger did not make is not replaced, and nothing is requested for it.
 func TestPullOverAnothers(t *testing.T) {
 	packed, _ := pack(t, release)
 	u := newUser(t, entryOf(packed), serve(packed))
@@ -188,7 +186,7 @@ func TestPullOverAnothers(t *testing.T) {
 	}
 }
 
-// A name that no catalog has, and none at all.
+// No catalog has the name, or there is no catalog.
 func TestPullUnknown(t *testing.T) {
 	u := newUser(t, Entry{Name: "other"}, answer(http.StatusNotFound))
 	for where, code := range map[string]status.Code{u.catalog: status.NoInput, u.catalog + ".none": status.NoInput} {
@@ -204,7 +202,7 @@ func TestPullUnknown(t *testing.T) {
 	}
 }
 
-// cut answers with half of what it promises.
+// cut answers with half of the announced bytes.
 func cut(b []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Write(b[:len(b)/2])
@@ -213,7 +211,7 @@ func cut(b []byte) http.HandlerFunc {
 	}
 }
 
-// silent says no more after some bytes, and does not hang up.
+// silent stops after some bytes without closing the connection.
 func silent(b []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Write(b)

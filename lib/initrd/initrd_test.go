@@ -34,7 +34,7 @@ func write(t testing.TB, c Contents) []byte {
 	return b.Bytes()
 }
 
-// pipe runs a program over some bytes; without it the test is skipped.
+// pipe runs a program on bytes; it skips the test if the program is missing.
 func pipe(t testing.TB, dir string, in []byte, program ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(program[0], program[1:]...)
@@ -51,7 +51,7 @@ func pipe(t testing.TB, dir string, in []byte, program ...string) []byte {
 	return nil
 }
 
-// What is written, busybox's cpio unpacks; and it is the same each time.
+// Busybox's cpio unpacks what Write writes, and the bytes are the same each time.
 func TestWrite(t *testing.T) {
 	archive := write(t, contents)
 	if !bytes.Equal(archive, write(t, contents)) {
@@ -75,8 +75,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// However many modules there are, the order of their names, in which they are
-// loaded, is the one they are given in.
+// The order of the names of modules, in which they are loaded, is the given order
+// for any number of them.
 func TestWriteOrder(t *testing.T) {
 	modules := make([]kernel.Module, 999)
 	for i := range modules {
@@ -98,8 +98,8 @@ func TestWriteOrder(t *testing.T) {
 	}
 }
 
-// Names lists what initrds are made of: archives one behind another, the last
-// perhaps compressed, as distributions have them.
+// Names lists consecutive archives, the last possibly compressed, as in the initrds
+// of distributions.
 func TestNames(t *testing.T) {
 	plain := write(t, contents)
 	early := pipe(t, t.TempDir(), []byte("."), "busybox", "cpio", "-o", "-H", "newc")
@@ -123,7 +123,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A cut anywhere is an error, but where an archive ends.
+// A truncation is an error except at the end of an archive.
 func TestNamesDamaged(t *testing.T) {
 	plain := write(t, contents)
 	end := bytes.Index(plain, []byte(trailer)) + len(trailer)
@@ -147,13 +147,13 @@ func TestModuleName(t *testing.T) {
 		"modules/007-virtio_blk.ko": "virtio_blk", "modules/07-virtio_blk.ko": "virtio_blk", "usr/lib/modules/6.1/kernel/drivers/block/virtio_blk.ko.zst": "virtio_blk",
 		"lib/modules/6.1/kernel/drivers/char/hw_random/virtio-rng.ko.xz": "virtio_rng", "lib/modules/6.1/modules.dep": "", "init": "",
 	} {
-		if got, is := ModuleName(file); got != want || is != (want != "") {
-			t.Errorf("%s: %q, %v", file, got, is)
+		if got, ok := ModuleName(file); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v", file, got, ok)
 		}
 	}
 }
 
-// FuzzNames: whatever a file holds, there is an answer.
+// FuzzNames reads arbitrary files.
 func FuzzNames(f *testing.F) {
 	f.Add(write(f, contents))
 	f.Add(pipe(f, "", write(f, contents), "gzip"))

@@ -19,7 +19,7 @@ const (
 	testBanner  = "Linux version " + testRelease + " (me@here) (gcc) #1 SMP Debian 6.1\n\x00"
 )
 
-// elfOf is an ELF file of a machine, with some notes in a segment, and text.
+// elfOf returns an ELF file for a machine, with notes in a segment, and text.
 func elfOf(machine elf.Machine, notes []byte, text string) []byte {
 	const header, segment = 64, 56
 	var b bytes.Buffer
@@ -36,7 +36,7 @@ func elfOf(machine elf.Machine, notes []byte, text string) []byte {
 	return b.Bytes()
 }
 
-// note is one of an ELF file's.
+// note returns an ELF note.
 func note(name string, kind uint32, description []byte) []byte {
 	pad := func(b []byte) []byte { return append(b, make([]byte, -len(b)&3)...) }
 	var b []byte
@@ -46,14 +46,14 @@ func note(name string, kind uint32, description []byte) []byte {
 	return slices.Concat(b, pad([]byte(name+"\x00")), pad(description))
 }
 
-// vmlinux is a kernel that QEMU can enter.
+// vmlinux returns a kernel with a PVH entry.
 func vmlinux() []byte {
 	return elfOf(elf.EM_X86_64, slices.Concat(note("Linux", 1, []byte{1, 2, 3, 4, 5}), note("Xen", 18, make([]byte, 8))),
 		testBanner+strings.Repeat("machine code ", 1000))
 }
 
-// bzImage is a kernel as a boot loader takes it, around a payload and the size
-// that follows it.
+// bzImage returns a kernel for a boot loader, with a payload and its appended
+// size.
 func bzImage(payload []byte, size int) []byte {
 	head := make([]byte, 1024+512)
 	head[0x1f1] = 2 // sectors of set-up code
@@ -76,7 +76,7 @@ func arm64Image() []byte {
 	return append(head, testBanner+strings.Repeat("machine code ", 1000)...)
 }
 
-// zboot is an EFI program that unpacks an Image.
+// zboot returns an EFI program that unpacks an Image.
 func zboot(payload []byte, size int) []byte {
 	head := make([]byte, 1024)
 	copy(head, "MZ\x00\x00zimg")
@@ -85,7 +85,7 @@ func zboot(payload []byte, size int) []byte {
 	return slices.Concat(head, payload, make([]byte, 100))
 }
 
-// compress lets a program compress; without it the test is skipped.
+// compress compresses with a program; it skips the test if the program is missing.
 func compress(t testing.TB, content []byte, program ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(program[0], append(program[1:], "-c")...)
@@ -106,7 +106,7 @@ func openBytes(b []byte) (*File, error) {
 	return Open(context.Background(), bytes.NewReader(b), int64(len(b)))
 }
 
-// unpacked is the kernel in a file, uncompressed.
+// unpacked returns the uncompressed kernel in a file.
 func unpacked(f *File) ([]byte, error) {
 	var b bytes.Buffer
 	err := f.WriteVmlinux(context.Background(), &b)

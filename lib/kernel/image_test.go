@@ -17,13 +17,13 @@ import (
 	"banger/lib/status"
 )
 
-// The compressions of kernels, as their build calls the programs.
+// The compressions of kernels, with the arguments of the kernel's build.
 var compressions = map[string][]string{
 	"gzip": {"gzip", "-n", "-9"}, "xz": {"xz", "--check=crc32", "--x86", "--lzma2=dict=32MiB"},
 	"zstd": {"zstd", "-22", "--ultra"}, "lz4": {"lz4", "-l", "-9"}, "bzip2": {"bzip2", "-9"},
 }
 
-// What is compressed comes out as it was, whatever it was compressed by.
+// A kernel of each compression is unpacked to the original bytes.
 func TestBzImage(t *testing.T) {
 	for name, program := range compressions {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// What is no kernel is told from one that is damaged.
+// A file that is not a kernel is distinguished from a damaged kernel.
 func TestNotKernel(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"nothing": nil, "text": []byte("#!/bin/sh\n"), "zeros": make([]byte, 4096),
@@ -139,7 +139,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// A banner may lie anywhere, across whatever is read at once.
+// A banner may be anywhere, also across windows.
 func TestBannerAnywhere(t *testing.T) {
 	for _, at := range []int{0, 1<<20 - 5, 1<<20 - 14, 1 << 20, 2<<20 - 300} {
 		f, err := openBytes(elfOf(elf.EM_X86_64, nil, strings.Repeat("x", at)+testBanner))
@@ -152,8 +152,8 @@ func TestBannerAnywhere(t *testing.T) {
 	}
 }
 
-// What starts like a banner and is none takes no time: 40 MB of it took minutes
-// once. If it is all there is, it is no kernel.
+// Text that only begins like a banner is skipped in linear time: 40 MB of it once
+// took minutes. A file of nothing else is not a kernel.
 func TestBannerRejected(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -171,7 +171,7 @@ func TestBannerRejected(t *testing.T) {
 	}
 }
 
-// Whatever reads a kernel to its end stops when it is told to.
+// Reading a kernel stops when the context is done.
 func TestInterrupted(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -239,7 +239,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// FuzzOpen: whatever a file holds, there is an answer.
+// FuzzOpen opens arbitrary files.
 func FuzzOpen(f *testing.F) {
 	f.Add(vmlinux())
 	f.Add(arm64Image())

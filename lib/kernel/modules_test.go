@@ -17,7 +17,7 @@ import (
 	"banger/lib/status"
 )
 
-// module is one, as far as its .modinfo section goes.
+// module returns a module with a .modinfo section.
 func module(fields ...string) []byte { return moduleOf(strings.Join(fields, "\x00")+"\x00", 0) }
 
 func moduleOf(info string, flags elf.SectionFlag) []byte {
@@ -43,7 +43,7 @@ func moduleOf(info string, flags elf.SectionFlag) []byte {
 
 func file(data []byte) *fstest.MapFile { return &fstest.MapFile{Data: data} }
 
-// modules are like those of a kernel: some in files, some built in.
+// modules returns modules of a kernel: some in files, some built in.
 func modules(t *testing.T) fstest.MapFS {
 	magic := "vermagic=" + testRelease + " SMP mod_unload"
 	return fstest.MapFS{
@@ -71,7 +71,7 @@ func names(all []Module) string {
 	return strings.Join(names, " ")
 }
 
-// Each module comes behind what it needs, once; decompressed.
+// Each module comes once, after its dependencies, decompressed.
 func TestOrder(t *testing.T) {
 	tree := modules(t)
 	delete(tree, "kernel/lib/none.ko") // which would be read in search of an alias
@@ -115,7 +115,7 @@ func TestNoModule(t *testing.T) {
 	}
 }
 
-// What a module says of itself is taken from it as it is, within bounds.
+// A .modinfo section is read only within limits.
 func TestHostileModule(t *testing.T) {
 	var deflated bytes.Buffer
 	binary.Write(&deflated, binary.LittleEndian, elf.Chdr64{Type: uint32(elf.COMPRESS_ZLIB), Size: 64 << 20, Addralign: 1})
@@ -161,7 +161,7 @@ func TestModulesRelease(t *testing.T) {
 	}
 }
 
-// Where a feature is, going by what is known.
+// The state of a feature, by configuration and modules.
 func TestFeature(t *testing.T) {
 	m, err := OpenModules(modules(t))
 	if err != nil {
@@ -216,7 +216,7 @@ func TestForInitrd(t *testing.T) {
 	}
 }
 
-// A kernel is found where packages, images, builds and archives have it.
+// A kernel is found in the layouts of packages, images, builds and archives.
 func TestFind(t *testing.T) {
 	bz := file(bzImage(compress(t, vmlinux(), "gzip"), -1))
 	elf := file(vmlinux())
@@ -266,7 +266,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A fifo among the modules is none of them, and nobody waits for it.
+// A FIFO among the modules is ignored and not opened.
 func TestModulesFifo(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.ko", "modules.builtin", "modules.builtin.modinfo"} {

@@ -13,7 +13,7 @@ import (
 	"banger/lib/status"
 )
 
-// Each module may be large, or long, but not all of them.
+// One module may be large; all together are limited.
 func TestOrderBounds(t *testing.T) {
 	large := func(fields ...string) *fstest.MapFile {
 		var b bytes.Buffer
@@ -65,7 +65,7 @@ func over(tree fstest.MapFS, name string, f *fstest.MapFile) fstest.MapFS {
 	return tree
 }
 
-// A list is read as far as lists go.
+// A list is read up to its limit.
 func TestListBound(t *testing.T) {
 	for size, want := range map[int]status.Code{maxList: status.OK, maxList + 1: status.Bad} {
 		_, err := OpenModules(fstest.MapFS{"modules.builtin": file(bytes.Repeat([]byte("\n"), size))})

@@ -23,8 +23,8 @@ import (
 	"banger/lib/store"
 )
 
-// elfOf is an ELF file of a machine that asks for a loader, "" for none, with
-// the note by which QEMU enters a kernel if pvh is set.
+// elfOf returns an ELF file for a machine with a loader, or "", and a PVH note if
+// pvh is set.
 func elfOf(machine elf.Machine, loader string, pvh bool, text string) string {
 	const header, segment = 64, 56
 	interp, note := loader+"\x00", ""
@@ -59,7 +59,7 @@ var (
 	runs    = elfOf(elf.EM_X86_64, "", false, "")
 )
 
-// sectioned is a program that says it has sections, far behind its end.
+// sectioned returns a program whose header names sections far after its end.
 func sectioned(program string) string {
 	b := []byte(program)
 	binary.LittleEndian.PutUint64(b[40:], 1<<40)
@@ -67,14 +67,14 @@ func sectioned(program string) string {
 	return string(b)
 }
 
-// beyond is a program whose second segment lies behind its end.
+// beyond returns a program whose second segment is after its end.
 func beyond(program string) string {
 	b := []byte(program)
 	binary.LittleEndian.PutUint64(b[64+56+8:], 1<<40)
 	return string(b)
 }
 
-// good is an image that boots, and its kernel.
+// good returns an image that boots, and its kernel.
 func good() (image, boot map[string]string) {
 	image = map[string]string{
 		"sbin/init": runs, "bin/sh": runs, "dev/": "", "proc/": "", "sys/": "", "run/": "", "tmp/": "",
@@ -82,7 +82,7 @@ func good() (image, boot map[string]string) {
 	return image, map[string]string{"vmlinux": vmlinux, "vmlinux.config": full}
 }
 
-// published makes an image of a tree and of the parts of a kernel.
+// published publishes an image of a tree and the parts of a kernel.
 func published(t *testing.T, image, boot map[string]string) *store.Image {
 	t.Helper()
 	dir := t.TempDir()
@@ -126,18 +126,18 @@ func published(t *testing.T, image, boot map[string]string) *store.Image {
 	return i
 }
 
-// write writes files; a name that ends in a slash is a directory, a content
-// that starts with -> a symlink, one with data: a file that is no program.
+// write writes files: a name that ends in a slash is a directory, content that
+// begins with -> makes a symlink, and with data: a file that is not executable.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		err := os.MkdirAll(filepath.Dir(path), 0o755)
-		if target, is := strings.CutPrefix(content, "->"); is && err == nil {
+		if target, ok := strings.CutPrefix(content, "->"); ok && err == nil {
 			err = os.Symlink(target, path)
 		} else if strings.HasSuffix(name, "/") && err == nil {
 			err = os.MkdirAll(path, 0o755)
-		} else if data, is := strings.CutPrefix(content, "data:"); is && err == nil {
+		} else if data, ok := strings.CutPrefix(content, "data:"); ok && err == nil {
 			err = os.WriteFile(path, []byte(data), 0o644)
 		} else if err == nil {
 			err = os.WriteFile(path, []byte(content), 0o755)
@@ -161,7 +161,7 @@ func ramdisk(t *testing.T, modules ...string) string {
 	return b.String()
 }
 
-// without is a configuration that lacks some options; as has them as modules.
+// without returns a configuration without some options; as has them as modules.
 func without(options ...string) string { return configured("n", options...) }
 func as(options ...string) string      { return configured("m", options...) }
 func configured(value string, options ...string) string {
@@ -172,8 +172,8 @@ func configured(value string, options ...string) string {
 	return strings.ReplaceAll(config, "=n\n", " is not set\n")
 }
 
-// Each thing that is wrong is found, as an error or a warning, and nothing
-// else: an image that boots has no finding.
+// Each fault is found, as an error or a warning, and nothing else: an image that
+// boots has no finding.
 func TestCheck(t *testing.T) {
 	const loader = "/lib64/ld-linux-x86-64.so.2"
 	for _, c := range []struct {
@@ -256,7 +256,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What is found stays found if something cannot be looked at.
+// The findings so far are returned with an error.
 func TestCheckSoFar(t *testing.T) {
 	image, boot := good()
 	boot["vmlinux.config"] = without("EXT4_FS") + "CONFIG_MODULES=y\n"

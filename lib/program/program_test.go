@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// ident is how a file of a class starts.
+// ident returns the identification of an ELF file.
 func ident(class elf.Class, data elf.Data) (b [16]byte) {
 	copy(b[:], elf.ELFMAG)
 	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(class), byte(data), byte(elf.EV_CURRENT)
 	return b
 }
 
-// sparse is a file of parts, and of nothing behind them up to a size.
+// sparse makes a file of parts, followed by a hole up to a size.
 func sparse(t *testing.T, size int64, order binary.ByteOrder, parts ...any) *os.File {
 	t.Helper()
 	var b bytes.Buffer
@@ -43,7 +43,7 @@ func sparse(t *testing.T, size int64, order binary.ByteOrder, parts ...any) *os.
 	return f
 }
 
-// Sections are not read, however many are claimed; segments are.
+// Sections are not read, whatever their count; segments are.
 func TestOpen(t *testing.T) {
 	const sections = 1 << 24 // of 1 GiB
 	interp := []byte("/ld.so\x00")

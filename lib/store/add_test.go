@@ -16,7 +16,7 @@ import (
 	"banger/lib/status"
 )
 
-// What the record says of the parts, sha256sum says too.
+// The sums in the record are those of sha256sum.
 func TestSums(t *testing.T) {
 	s := Open(t.TempDir())
 	k, err := add(t, s, "k", modular(t, "6.1.0-x"))
@@ -39,7 +39,7 @@ func TestSums(t *testing.T) {
 	}
 }
 
-// Who asks for a release, or for the beginning of one, is given no other.
+// A kernel of another release than the one requested is refused.
 func TestAddKernelOfRelease(t *testing.T) {
 	s := Open(t.TempDir())
 	a := Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux("6.1.0-56-cloud")}, Replace: true, Now: now}
@@ -54,7 +54,7 @@ func TestAddKernelOfRelease(t *testing.T) {
 	}
 }
 
-// Only a kernel is replaced, and only by one that is whole.
+// Only a kernel is replaced, and only by a complete one.
 func TestAddKernelOver(t *testing.T) {
 	s := Open(t.TempDir())
 	a := Addition{Name: "k", Files: fstest.MapFS{"vmlinux": vmlinux("6.1"), "config": {Data: []byte(built)}}, Now: now}
@@ -90,7 +90,7 @@ func TestAddKernelOver(t *testing.T) {
 	}
 }
 
-// Nothing of the host goes along: no symlink is followed out of the source.
+// No symlink is followed out of the source.
 func TestAddKernelStaysInside(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(outside, "secret"), "CONFIG_SECRET=y")
@@ -121,7 +121,7 @@ func TestAddKernelStaysInside(t *testing.T) {
 	}
 }
 
-// A symlink in a source that leads nowhere, or out, is the source's fault.
+// A dangling or escaping symlink in a source is an error of the source.
 func TestAddKernelBadLink(t *testing.T) {
 	s := Open(t.TempDir())
 	for _, to := range []string{"nowhere", "/nowhere", "/etc/passwd", "../../../etc/passwd", "a.ko/x", "link"} {
@@ -145,7 +145,7 @@ func TestAddKernelBadLink(t *testing.T) {
 	}
 }
 
-// However many names a file has, no more is copied than an archive may hold.
+// Hard links count in full against the size limit.
 func TestAddKernelMultiplied(t *testing.T) {
 	source := t.TempDir()
 	write(t, filepath.Join(source, "vmlinux"), string(vmlinux("6.1").Data))
@@ -169,7 +169,7 @@ func TestAddKernelMultiplied(t *testing.T) {
 	}
 }
 
-// noSecret looks through all parts of a kernel, if it was added.
+// noSecret searches all parts of a kernel, if it was added.
 func noSecret(k *Kernel, err error) error {
 	if err != nil {
 		return nil
@@ -186,8 +186,8 @@ func noSecret(k *Kernel, err error) error {
 	})
 }
 
-// The distribution is told from what a kernel says of itself, not from what it
-// was compiled by.
+// The distribution is taken from the release and the version, not from the
+// compiler.
 func TestDistro(t *testing.T) {
 	for banner, want := range map[string]string{
 		"6.1.0-56-cloud-amd64 (d@debian.org) (gcc (Debian 12.2)) #1 SMP Debian 6.1.192-2 (2026)": "debian",

@@ -12,8 +12,7 @@ import (
 	"testing/fstest"
 )
 
-// module is as much of a kernel module as tells what it needs: an ELF file with
-// a .modinfo section.
+// module returns a minimal kernel module: an ELF file with a .modinfo section.
 func module(t *testing.T, release, depends string) *fstest.MapFile {
 	t.Helper()
 	const header = 64
@@ -40,8 +39,8 @@ func module(t *testing.T, release, depends string) *fstest.MapFile {
 	return &fstest.MapFile{Data: b.Bytes()}
 }
 
-// bzImage is a kernel as a boot loader takes it: the sectors before it, the
-// kernel compressed, which ends with how long it is.
+// bzImage returns a kernel for a boot loader: the setup sectors and the compressed
+// kernel, followed by its size.
 func bzImage(t *testing.T, vmlinux []byte, release string) *fstest.MapFile {
 	t.Helper()
 	var payload bytes.Buffer
@@ -65,7 +64,7 @@ func bzImage(t *testing.T, vmlinux []byte, release string) *fstest.MapFile {
 	return &fstest.MapFile{Data: b}
 }
 
-// modular is a kernel that cannot mount its root without three of its modules.
+// modular returns a kernel that needs three of its modules to mount its root.
 func modular(t *testing.T, release string) fstest.MapFS {
 	dir := "lib/modules/" + release + "/"
 	return fstest.MapFS{
@@ -80,7 +79,7 @@ func modular(t *testing.T, release string) fstest.MapFS {
 	}
 }
 
-// whileChanging looks again and again while something is changed fifty times.
+// whileChanging calls look repeatedly during fifty calls of change.
 func whileChanging(t *testing.T, change func(i int) error, look func() error) {
 	t.Helper()
 	done := make(chan error)

@@ -18,7 +18,7 @@ import (
 
 const built = "CONFIG_EXT4_FS=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_VIRTIO_MMIO=y\n"
 
-// vmlinux is as much of a kernel as has to be there to take it for one.
+// vmlinux returns a minimal kernel.
 func vmlinux(release string) *fstest.MapFile {
 	head := make([]byte, 64)
 	copy(head, "\x7fELF\x02\x01\x01")
@@ -59,7 +59,7 @@ func TestAddKernel(t *testing.T) {
 	}
 }
 
-// What cannot be a kernel that boots is refused, and leaves nothing.
+// What cannot boot is refused, and leaves nothing.
 func TestAddKernelRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -90,7 +90,7 @@ func TestAddKernelRefused(t *testing.T) {
 	}
 }
 
-// A kernel that is being copied stays what it is, whoever removes or replaces it.
+// A kernel being copied does not change when it is removed or replaced.
 func TestBootHeld(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -132,7 +132,7 @@ func TestBootHeld(t *testing.T) {
 	}
 }
 
-// A part of the store's kernel that cannot be copied is not taken for none.
+// A part that cannot be copied is an error.
 func TestBootDamaged(t *testing.T) {
 	s := Open(t.TempDir())
 	for _, name := range []string{"modules/b.ko", "initrd.img"} {
@@ -156,7 +156,7 @@ func TestBootDamaged(t *testing.T) {
 	}
 }
 
-// What has been there before there was a record is not taken for a kernel.
+// A directory without a record is not a kernel.
 func TestKernelDamaged(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -178,7 +178,7 @@ func TestKernelDamaged(t *testing.T) {
 	}
 }
 
-// Who looks for a kernel while it comes and goes finds all of it, or none.
+// A lookup while a kernel is added and removed finds all of it, or none.
 func TestKernelComing(t *testing.T) {
 	s := Open(t.TempDir())
 	change := func(int) error {
@@ -194,7 +194,7 @@ func TestKernelComing(t *testing.T) {
 	})
 }
 
-// The image's own parts are what an initrd for it is made of.
+// An initrd for an image is made from the image's own parts.
 func TestWriteInitrd(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)

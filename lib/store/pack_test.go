@@ -23,7 +23,7 @@ import (
 	"banger/lib/status"
 )
 
-// packed packs a kernel into a file of its own.
+// packed packs a kernel into a new file.
 func packed(t *testing.T, s *Store, name string) (path string, size int64, digest string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "k.tar.zst")
@@ -46,8 +46,8 @@ func boot(t *testing.T, s *Store, name string) *Boot {
 	return b
 }
 
-// What is said of a kernel that is opened is of the files that are packed,
-// whoever replaces it before or meanwhile.
+// The record of an open kernel describes the files that are packed, even if the
+// kernel is replaced before or meanwhile.
 func TestPackHeld(t *testing.T) {
 	s := Open(t.TempDir())
 	replace := func(release string) error {
@@ -72,7 +72,7 @@ func TestPackHeld(t *testing.T) {
 	})
 }
 
-// What is packed is taken back as the same kernel, under any name.
+// A packed kernel can be added again as the same kernel, under any name.
 func TestPackTakenBack(t *testing.T) {
 	s := Open(t.TempDir())
 	files := modular(t, "6.1.0-x")
@@ -96,8 +96,8 @@ func TestPackTakenBack(t *testing.T) {
 	}
 }
 
-// The bytes depend on the parts alone: not on when they were written, by whom
-// they can be read, what the kernel is called and where it came from.
+// The bytes depend only on the parts: not on their times or modes, nor on the
+// kernel's name or source.
 func TestPackReproducible(t *testing.T) {
 	a, b := Open(t.TempDir()), Open(t.TempDir())
 	if _, err := add(t, a, "k", modular(t, "6.1.0-x")); err != nil {
@@ -126,7 +126,7 @@ func TestPackReproducible(t *testing.T) {
 	}
 }
 
-// What tar sees: the parts and no record, nobody's and of no time.
+// The archive has the parts and no record, and neither owners nor times.
 func TestPackListed(t *testing.T) {
 	s := Open(t.TempDir())
 	if _, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1"), "modules/modules.builtin": {Data: []byte("x\n")}}); err != nil {

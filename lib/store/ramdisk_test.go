@@ -17,12 +17,12 @@ import (
 	"banger/lib/status"
 )
 
-// program is an Init that gives the same for each architecture.
+// program is an Init that returns the same for each architecture.
 func program(text string) func(string) ([]byte, error) {
 	return func(arch string) ([]byte, error) { return []byte(text + " for " + arch), nil }
 }
 
-// ramdiskOf is a kernel's initial ramdisk: the names in it, and all of it.
+// ramdiskOf returns a kernel's initrd: the names in it, and its bytes.
 func ramdiskOf(t *testing.T, k *Kernel) (inside string, raw []byte) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(k.Dir, initrdPart))
@@ -38,7 +38,7 @@ func ramdiskOf(t *testing.T, k *Kernel) (inside string, raw []byte) {
 
 const modularInitrd = "dev modules proc root sys init modules/000-virtio_blk.ko modules/001-jbd2.ko modules/002-ext4.ko"
 
-// A kernel whose drivers are modules gets an initial ramdisk that has them.
+// A kernel with its drivers as modules gets an initrd that has them.
 func TestInitrdMade(t *testing.T) {
 	s := Open(t.TempDir())
 	k, err := add(t, s, "k", modular(t, "6.1.0-x"))
@@ -57,7 +57,7 @@ func TestInitrdMade(t *testing.T) {
 	}
 }
 
-// One that a kernel brings is kept, and nobody asks for a program.
+// An initrd of the source is kept, and Init is not called.
 func TestInitrdBrought(t *testing.T) {
 	s := Open(t.TempDir())
 	files := modular(t, "6.1.0-x")
@@ -71,7 +71,7 @@ func TestInitrdBrought(t *testing.T) {
 	}
 }
 
-// Made anew, it is of the program there is now; all else stays what it was.
+// A remade initrd has the current program; all else is unchanged.
 func TestRemakeInitrd(t *testing.T) {
 	s := Open(t.TempDir())
 	for name, brought := range map[string]bool{"made": false, "brought": true} {
@@ -113,7 +113,7 @@ func TestRemakeInitrd(t *testing.T) {
 	}
 }
 
-// A kernel that needs none has none afterwards, even if it brought one.
+// A kernel that needs no initrd has none afterwards, even if it came with one.
 func TestRemakeInitrdNeedless(t *testing.T) {
 	s := Open(t.TempDir())
 	files := fstest.MapFS{"vmlinux": vmlinux("6.1"), "config": {Data: []byte(built)}, "initrd.img": {Data: []byte("theirs")}}
@@ -129,7 +129,7 @@ func TestRemakeInitrdNeedless(t *testing.T) {
 	}
 }
 
-// Where it cannot be made, the kernel stays as it was, and nothing is beside it.
+// If it cannot be made, the kernel is unchanged, and nothing is left beside it.
 func TestRemakeInitrdFails(t *testing.T) {
 	s := Open(t.TempDir())
 	old, err := add(t, s, "k", modular(t, "6.1.0-x"))
@@ -155,7 +155,7 @@ func TestRemakeInitrdFails(t *testing.T) {
 	}
 }
 
-// Who is copying a kernel meanwhile goes on with the one he began with.
+// A copy under way continues with the old kernel.
 func TestRemakeInitrdHeld(t *testing.T) {
 	s := Open(t.TempDir())
 	old, err := add(t, s, "k", modular(t, "6.1.0-x"))
@@ -181,7 +181,7 @@ func TestRemakeInitrdHeld(t *testing.T) {
 	}
 }
 
-// What others do with the kernel meanwhile is not undone.
+// Concurrent changes of the kernel are not undone.
 func TestRemakeInitrdMeanwhile(t *testing.T) {
 	for what, c := range map[string]struct {
 		act  func(*Store) error

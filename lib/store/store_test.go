@@ -161,7 +161,7 @@ func uuid(t *testing.T, path string) string {
 	return m.UUID()
 }
 
-// What lies beside an ext4 file but speaks of another is not believed.
+// Documents beside an ext4 file that describe another are refused.
 func TestCompanionOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	path := rootfs(t, filepath.Join(dir, "x"), "docker.io/library/a:1")
@@ -174,8 +174,8 @@ func TestCompanionOfAnother(t *testing.T) {
 	}
 }
 
-// What is given as files goes along, and what is in symlinks' places too; but
-// not the way to the kernel's sources.
+// Files are copied, and the targets of symlinks, except links to the kernel's
+// sources.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "k/linux"), "kernel")
@@ -207,7 +207,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// What is given is taken, all of it, or is missed.
+// A part that is given and does not exist is an error.
 func TestFilesMissing(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "linux"), "kernel")
@@ -305,7 +305,7 @@ func TestNamesRefused(t *testing.T) {
 	}
 }
 
-// What is not ext4, or not there, is not published, and leaves nothing.
+// A file that is not ext4 or does not exist is not published, and leaves nothing.
 func TestPublishNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -323,8 +323,8 @@ func TestPublishNothing(t *testing.T) {
 	}
 }
 
-// Of many that remove one thing at once, one has removed it, and to the others
-// it was not there.
+// Of concurrent removals, one succeeds and the others report that it does not
+// exist.
 func TestRemoveAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -352,7 +352,7 @@ func TestRemoveAtOnce(t *testing.T) {
 	}
 }
 
-// A file that lies where images do is none, and stays.
+// A file among the images is not an image, and is not removed.
 func TestRemoveNotDirectory(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -367,8 +367,7 @@ func TestRemoveNotDirectory(t *testing.T) {
 	}
 }
 
-// What a symlink leads to from among the images or kernels stays when it is
-// removed.
+// Removing a symlink among the images or kernels keeps its target.
 func TestRemoveLink(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	s := Open(dir)
@@ -390,7 +389,7 @@ func TestRemoveLink(t *testing.T) {
 	}
 }
 
-// What was published or added stays said, whoever removes it at once.
+// Publish and AddKernel succeed even if the result is removed at once.
 func TestMadeThenRemoved(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
@@ -430,7 +429,7 @@ func TestMadeThenRemoved(t *testing.T) {
 	}
 }
 
-// Of two that replace each other, each is told of its own.
+// Of two that replace each other, each gets its own record.
 func TestMadeThenReplaced(t *testing.T) {
 	s := Open(t.TempDir())
 	done := make(chan error)
