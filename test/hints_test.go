@@ -3,95 +3,233 @@
 package test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// hintLine is a line of advice on standard error.
-var hintLine = regexp.MustCompile(`(?m)^hint: (.*)$`)
-
-// hintsOf returns the hints in what a command said.
-func hintsOf(stderr string) (all []string) {
-	for _, found := range hintLine.FindAllStringSubmatch(stderr, -1) {
-		all = append(all, found[1])
-	}
-	return all
-}
-
-// TestRegisterHints: the hints of banger-register and of banger-image lint give
-// the image what it lacks when they are run as they are printed.
-func TestRegisterHints(t *testing.T) {
-	need(t, "mkfs.ext4")
+// TestHints collects the messages of the tools and scripts from their sources.
+// Each command of banger that a message names exists and has the flags it is
+// shown with. Commands that are shown with their operands are run, with names
+// that nothing has: none of them is a usage error. A flag that a hint names
+// alone is one of the tool's own.
+func TestHints(t *testing.T) {
 	u := newUser(t, nobody)
-	u.home = filepath.Join(u.home, "a home")
-	cmd := u.command("mkdir", "-p", u.home)
-	cmd.Dir = "/"
-	output(t, cmd)
-	output(t, u.command("sh", "-c", "mkdir -p tree/bin tree/dev tree/proc tree/sys tree/run tree/tmp"))
-	write := u.command("sh", "-c", "cat >tree/bin/sh && chmod 755 tree/bin/sh")
-	write.Stdin = strings.NewReader(string(elfHeader(0)))
-	output(t, write)
-	output(t, u.command("banger-mkext4", "--size=16M", "tree"))
-
-	// Without a kernel to name, it is Debian's that is added.
-	o := finish(t, u.command("banger-register", "--name=x", "tree.ext4"))
-	const again = `banger register -f --name x --kernel-ref `
-	if hints := hintsOf(o.stderr); o.code != 0 || len(hints) != 1 || !strings.HasPrefix(hints[0], "banger kernel debian debian; "+again+"debian ") {
-		t.Fatalf("%+v", o)
-	}
-
-	// The one that lacks a driver is not named again.
-	small := kernel(t, filepath.Join(u.home, "files"))
-	output(t, u.command("banger-kernel", "add", "good", small))
-	o = finish(t, u.command("banger-image", "lint", "x"))
-	if o.code != 65 || !strings.Contains(o.stdout, "\t"+again+"good ") || strings.Contains(o.stdout, "\tbanger boot") {
-		t.Errorf("%+v", o)
-	}
-	o = finish(t, u.command("banger-register", "-f", "--name=x", "tree.ext4"))
-	for i, hint := range hintsOf(o.stderr) {
-		if i == 0 && !strings.HasPrefix(hint, again+"good ") {
-			t.Errorf("%q", hint)
+	messages := append(goMessages(t), scriptMessages(t)...)
+	var tried int
+	for _, m := range messages {
+		for _, c := range m.commands() {
+			tried += c.try(t, u, m)
 		}
-		o = finish(t, u.command("sh", "-c", hint))
-		if o.code != 0 || strings.Contains(o.stderr, "kernel") {
-			t.Errorf("%s: %+v", hint, o)
+		if m.hint {
+			m.ownFlags(t)
 		}
 	}
-	// What is left is that a shell stands in for an init, which boots.
-	if hints := hintsOf(o.stderr); len(hints) != 1 || hints[0] != "banger boot x" {
-		t.Errorf("%+v", o)
-	}
-	o = finish(t, u.command("banger-image", "initrd", "x", "--", "/bin/sh", "-c", "a command"))
-	if o.code != 0 || !strings.Contains(o.stdout, "a command") {
-		t.Errorf("exit status %d: %s", o.code, o.stderr)
+	if tried < 10 {
+		t.Errorf("only %d commands found to be run", tried)
 	}
 }
 
-// TestKernelHints: what banger-kernel and banger-image say of a name that nobody
-// has can be typed.
-func TestKernelHints(t *testing.T) {
-	u := newUser(t, nobody)
-	for _, args := range [][]string{
-		{"banger-image", "show", "none"}, {"banger-kernel", "show", "none"}, {"banger-kernel", "rm", "none"},
-	} {
-		o := finish(t, u.command(args[0], args[1:]...))
-		hints := hintsOf(o.stderr)
-		if o.code != 66 || len(hints) != 1 {
-			t.Errorf("%q: %+v", args, o)
+// A message is a string of a source file.
+type message struct {
+	file, text string
+	hint       bool // an argument of a function for hints
+}
+
+// goMessages returns the strings of lib and cmd that fit on a line.
+func goMessages(t *testing.T) (found []message) {
+	t.Helper()
+	var files []string
+	for _, pattern := range []string{"../cmd/*/*.go", "../lib/*/*.go"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, some...)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		if o := finish(t, u.command("sh", "-c", hints[0])); o.code != 0 {
-			t.Errorf("%s: %+v", hints[0], o)
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hints := map[ast.Node]bool{}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Hint" && len(n.Args) > 1 {
+					hints[n.Args[1]] = true
+				}
+			case *ast.BasicLit:
+				if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING && !strings.Contains(strings.TrimSuffix(text, "\n"), "\n") {
+					found = append(found, message{file, text, hints[n]})
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+var (
+	hereDocument = regexp.MustCompile(`(?s)<<'?EOF'?\n.*?\nEOF\n`)
+	shellMessage = regexp.MustCompile(`(?m)^[^#\n]*?\b(hint|say|wrong|without|own|parents|echo|printf)\b(.*)$`)
+	shellString  = regexp.MustCompile(`'([^'\n]*)'|"((?:[^"\\\n]|\\.)*)"`)
+)
+
+// scriptMessages returns the strings that the scripts print, but for their help.
+func scriptMessages(t *testing.T) (found []message) {
+	t.Helper()
+	files, err := filepath.Glob("../scripts/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		script := hereDocument.ReplaceAllString(readPage(t, file), "\n")
+		for _, m := range shellMessage.FindAllStringSubmatch(script, -1) {
+			for _, s := range shellString.FindAllStringSubmatch(m[2], -1) {
+				found = append(found, message{file, s[1] + s[2], m[1] == "hint"})
+			}
 		}
 	}
-	u.writeCatalog(t, `{"version":1,"entries":[{"name":"k","arch":"amd64","kernel_version":"6.1","tarball_url":"k.tar.zst","size_bytes":1,"tarball_sha256":"`+strings.Repeat("0", 64)+`"}]}`)
-	output(t, u.command("cp", ".config/banger/kernels.json", "."))
-	for _, args := range [][]string{{"pull", "none"}, {"pull", "--catalog=kernels.json", "none"}} {
-		o := finish(t, u.command("banger-kernel", args...))
-		if hints := hintsOf(o.stderr); o.code != 66 || len(hints) != 1 || finish(t, u.command("sh", "-c", hints[0])).code != 0 {
-			t.Errorf("%q: %+v", args, o)
+	return found
+}
+
+// A shown is a command of banger in a message, as words.
+type shown []string
+
+var (
+	command  = regexp.MustCompile(`(?:^|[^\w/.-])(banger[ -][a-z%][^;,|>)]*)`)
+	stand    = regexp.MustCompile(`^%[sq]|^\$|^[A-Z]+[A-Z|.]*$|/%s`) // a word that stands for a value
+	flagWord = regexp.MustCompile(`^--?[a-z][a-z-]*`)
+)
+
+// commands returns the commands that a message names with arguments. A string
+// that ends with a space goes on with a value.
+func (m message) commands() (found []shown) {
+	text := m.text
+	if strings.HasSuffix(text, " ") {
+		text += "NAME"
+	}
+	for _, c := range command.FindAllStringSubmatch(strings.ReplaceAll(text, "banger %s ", "banger image "), -1) {
+		clause, _, _ := strings.Cut(c[1], " or ")
+		clause, _, _ = strings.Cut(clause, ":")
+		if words := strings.Fields(clause); len(words) > 1 && words[0] != "banger-init" { // which only a guest runs
+			found = append(found, words)
 		}
 	}
+	return found
+}
+
+// try looks at a command, and runs it, if it can. It returns how many were run.
+func (s shown) try(t *testing.T, u user, m message) int {
+	t.Helper()
+	program, args := s.resolve()
+	if which(filepath.Join(bin, program)) == "" {
+		t.Errorf("%s: %q: no command %s", m.file, m.text, program)
+		return 0
+	}
+	args, whole := operands(program, args)
+	for _, a := range args {
+		if flag := flagWord.FindString(a); flag != "" && !hasFlag(program, flag) {
+			t.Errorf("%s: %q: %s has no flag %s", m.file, m.text, program, flag)
+			return 0
+		}
+	}
+	asks := slices.Contains(args, "pull") || program == "banger-image-pull" || program == "banger-fetch" && !slices.Contains(args, "--platform")
+	if !whole || asks { // a registry or a catalog
+		return 0
+	}
+	if o := finish(t, u.command(program, args...)); o.code == 64 {
+		t.Errorf("%s: %q: %s %s is a usage error: %s", m.file, m.text, program, strings.Join(args, " "), o.stderr)
+	}
+	return 1
+}
+
+// operands returns the words before the sentence goes on, with names that nothing
+// has in the place of values. It reports whether they are a whole command: the
+// sentence ends with them, or they end with a flag or value.
+func operands(program string, words []string) (args []string, whole bool) {
+	for i, w := range words {
+		switch {
+		case w == "--" || flagWord.MatchString(w):
+			args = append(args, w)
+		case strings.Contains(w, "linux/%s"):
+			args = append(args, "linux/amd64")
+		case stand.MatchString(w):
+			args = append(args, "none")
+		case i == 0 && strings.Contains(help(program), program+" "+w+" "): // a subcommand
+			args = append(args, w)
+		default:
+			return args, i > 1 || i == 1 && flagWord.MatchString(args[0])
+		}
+	}
+	return args, true
+}
+
+// resolve returns the program that a command runs, and its arguments.
+func (s shown) resolve() (string, []string) {
+	if s[0] != "banger" {
+		return s[0], s[1:]
+	}
+	if strings.HasPrefix(s[1], "-") || s[1] == "help" {
+		return "banger", s[1:]
+	}
+	second := ""
+	if len(s) > 2 {
+		second = s[2]
+	}
+	program := programFor(s[1], second)
+	if program == "banger-"+s[1] {
+		return program, s[2:]
+	}
+	return program, s[3:]
+}
+
+// ownFlags checks the flags that a hint of a tool names without a command.
+func (m message) ownFlags(t *testing.T) {
+	t.Helper()
+	tools := baseNames(t, filepath.Join(bin, "banger-*"), "")
+	switch dir, base := filepath.Base(filepath.Dir(m.file)), filepath.Base(m.file); {
+	case slices.Contains(tools, dir):
+		tools = []string{dir}
+	case slices.Contains(tools, base):
+		tools = []string{base}
+	case dir == "scripts": // a part of banger-boot's
+		tools = []string{"banger-boot"}
+	}
+	for _, word := range strings.FieldsFunc(command.ReplaceAllString(m.text, ""), func(r rune) bool { return strings.ContainsRune(" ,;", r) }) {
+		if flag := flagWord.FindString(word); flag != "" && flag == word && !slices.ContainsFunc(tools, func(tool string) bool {
+			return hasFlag(tool, flag)
+		}) {
+			t.Errorf("%s: %q: %s is no flag of %q", m.file, m.text, flag, tools)
+		}
+	}
+}
+
+// helps are what --help of each tool prints.
+var helps = map[string]string{}
+
+func help(program string) string {
+	if helps[program] == "" {
+		text, _ := exec.Command(filepath.Join(bin, program), "--help").Output()
+		helps[program] = string(text)
+	}
+	return helps[program]
+}
+
+// hasFlag reports whether a tool's help lists a flag.
+func hasFlag(program, flag string) bool {
+	return slices.ContainsFunc(helpFlags(help(program)), func(f string) bool {
+		return slices.Contains(strings.Split(f, ", "), flag)
+	})
 }
