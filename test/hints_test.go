@@ -111,12 +111,16 @@ var (
 	command  = regexp.MustCompile(`(?:^|[^\w/.-])(banger[ -][a-z%][^;,|>)]*)`)
 	stand    = regexp.MustCompile(`^%[sq]|^\$|^[A-Z]+[A-Z|.]*$|/%s`) // a word that stands for a value
 	flagWord = regexp.MustCompile(`^--?[a-z][a-z-]*`)
+	allWords = regexp.MustCompile(`^banger( %s)+$`) // a command of values only, which say nothing here
 )
 
 // commands returns the commands that a message names with arguments. A string
 // that ends with a space goes on with a value.
 func (m message) commands() (found []shown) {
 	text := m.text
+	if allWords.MatchString(text) {
+		return nil
+	}
 	if strings.HasSuffix(text, " ") {
 		text += "NAME"
 	}
