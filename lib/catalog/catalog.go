@@ -75,7 +75,7 @@ func Parse(from string, raw []byte) (*Catalog, error) {
 		return nil, status.Errorf(status.Bad, "not a catalog of kernels: %w", plainly(err))
 	}
 	if c.Version != 1 {
-		return nil, status.Errorf(status.Bad, "unknown version %d", c.Version)
+		return nil, status.Errorf(status.Bad, "version %d is unknown", c.Version)
 	}
 	return c, nil
 }
