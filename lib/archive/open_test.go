@@ -106,7 +106,7 @@ func TestOpenFails(t *testing.T) {
 		code          status.Code
 		words         string
 	}{
-		{"none", "s", status.NoInput, "no such file"}, {"cut", "s", status.Bad, "a kernel of 1024 bytes that is cut"},
+		{"none", "s", status.NoInput, "no such file"}, {"cut", "s", status.Bad, "truncated kernel: has 1024 bytes"},
 		{"text", "s", status.Bad, ""}, {"empty", "s", status.Bad, ""}, {"bad", "s", status.Bad, "image.json"},
 		{"x.tar", "taken", status.Create, "exists"},
 	} {
