@@ -8,7 +8,7 @@
 # plain PATH: QEMU's options and JSON have no room for some characters.
 plain() {
 	case $1 in *[,\"\\]* | *'
-'*) wrong "$1: no comma, quote, backslash or newline" ;; esac
+'*) wrong "$1: a comma, quote, backslash or newline in the path" ;; esac
 }
 
 # same PATH PATH: are they one file?
@@ -22,7 +22,7 @@ same() {
 hold() { command exec 6<"$dir" || exit 66; }
 current() {
 	same /proc/self/fd/6 "$dir" && return
-	say "$name: replaced meanwhile"
+	say "$name: replaced during the boot"
 	hint 'try again'
 	exit 75
 }
@@ -41,13 +41,13 @@ place() {
 	fi
 	plain "$disk"
 	if same "$disk" "$dir/rootfs.ext4"; then
-		say "$keep: is the image itself, which is only ever copied"
+		say "$keep: is the published image"
 		exit 73
 	fi
 	[ -e "$disk" ] && [ ! -f "$disk" ] || return 0
 	[ ! -b "$disk" ] || [ -n "$size" ] || return 0 # it cannot grow, but be booted
-	say "$keep: not a file"
-	hint '--keep names a disk, or where to make one'
+	say "$keep: not a regular file"
+	hint '--keep FILE needs a disk image, or a new name'
 	exit 73
 }
 
@@ -132,7 +132,7 @@ beside() {
 	fi
 	if ! cmp -s "$initrd" "$disk.initrd"; then
 		say "$keep.initrd: exists"
-		hint 'remove it, or --keep another disk'
+		hint 'remove it, or use --keep FILE with another name'
 		exit 73
 	fi
 	initrd=$disk.initrd

@@ -81,11 +81,11 @@ watch() {
 # the guest may have done something.
 again() {
 	if [ -n "$accel" ] || [ -n "$keep" ] || [ ! -e "$scratch/console" ] || [ -s "$scratch/status" ]; then
-		say 'KVM has stopped the machine'
+		say 'KVM stopped the machine'
 		hint '--accel tcg emulates the processor'
 		exit 1
 	fi
-	say 'KVM has stopped the machine before it printed anything: emulating, which is slow; --accel tcg does so at once'
+	say 'KVM stopped the machine before it printed anything: emulating the processor, which is slow; --accel tcg skips KVM'
 	accel=tcg
 	emulate
 	rm -f "$disk" "$scratch/status"
@@ -105,7 +105,7 @@ verdict() {
 		hint 'set TMPDIR to a directory with more space, or use --keep FILE'
 		exit 73
 	fi
-	say 'the machine ended before the command did'
-	hint 'more memory, with --memory? Without loglevel=1, the command above tells more'
+	say 'the machine stopped before the command ended'
+	hint 'use --memory 2G, or run the command above without loglevel=1'
 	exit 1
 }

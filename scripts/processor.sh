@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh disable=SC2154,SC2034 # the variables are the script's
 #
-# The processor of banger boot: this machine's own, by KVM, or an emulated one.
-# Read by the script, whose trap ends the process $machine.
+# Chooses the processor of banger boot: KVM or emulation. banger-boot sources this
+# file; its trap kills the process $machine.
 
-# processor: sets $processor, the words that give QEMU one, and $clock. $accel
-# decides, if the user has set it; else KVM is taken where a guest runs on it.
+# processor sets $processor, QEMU's options, and $clock. $accel decides if the user
+# has set it; else KVM is used if a guest runs on it.
 processor() {
 	if ! command -v qemu-system-x86_64 >/dev/null; then
 		say 'qemu-system-x86_64: not found'
@@ -19,11 +19,11 @@ processor() {
 	fi
 }
 
-# emulate: sets $processor to an emulated one, and $clock to what the kernel's
-# command line says of it. A single processor counts instructions, so that its
-# clock can be measured on a busy host too. Several would hang with that. QEMU
-# gives their time-stamp counter the rate of the host's; the guest need not
-# measure it, which may fail, and without it there is no timer on this machine.
+# emulate sets $processor for emulation, and $clock to a parameter of the kernel's
+# command line. A single processor counts instructions, so that the guest can
+# measure its clock on a busy host; several would hang. QEMU gives their time-stamp
+# counter the host's rate. $clock passes it to the guest, whose own measurement may
+# fail, and without which this machine has no timer.
 emulate() {
 	clock=''
 	if [ "$cpus" -eq 1 ]; then
@@ -35,9 +35,9 @@ emulate() {
 	[ -z "$rate" ] || clock="tsc_early_khz=$rate"
 }
 
-# counter: prints the rate of the host's time-stamp counter in kHz, read from
-# /proc/cpuinfo, or nothing. In a virtual machine it is "cpu MHz", which on
-# hardware varies with the load; there it is the rate in the model's name.
+# counter prints the rate of the host's time-stamp counter in kHz, from a
+# /proc/cpuinfo, or nothing. In a virtual machine it is "cpu MHz". On hardware
+# that varies with the load, and the rate is in the model name.
 counter() {
 	awk -F ': *' '
 		/^model name/ && match($2, /[0-9.]+GHz/) { rate = substr($2, RSTART, RLENGTH - 3) * 1000000 }
@@ -46,31 +46,31 @@ counter() {
 		/^flags/ { if (rate > 0) printf "%d\n", rate; exit }'
 }
 
-# usable: is there a KVM that can be used? Where the user has asked for it, it
-# is not tried out: QEMU says what is wrong with it.
+# usable reports whether KVM can be used. With --accel kvm it is not probed: QEMU
+# prints what is wrong.
 usable() {
 	if [ ! -e /dev/kvm ]; then
 		without 66 'no such file' 'as root, modprobe kvm_intel or kvm_amd; in a container, --device /dev/kvm'
 	elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 		without 77 'permission denied' "$(permit)"
 	elif [ -z "$accel" ] && ! probe; then
-		without 1 'no guest runs on it' '--accel kvm shows why, --accel tcg does not try'
+		without 1 'cannot run a guest' '--accel kvm shows why, --accel tcg does not try'
 	fi
 }
 
-# without CODE WHY HINT: says in one line that KVM cannot be used. If the user
-# has asked for it, that is the end.
+# without CODE REASON HINT reports that KVM cannot be used. With --accel kvm it
+# exits with CODE.
 without() {
 	if [ "$accel" = kvm ]; then
 		say "/dev/kvm: $2"
 		hint "$3"
 		exit "$1"
 	fi
-	say "/dev/kvm: $2: emulating, which is slow; $3"
+	say "/dev/kvm: $2: emulating the processor, which is slow; $3"
 	return 1
 }
 
-# permit: prints how this user gets at /dev/kvm.
+# permit prints the command that gives this user access to /dev/kvm.
 permit() {
 	user=$(id -un 2>/dev/null) || user=$(id -u)
 	group=$(stat -L -c %A:%G /dev/kvm)
@@ -84,10 +84,10 @@ permit() {
 	printf 'sudo setfacl -m u:%s:rw /dev/kvm' "$user"
 }
 
-# probe: does a guest run with KVM, in a machine of the type that the image will
-# have? In a virtual machine without proper nesting, /dev/kvm may open, and the
-# guest spin or stop. The program needs some milliseconds and has a second. QEMU
-# may need as long when it is read from a disk, so it is run once before.
+# probe reports whether a guest runs under KVM, in the machine type of the image.
+# In a virtual machine without working nesting, /dev/kvm may open and the guest
+# hang. The program takes milliseconds and has a second. Reading QEMU from a cold
+# disk may take as long, so it is run once before.
 probe() {
 	if ! guest >"$scratch/probe" 2>/dev/null; then
 		say "$scratch/probe: cannot be written"
@@ -99,17 +99,16 @@ probe() {
 		-no-user-config -nodefaults -no-reboot -display none \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$scratch/probe" </dev/null >/dev/null 2>&1 &
 	machine=$!
-	wait "$machine" 2>/dev/null # it may have been killed, which a shell would tell
+	wait "$machine" 2>/dev/null # hides the shell's message if it was killed
 	code=$?
 	machine=''
 	[ "$code" -eq 43 ]
 }
 
-# guest: prints the program that probe runs, an ELF file that QEMU boots as it
-# does a kernel. It enters long mode and executes cmpxchg16b: a KVM that emulates
-# the guest instead of running it does not know that instruction. The comments
-# beside the bytes, and those that start with #:, are the program's source: a test
-# assembles it and compares.
+# guest prints the program that probe runs, an ELF file that QEMU boots like a
+# kernel. It enters long mode and executes cmpxchg16b, an instruction that KVM's
+# own emulator lacks. The comments next to the bytes, and those that start with
+# #:, are its source: a test assembles it and compares.
 guest() {
 	# The ELF header: 64 bits, little-endian, an executable for amd64.
 	printf '\177\105\114\106\002\001\001\000'           # elf: .ascii "\177ELF"; .byte 2, 1, 1, 0; .quad 0
@@ -120,8 +119,8 @@ guest() {
 	printf '\000\000\000\000\000\000\000\000'
 	printf '\000\000\000\000\100\000\070\000'
 	printf '\002\000\000\000\000\000\000\000'
-	# What is loaded, the whole file, and the note by which QEMU enters it (PVH):
-	# in protected mode, flat segments, no paging.
+	# Program headers: the whole file is loaded. QEMU enters it through the PVH note,
+	# in protected mode, with flat segments and no paging.
 	printf '\001\000\000\000\007\000\000\000'           # headers: .long 1, 7; .quad 0, image, image
 	printf '\000\000\000\000\000\000\000\000'
 	printf '\000\000\020\000\000\000\000\000'
@@ -139,7 +138,7 @@ guest() {
 	printf '\004\000\000\000\010\000\000\000'           # note: .long 4, 8, 18; .asciz "Xen"; .quad image + start - elf
 	printf '\022\000\000\000\130\145\156\000'
 	printf '\310\000\020\000\000\000\000\000'
-	# Page tables: the first 2 MiB, each address its own.
+	# Page tables: the first 2 MiB, identity-mapped.
 	#: .code32
 	printf '\061\300'                                   # start: xor %eax, %eax
 	printf '\277\000\000\021\000'                       # mov $tables, %edi
@@ -167,13 +166,13 @@ guest() {
 	printf '\377\377\000\000\000\233\257\000'
 	printf '\017\000\054\001\020\000'                   # table: .word 15; .long image + segments - elf
 	#: .code64
-	# Memory that nobody has touched gets a value, by the instruction in question.
+	# Writes a value to untouched memory with the instruction.
 	printf '\277\000\000\022\000'                       # long: mov $memory, %edi
 	printf '\273\064\022\000\000'                       # mov $0x1234, %ebx
 	printf '\271\170\126\000\000'                       # mov $0x5678, %ecx
 	printf '\360\110\017\307\017'                       # again: lock cmpxchg16b (%rdi)
 	printf '\165\371'                                   # jne again
-	# Is it there? 21 says yes, 22 no: QEMU exits with twice that and 1.
+	# 21 if the value is there, else 22: QEMU exits with 2n + 1.
 	printf '\270\026\000\000\000'                       # mov $22, %eax
 	printf '\110\071\037'                               # cmp %rbx, (%rdi)
 	printf '\165\013'                                   # jne over

@@ -56,25 +56,25 @@ var kvmCases = []struct {
 	stderr   string // regular expression of a line
 	attempts string // accelerators tried, "probe" first
 }{
-	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating, .*modprobe.*`, "tcg"},
-	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
-	{"group", unreadable + "; chgrp daemon /dev/kvm; chmod 660 /dev/kvm", "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating, .*usermod -aG daemon 54321, then log in again`, "tcg"},
+	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating the processor, .*modprobe.*`, "tcg"},
+	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating the processor, .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
+	{"group", unreadable + "; chgrp daemon /dev/kvm; chmod 660 /dev/kvm", "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating the processor, .*usermod -aG daemon 54321, then log in again`, "tcg"},
 	{"works", present, "exit 43", "prints accelerated; ends 42", "", 42, "accelerated\n", "", "probe kvm"},
-	{"hangs", present, "exec sleep 600", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no guest runs on it: emulating, .*`, "probe tcg"},
-	{"ends", present, "exit 0", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no guest runs on it: emulating, .*`, "probe tcg"},
-	{"stops", present, "exit 43", "echo written >>$disk; stops '" + stopped + "'", "", 42, "emulated\n", `banger-boot: KVM has stopped the machine before .*`, "probe kvm tcg"},
+	{"hangs", present, "exec sleep 600", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: cannot run a guest: emulating the processor, .*`, "probe tcg"},
+	{"ends", present, "exit 0", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: cannot run a guest: emulating the processor, .*`, "probe tcg"},
+	{"stops", present, "exit 43", "echo written >>$disk; stops '" + stopped + "'", "", 42, "emulated\n", `banger-boot: KVM stopped the machine before .*`, "probe kvm tcg"},
 	{"run failed", present, "exit 43", "stops 'error: kvm run failed Bad address'", "", 42, "emulated\n", `RAX=0000000000000000 RBX=0000000000000001`, "probe kvm tcg"},
 	{"entry failed", present, "exit 43", "stops 'KVM: entry failed, hardware error 0x80000021'", "", 42, "emulated\n", `KVM: entry failed, hardware error 0x80000021`, "probe kvm tcg"},
 	{"printed", present, "exit 43", "printf '\\0'; stops '" + stopped + "'", "", 1, "\x00", `hint: --accel tcg .*`, "probe kvm"},
 	{"ended", present, "exit 43", "echo 0 >$status; stops '" + stopped + "'", "", 1, "", `hint: --accel tcg .*`, "probe kvm"},
 	{"kept", present, "exit 43", "stops '" + stopped + "'", "--keep disk", 1, "", `hint: --accel tcg .*`, "probe kvm"},
 	{"kvm", present, "exit 1", "prints accelerated; ends 42", "--accel kvm", 42, "accelerated\n", "", "kvm"},
-	{"kvm stops", present, "", "stops '" + stopped + "'", "--accel=kvm", 1, "", `banger-boot: KVM has stopped the machine`, "kvm"},
+	{"kvm stops", present, "", "stops '" + stopped + "'", "--accel=kvm", 1, "", `banger-boot: KVM stopped the machine`, "kvm"},
 	{"kvm missing", missing, "", "", "--accel kvm", 66, "", `hint: .*modprobe.*`, ""},
 	{"kvm unreadable", unreadable, "", "", "--accel kvm", 77, "", `banger-boot: /dev/kvm: permission denied`, ""},
 	{"tcg", present, "", "", "--accel tcg", 42, "emulated\n", "", "tcg"},
 	{"tcg missing", missing, "", "", "--accel tcg", 42, "emulated\n", "", "tcg"},
-	{"nonsense", present, "", "", "--accel xen", 64, "", `banger-boot: --accel xen: kvm or tcg`, ""},
+	{"nonsense", present, "", "", "--accel xen", 64, "", `banger-boot: --accel xen: not kvm or tcg`, ""},
 	{"nothing to run", present, "", "", "--accel tcg --keep disk --print firecracker", 64, "", `banger-boot: --accel .*`, ""},
 }
 
@@ -148,7 +148,7 @@ done
 func (u user) noKVM(t *testing.T) {
 	for flags, code := range map[string]int{"": 42, "--accel kvm": 1} {
 		o := finish(t, u.inDev(t, u.command("banger", bootArgs(flags)...), present))
-		if o.code != code || strings.Contains(o.stderr, "/dev/kvm: no guest runs on it: emulating") != (flags == "") {
+		if o.code != code || strings.Contains(o.stderr, "/dev/kvm: cannot run a guest: emulating") != (flags == "") {
 			t.Errorf("%s: exit %d, want %d; %s", flags, o.code, code, o.stderr)
 		}
 		noLeftovers(t, u)

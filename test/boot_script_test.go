@@ -152,8 +152,8 @@ func TestBootRaces(t *testing.T) {
 		{"echo precious >$HOME/disk", 0, ""},
 		{"exec 5>$HOME/disk; echo precious >&5; flock 5; sleep 60 >&- 2>&- & echo $! >$HOME/sleeper", 75, "disk: in use by another machine"},
 		{"mkdir $HOME/disk; echo precious >$HOME/disk/disk", 73, ""},
-		{"banger-register -f --name app --kernel-ref k root.ext4 >&2", 75, "app: replaced meanwhile"},
-		{"banger-image rm app", 75, "app: replaced meanwhile"},
+		{"banger-register -f --name app --kernel-ref k root.ext4 >&2", 75, "app: replaced during the boot"},
+		{"banger-image rm app", 75, "app: replaced during the boot"},
 	} {
 		os.RemoveAll(disk)
 		o := finish(t, u.withProgram(t, u.command("banger", boot...), "cp", c.meanwhile+"\nexec /bin/cp \"$@\""))
