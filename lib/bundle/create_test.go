@@ -123,16 +123,16 @@ func TestCreateFails(t *testing.T) {
 			other := append([]byte(nil), good...)
 			other[0] ^= 1 // found first, but not the cause
 			write(t, f.blob(f.manifest.Layers[0].Digest), string(other))
-		}, "does not match its digest"},
+		}, "digest mismatch"},
 		{"a blob that is short", func(t *testing.T, f *fixture) {
 			write(t, f.blob(f.manifest.Layers[0].Digest), string(good[:len(good)-1]))
-		}, "short"},
+		}, "truncated"},
 		{"a blob that is long", func(t *testing.T, f *fixture) {
 			write(t, f.blob(f.manifest.Layers[0].Digest), string(good)+"x")
 		}, "longer"},
 		{"a descriptor with another size", func(t *testing.T, f *fixture) {
 			f.manifest.Layers[0].Size++
-		}, "short"},
+		}, "truncated"},
 		{"an archive that makes no tree", func(t *testing.T, f *fixture) {
 			bad := archive(t, tar.Header{Typeflag: tar.TypeReg, Name: "a"}, tar.Header{Typeflag: tar.TypeReg, Name: "a/b"})
 			f.manifest.Layers[0] = f.put(t, f.manifest.Layers[0].MediaType, bad)
