@@ -8,10 +8,10 @@ import "errors"
 // (linux/posix_acl_xattr.h). ext4 stores version 1, in which only entries for a
 // named user or group have an id (fs/ext4/acl.h).
 const (
-	aclVersion  = 2
-	ext4Version = 1
-	aclUser     = 0x02 // ACL_USER: a named user
-	aclGroup    = 0x08 // ACL_GROUP: a named group
+	posixACLVersion = 2
+	ext4ACLVersion  = 1
+	aclUser         = 0x02 // ACL_USER: a named user
+	aclGroup        = 0x08 // ACL_GROUP: a named group
 )
 
 var errACL = errors.New("malformed ACL")
@@ -19,10 +19,10 @@ var errACL = errors.New("malformed ACL")
 // encodeACL converts an ACL from the format of the system calls to that of ext4.
 func encodeACL(value string) (string, error) {
 	v := []byte(value)
-	if len(v) < 4 || (len(v)-4)%8 != 0 || le.Uint32(v) != aclVersion {
+	if len(v) < 4 || (len(v)-4)%8 != 0 || le.Uint32(v) != posixACLVersion {
 		return "", errACL
 	}
-	out := le.AppendUint32(nil, ext4Version)
+	out := le.AppendUint32(nil, ext4ACLVersion)
 	for e := v[4:]; len(e) > 0; e = e[8:] {
 		out = append(out, e[:4]...) // tag and permissions
 		if tag := le.Uint16(e); tag == aclUser || tag == aclGroup {
@@ -32,9 +32,9 @@ func encodeACL(value string) (string, error) {
 	return string(out), nil
 }
 
-// KeptACL returns an ACL in the format of the system calls as ext4 would return
+// NormalizeACL returns an ACL in the format of the system calls as ext4 would return
 // it: without ids in entries that need none. It returns an invalid ACL unchanged.
-func KeptACL(value string) string {
+func NormalizeACL(value string) string {
 	stored, err := encodeACL(value)
 	if err != nil {
 		return value
@@ -46,10 +46,10 @@ func KeptACL(value string) string {
 // decodeACL converts an ACL from the format of ext4 to that of the system calls.
 func decodeACL(value string) (string, error) {
 	v := []byte(value)
-	if len(v) < 4 || le.Uint32(v) != ext4Version {
+	if len(v) < 4 || le.Uint32(v) != ext4ACLVersion {
 		return "", errACL
 	}
-	out := le.AppendUint32(nil, aclVersion)
+	out := le.AppendUint32(nil, posixACLVersion)
 	for e := v[4:]; len(e) > 0; {
 		if len(e) < 4 {
 			return "", errACL

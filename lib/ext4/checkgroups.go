@@ -9,7 +9,7 @@ import "fmt"
 func (c *checker) descriptors() (sound bool) {
 	sound = true
 	for g := range c.groupCount() {
-		d := c.group(g)
+		d := c.desc(g)
 		if le.Uint16(d[gdChecksum:]) != c.groupChecksum(g) {
 			c.problem("group %d: descriptor does not match its checksum", g)
 			sound = false
@@ -43,7 +43,7 @@ func (c *checker) bitmaps() error {
 
 // checkBlockBitmap checks the block bitmap of a group.
 func (c *checker) checkBlockBitmap(g int64) error {
-	d, owned := c.group(g), c.owned[g]
+	d, owned := c.desc(g), c.owned[g]
 	if owned == nil {
 		owned = new(bitmap)
 	}
@@ -86,7 +86,7 @@ func (c *checker) compareBitmap(bits, want *bitmap, first int64, what string) {
 // checkUninitBitmap checks a bitmap that is uninitialized according to the
 // descriptor.
 func (c *checker) checkUninitBitmap(g int64, field, checksum int, what string) error {
-	d := c.group(g)
+	d := c.desc(g)
 	if d.u32(checksum) != 0 {
 		c.problem("group %d: uninitialized %s bitmap has a checksum", g, what)
 	}
@@ -96,7 +96,7 @@ func (c *checker) checkUninitBitmap(g int64, field, checksum int, what string) e
 // checkInodeBitmap checks the inode bitmap and counts of a group, given the used
 // inodes, the highest of them and the number of directories.
 func (c *checker) checkInodeBitmap(g int64, used *bitmap, highest int64, dirs uint32) error {
-	d, all := c.group(g), int64(c.inodesPerGroup())
+	d, all := c.desc(g), int64(c.inodesPerGroup())
 	free := used.countZeros(all)
 	c.freeInodes += free
 	for _, count := range []struct {

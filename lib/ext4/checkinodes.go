@@ -52,7 +52,7 @@ func (c *checker) checkInodeTable(g int64) error {
 // part checks the inodes from index first on. It does not read a hole unless the
 // tree has inodes there.
 func (s *tableCheck) part(first uint32, raw []byte) error {
-	at, count := s.inodeTable(s.group)+int64(first)*inodeSize, uint32(len(raw)/inodeSize)
+	at, count := s.inodeTableOffset(s.group)+int64(first)*inodeSize, uint32(len(raw)/inodeSize)
 	from, to, err := sparse.NextData(s.f, at)
 	if err != nil {
 		return err

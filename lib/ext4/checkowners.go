@@ -39,8 +39,8 @@ func (c *checker) claim(first, count int64, owner blockOwner) {
 // bitmaps and inode tables.
 func (c *checker) claimMetadata() error {
 	for g := range c.groupCount() {
-		if hasBackup(g) {
-			c.claim(g*c.blocksPerGroup(), c.backupBlocks(), blockOwner{"the superblock and descriptors of group", g})
+		if hasSuper(g) {
+			c.claim(g*c.blocksPerGroup(), c.superBlocks(), blockOwner{"the superblock and descriptors of group", g})
 		}
 		for i, e := range c.groupMetadata(g) {
 			what := []string{"the block bitmap of group", "the inode bitmap of group", "the inode table of group"}[i]

@@ -18,7 +18,7 @@ const (
 // backupGroups returns the groups with backups of superblock and descriptors.
 func (m *Image) backupGroups() (groups []int64) {
 	for g := int64(1); g < m.groupCount(); g++ {
-		if hasBackup(g) {
+		if hasSuper(g) {
 			groups = append(groups, g)
 		}
 	}

@@ -53,7 +53,7 @@ func (m *Image) bitmapChecksum(bits []byte) uint32 { return crc32c(m.csumSeed, b
 // checksum set to zero.
 func (m *Image) groupChecksum(g int64) uint16 {
 	var zero [2]byte
-	d := m.group(g)
+	d := m.desc(g)
 	c := crc32c(m.csumSeed, le.AppendUint32(nil, uint32(g)))
 	c = crc32c(c, d[:gdChecksum])
 	c = crc32c(c, zero[:])

@@ -56,9 +56,9 @@ var superTexts = []struct {
 // reservedBlocks returns the number of reserved GDT blocks.
 func (m *Image) reservedBlocks() int64 { return int64(le.Uint16(m.super[sbReservedGDT:])) }
 
-// backupBlocks returns the number of blocks of a superblock with its descriptors
+// superBlocks returns the number of blocks of a superblock with its descriptors
 // and reserved GDT blocks.
-func (m *Image) backupBlocks() int64 { return 1 + m.descBlocks() + m.reservedBlocks() }
+func (m *Image) superBlocks() int64 { return 1 + m.descBlocks() + m.reservedBlocks() }
 
 // superblock checks the superblock, and reports whether it can be used to check
 // the rest. Open has checked its checksum.
@@ -84,7 +84,7 @@ func (c *checker) superblock() (sound bool) {
 		return false
 	}
 	for g := range c.groupCount() {
-		if hasBackup(g) && c.backupBlocks() > c.groupBlocks(g) {
+		if hasSuper(g) && c.superBlocks() > c.groupBlocks(g) {
 			c.problem("group %d: %d blocks are too few for the descriptors", g, c.groupBlocks(g))
 			return false
 		}
@@ -104,9 +104,9 @@ func (c *checker) backups() error {
 		c.problem("block 0 outside the superblock is nonzero at byte %#x", at)
 	}
 	descriptors := make([]byte, c.descBlocks()*blockSize)
-	copy(descriptors, c.groups)
+	copy(descriptors, c.descs)
 	for g := range c.groupCount() {
-		if !hasBackup(g) {
+		if !hasSuper(g) {
 			continue
 		}
 		if g > 0 {

@@ -66,7 +66,7 @@ func TestGeneratedTrees(t *testing.T) {
 			if m.Size() < 1<<30 || m.FreeBlocks()*4 < d.content || m.FreeInodes()*4 < used {
 				t.Errorf("seed %d: %d bytes, %d of %d blocks free, %d inodes of %d used", seed, m.Size(), m.FreeBlocks(), m.Blocks(), used, m.InodeCount())
 			}
-			if want := d.inodes + reservedInode; used != want {
+			if want := d.inodes + baseInodes; used != want {
 				t.Errorf("seed %d: %d inodes used, want %d", seed, used, want)
 			}
 		}

@@ -125,7 +125,7 @@ func TestDamagedDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inode, wrong := m.inodeTable(0)+(rootIno-1)*inodeSize, []string{}
+	inode, wrong := m.inodeTableOffset(0)+(rootIno-1)*inodeSize, []string{}
 	look := func(what string, at int64) {
 		if _, err := m.Open("/usr/lib/init"); errors.Is(err, fs.ErrNotExist) {
 			wrong = append(wrong, fmt.Sprintf("%s %#x", what, at))
@@ -154,7 +154,7 @@ func (m *Image) editInode(t testing.TB, ino uint32, edit func(raw []byte)) {
 	}
 	edit(raw)
 	m.setInodeChecksum(ino, raw)
-	at := m.inodeTable(int64((ino-1)/m.inodesPerGroup())) + int64((ino-1)%m.inodesPerGroup())*inodeSize
+	at := m.inodeTableOffset(int64((ino-1)/m.inodesPerGroup())) + int64((ino-1)%m.inodesPerGroup())*inodeSize
 	if _, err := m.f.WriteAt(raw, at); err != nil {
 		t.Fatal(err)
 	}

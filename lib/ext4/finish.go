@@ -12,7 +12,7 @@ func (m *Image) finish() error {
 	}
 	freeBlocks, freeInodes := int64(0), uint32(0)
 	for g := range m.groupCount() {
-		d := m.group(g)
+		d := m.desc(g)
 		// The unused part of the inode table is a hole, so the guest need not
 		// zero it.
 		d.setFlags(gdInodeZeroed, 0)
@@ -21,8 +21,8 @@ func (m *Image) finish() error {
 		freeInodes += d.u32(gdFreeInodes)
 	}
 	for g := range m.groupCount() {
-		if hasBackup(g) {
-			if _, err := m.f.WriteAt(m.groups, (g*m.blocksPerGroup()+1)*blockSize); err != nil {
+		if hasSuper(g) {
+			if _, err := m.f.WriteAt(m.descs, (g*m.blocksPerGroup()+1)*blockSize); err != nil {
 				return err
 			}
 		}
@@ -41,7 +41,7 @@ func (m *Image) finish() error {
 // bytes do not depend on the version.
 func (m *Image) initBackupGroups() error {
 	for g := range m.groupCount() {
-		if !hasBackup(g) || !m.group(g).has(gdBlockUninit) {
+		if !hasSuper(g) || !m.desc(g).has(gdBlockUninit) {
 			continue
 		}
 		bits, err := m.blockBitmap(g)

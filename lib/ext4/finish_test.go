@@ -18,9 +18,9 @@ import (
 func setBackupGroups(t testing.TB, m *Image, uninit bool) (count int) {
 	t.Helper()
 	for g := range m.groupCount() - 1 { // every version writes the bitmap of the last group
-		bits, d := new(bitmap), m.group(g)
+		bits, d := new(bitmap), m.desc(g)
 		m.initBlockBitmap(g, bits)
-		if !hasBackup(g) || bits.countZeros(m.groupBlocks(g)) != int64(d.u32(gdFreeBlocks)) {
+		if !hasSuper(g) || bits.countZeros(m.groupBlocks(g)) != int64(d.u32(gdFreeBlocks)) {
 			continue
 		}
 		count++
@@ -35,10 +35,10 @@ func setBackupGroups(t testing.TB, m *Image, uninit bool) (count int) {
 		m.editBlock(t, d.block(gdBlockBitmap), func(raw []byte) { copy(raw, bits[:]) })
 	}
 	for g := range m.groupCount() {
-		if !hasBackup(g) {
+		if !hasSuper(g) {
 			continue
 		}
-		if _, err := m.f.WriteAt(m.groups, (g*m.blocksPerGroup()+1)*blockSize); err != nil {
+		if _, err := m.f.WriteAt(m.descs, (g*m.blocksPerGroup()+1)*blockSize); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestCheckBackupGroups(t *testing.T) {
 		fsck(t, m.f.Name())
 		m = opened(t, m.f.Name())
 		sound(t, m)
-		block := m.group(1).block(gdBlockBitmap)
+		block := m.desc(1).block(gdBlockBitmap)
 		want := "group 1: block bitmap does not match its checksum"
 		if uninit {
 			want = fmt.Sprintf("group 1: uninitialized block bitmap: block %d", block)

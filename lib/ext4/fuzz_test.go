@@ -41,7 +41,7 @@ func spots(t testing.TB, m *Image) []spot {
 	found := []spot{
 		{sbOffset, sbSize, setSuperChecksum},
 		{blockSize, gdSize, func(raw []byte) {
-			first := Image{groups: raw[:gdSize], csumSeed: m.csumSeed}
+			first := Image{descs: raw[:gdSize], csumSeed: m.csumSeed}
 			le.PutUint16(raw[gdChecksum:], first.groupChecksum(0))
 		}},
 	}
@@ -51,7 +51,7 @@ func spots(t testing.TB, m *Image) []spot {
 	}
 	// Structures without a checksum, or with one elsewhere.
 	for _, at := range []int64{
-		m.group(0).block(gdBlockBitmap) * blockSize, m.group(0).block(gdInodeBitmap) * blockSize,
+		m.desc(0).block(gdBlockBitmap) * blockSize, m.desc(0).block(gdInodeBitmap) * blockSize,
 		(1 + m.descBlocks()) * blockSize, int64(le.Uint32(resize[inDoubleIndirect:])) * blockSize, m.firstBlock(t, journalIno),
 	} {
 		found = append(found, spot{at, blockSize, func([]byte) {}})
@@ -66,7 +66,7 @@ func spots(t testing.TB, m *Image) []spot {
 			t.Fatal(err)
 		}
 		g, index := m.groupOf(ino)
-		found = append(found, spot{m.inodeTable(g) + int64(index)*inodeSize, inodeSize, func(raw []byte) { m.setInodeChecksum(ino, raw) }})
+		found = append(found, spot{m.inodeTableOffset(g) + int64(index)*inodeSize, inodeSize, func(raw []byte) { m.setInodeChecksum(ino, raw) }})
 		switch name {
 		case "many":
 			first := m.firstBlock(t, ino)

@@ -4,11 +4,11 @@ package ext4
 
 import "errors"
 
-// A group is a group descriptor.
-type group []byte
+// A groupDesc is a group descriptor.
+type groupDesc []byte
 
-// group returns the descriptor of a group.
-func (m *Image) group(g int64) group { return m.groups[g*gdSize : (g+1)*gdSize] }
+// desc returns the descriptor of a group.
+func (m *Image) desc(g int64) groupDesc { return m.descs[g*gdSize : (g+1)*gdSize] }
 
 // upper returns the offset of the upper half of a field.
 func upper(field int) int {
@@ -19,28 +19,28 @@ func upper(field int) int {
 }
 
 // block returns a block number, which is stored in two halves of 32 bits.
-func (d group) block(field int) int64 {
+func (d groupDesc) block(field int) int64 {
 	return int64(le.Uint32(d[field:])) | int64(le.Uint32(d[upper(field):]))<<32
 }
 
 // u32 returns a number that is stored in two halves of 16 bits.
-func (d group) u32(field int) uint32 {
+func (d groupDesc) u32(field int) uint32 {
 	return uint32(le.Uint16(d[field:])) | uint32(le.Uint16(d[upper(field):]))<<16
 }
 
-func (d group) setU32(field int, value uint32) {
+func (d groupDesc) setU32(field int, value uint32) {
 	le.PutUint16(d[field:], uint16(value))
 	le.PutUint16(d[upper(field):], uint16(value>>16))
 }
 
-func (d group) has(flag uint16) bool { return le.Uint16(d[gdFlags:])&flag != 0 }
+func (d groupDesc) has(flag uint16) bool { return le.Uint16(d[gdFlags:])&flag != 0 }
 
-func (d group) setFlags(set, cleared uint16) {
+func (d groupDesc) setFlags(set, cleared uint16) {
 	le.PutUint16(d[gdFlags:], le.Uint16(d[gdFlags:])&^cleared|set)
 }
 
-// inodeTable returns the offset of a group's inode table in bytes.
-func (m *Image) inodeTable(g int64) int64 { return m.group(g).block(gdInodeTable) * blockSize }
+// inodeTableOffset returns the offset of a group's inode table in bytes.
+func (m *Image) inodeTableOffset(g int64) int64 { return m.desc(g).block(gdInodeTable) * blockSize }
 
 // groupOf returns the group of an inode and its index in the inode table.
 func (m *Image) groupOf(ino uint32) (g int64, index uint32) {
@@ -56,7 +56,7 @@ func (m *Image) groupBlocks(g int64) int64 {
 // are set.
 func (m *Image) blockBitmap(g int64) (*bitmap, error) {
 	bits, err := m.readBlockBitmap(g)
-	if err == nil && bits.countZeros(m.groupBlocks(g)) != int64(m.group(g).u32(gdFreeBlocks)) {
+	if err == nil && bits.countZeros(m.groupBlocks(g)) != int64(m.desc(g).u32(gdFreeBlocks)) {
 		return nil, errors.New("block bitmap and descriptor differ in the number of free blocks")
 	}
 	return bits, err
@@ -64,7 +64,7 @@ func (m *Image) blockBitmap(g int64) (*bitmap, error) {
 
 // readBlockBitmap is like blockBitmap but does not check the free block count.
 func (m *Image) readBlockBitmap(g int64) (*bitmap, error) {
-	bits, d := new(bitmap), m.group(g)
+	bits, d := new(bitmap), m.desc(g)
 	if d.has(gdBlockUninit) {
 		m.initBlockBitmap(g, bits)
 	} else if _, err := m.f.ReadAt(bits[:], d.block(gdBlockBitmap)*blockSize); err != nil {
@@ -78,7 +78,7 @@ func (m *Image) readBlockBitmap(g int64) (*bitmap, error) {
 // writeBlockBitmap writes the block bitmap of a group and updates its descriptor
 // in memory.
 func (m *Image) writeBlockBitmap(g int64, bits *bitmap) error {
-	d := m.group(g)
+	d := m.desc(g)
 	d.setU32(gdFreeBlocks, uint32(bits.countZeros(m.groupBlocks(g))))
 	d.setU32(gdBlockBitmapCs, m.bitmapChecksum(bits[:]))
 	d.setFlags(0, gdBlockUninit)
@@ -90,8 +90,8 @@ func (m *Image) writeBlockBitmap(g int64, bits *bitmap) error {
 // ext4_init_block_bitmap in fs/ext4/balloc.c.
 func (m *Image) initBlockBitmap(g int64, bits *bitmap) {
 	first, blocks := g*m.blocksPerGroup(), m.groupBlocks(g)
-	if hasBackup(g) {
-		bits.set(0, min(m.backupBlocks(), blocks))
+	if hasSuper(g) {
+		bits.set(0, min(m.superBlocks(), blocks))
 	}
 	for _, e := range m.groupMetadata(g) {
 		at := e.physical - first
@@ -103,7 +103,7 @@ func (m *Image) initBlockBitmap(g int64, bits *bitmap) {
 // groupMetadata returns the locations of a group's block bitmap, inode bitmap and
 // inode table, which may be in another group (flex_bg).
 func (m *Image) groupMetadata(g int64) [3]extent {
-	d := m.group(g)
+	d := m.desc(g)
 	return [...]extent{
 		{physical: d.block(gdBlockBitmap), count: 1},
 		{physical: d.block(gdInodeBitmap), count: 1},

@@ -18,7 +18,7 @@ import (
 type Image struct {
 	f        *os.File
 	super    [sbSize]byte
-	groups   []byte // group descriptors
+	descs    []byte // group descriptors
 	csumSeed uint32
 }
 
@@ -79,8 +79,8 @@ func (m *Image) load() error {
 	if have := info.Size(); have < m.Blocks()*blockSize {
 		return fmt.Errorf("truncated: %d bytes, the filesystem has %d", have, m.Blocks()*blockSize)
 	}
-	m.groups = make([]byte, m.groupCount()*gdSize)
-	if _, err := m.f.ReadAt(m.groups, blockSize); err != nil {
+	m.descs = make([]byte, m.groupCount()*gdSize)
+	if _, err := m.f.ReadAt(m.descs, blockSize); err != nil {
 		return fmt.Errorf("group descriptors: %w", noEOF(err))
 	}
 	return nil
@@ -173,9 +173,9 @@ func noEOF(err error) error {
 	return err
 }
 
-// hasBackup reports whether a group starts with a superblock: groups 0 and 1, and
+// hasSuper reports whether a group starts with a superblock: groups 0 and 1, and
 // powers of 3, 5 and 7 (sparse_super).
-func hasBackup(g int64) bool {
+func hasSuper(g int64) bool {
 	if g <= 1 {
 		return true
 	}
@@ -194,7 +194,7 @@ func hasBackup(g int64) bool {
 // editSuper changes the superblock and its backups, and updates their checksums.
 func (m *Image) editSuper(edit func(sb []byte)) error {
 	for g := range m.groupCount() {
-		if !hasBackup(g) {
+		if !hasSuper(g) {
 			continue
 		}
 		at := g * m.blocksPerGroup() * blockSize

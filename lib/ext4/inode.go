@@ -15,7 +15,7 @@ func (m *Image) readInode(ino uint32) ([]byte, error) {
 	}
 	g, index := m.groupOf(ino)
 	raw := make([]byte, inodeSize)
-	if _, err := m.f.ReadAt(raw, m.inodeTable(g)+int64(index)*inodeSize); err != nil {
+	if _, err := m.f.ReadAt(raw, m.inodeTableOffset(g)+int64(index)*inodeSize); err != nil {
 		return nil, fmt.Errorf("inode %d: %w", ino, noEOF(err))
 	}
 	if !m.inodeChecksumOK(ino, raw) {

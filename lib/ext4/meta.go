@@ -89,7 +89,7 @@ func (p *metaWriter) writeInodes() error {
 
 // writeGroup rewrites the used part of a group's inode table.
 func (p *metaWriter) writeGroup(g int64) error {
-	d := p.group(g)
+	d := p.desc(g)
 	if d.has(gdInodeUninit) {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (p *metaWriter) writeGroup(g int64) error {
 		return fmt.Errorf("group %d: invalid number of unused inodes %d (%d inodes)", g, unused, p.inodesPerGroup())
 	}
 	table := make([]byte, int64(p.inodesPerGroup()-unused)*inodeSize)
-	if _, err := p.f.ReadAt(table, p.inodeTable(g)); err != nil {
+	if _, err := p.f.ReadAt(table, p.inodeTableOffset(g)); err != nil {
 		return noEOF(err)
 	}
 	first := uint32(g)*p.inodesPerGroup() + 1
@@ -108,7 +108,7 @@ func (p *metaWriter) writeGroup(g int64) error {
 			return err
 		}
 	}
-	_, err := p.f.WriteAt(table, p.inodeTable(g))
+	_, err := p.f.WriteAt(table, p.inodeTableOffset(g))
 	return err
 }
 

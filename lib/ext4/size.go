@@ -18,7 +18,7 @@ const (
 	minSize        = 8 << 20      // mke2fs makes no journal in less
 	sizeStep       = 1 << 20      // computed sizes are multiples of this
 	bytesPerInode  = 16 << 10     // inode_ratio, the default of mke2fs
-	reservedInode  = lostFoundIno // number of inodes that every filesystem uses
+	baseInodes     = lostFoundIno // number of inodes that every filesystem uses
 )
 
 // A geometry is a size with the free space that it must leave.
@@ -36,7 +36,7 @@ type demand struct{ blocks, inodes, content int64 }
 // geometry returns the required free space and the first size to try.
 func (d demand) geometry(o Options) (g geometry) {
 	if o.Size == 0 && !o.Minimal {
-		g.free, g.freeInodes = (d.content+3)/4, (d.inodes+reservedInode+3)/4
+		g.free, g.freeInodes = (d.content+3)/4, (d.inodes+baseInodes+3)/4
 		if o.Free >= 0 {
 			g.free = blocksOf(o.Free)
 		}
@@ -79,7 +79,7 @@ func (mk *Mkfs) grow(ctx context.Context, path string, o Options, d demand) (geo
 		if g.size < minSize {
 			return g, errNoRoom
 		}
-		g.inodes = d.inodes + reservedInode + g.freeInodes
+		g.inodes = d.inodes + baseInodes + g.freeInodes
 		if !o.Minimal {
 			g.inodes = max(g.inodes, g.size/bytesPerInode)
 		}

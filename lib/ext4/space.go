@@ -77,7 +77,7 @@ func (s *space) close() error {
 		return nil
 	}
 	s.mark()
-	d := s.m.group(s.group)
+	d := s.m.desc(s.group)
 	if d.has(gdBlockUninit) && s.bits.countZeros(s.m.groupBlocks(s.group)) == int64(d.u32(gdFreeBlocks)) {
 		return nil
 	}

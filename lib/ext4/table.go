@@ -22,7 +22,7 @@ func newTable(m *Image) (*table, error) {
 	if m.inodesPerGroup() < lostFoundIno {
 		return nil, fmt.Errorf("too few inodes per group: %d", m.inodesPerGroup())
 	}
-	_, err := m.f.ReadAt(t.raw, m.inodeTable(0))
+	_, err := m.f.ReadAt(t.raw, m.inodeTableOffset(0))
 	return t, noEOF(err)
 }
 
@@ -56,7 +56,7 @@ func (t *table) flush() error {
 		return nil
 	}
 	g, index := t.m.groupOf(t.next - 1)
-	at := t.m.inodeTable(g) + int64(index+1)*inodeSize - int64(len(t.raw))
+	at := t.m.inodeTableOffset(g) + int64(index+1)*inodeSize - int64(len(t.raw))
 	_, err := t.m.f.WriteAt(t.raw, at)
 	t.raw = t.raw[:0]
 	return err
@@ -70,7 +70,7 @@ func (t *table) closeGroup() error {
 	}
 	g, index := t.m.groupOf(t.next - 1)
 	used, all := int64(index+1), int64(t.m.inodesPerGroup())
-	d, bits := t.m.group(g), new(bitmap)
+	d, bits := t.m.desc(g), new(bitmap)
 	bits.set(0, used)
 	bits.set(all, 8*blockSize)
 	d.setU32(gdFreeInodes, uint32(all-used))

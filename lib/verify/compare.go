@@ -74,7 +74,7 @@ func keywords(n *tree.Inode) []string {
 	kept.Xattrs = slices.Clone(n.Xattrs)
 	for i, x := range n.Xattrs {
 		if x.Name == tree.ACLAccess || x.Name == tree.ACLDefault {
-			kept.Xattrs[i].Value = ext4.KeptACL(x.Value)
+			kept.Xattrs[i].Value = ext4.NormalizeACL(x.Value)
 		}
 	}
 	return mtree.Keywords(&kept)
