@@ -49,9 +49,9 @@ const (
 // begin begins a stream. Its matches cannot reach data decoded before.
 func (d *decoder) begin() { d.state, d.final, d.floor = atBlock, false, d.out }
 
-// turn continues in another buffer, or in the same one. It copies the window to
-// the start of the buffer.
-func (d *decoder) turn(buf *Buffer) {
+// setBuffer continues in another buffer, or in the same one. It copies the window
+// to the start of the buffer.
+func (d *decoder) setBuffer(buf *Buffer) {
 	if d.buf != nil {
 		copy(buf.b[:window], d.buf.b[d.out-window:d.out])
 	}

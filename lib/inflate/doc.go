@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inflate decodes gzip (RFC 1952) with deflate data (RFC 1951) at the
-// speed of the best decoders in C, without package unsafe.
+// Package inflate decodes gzip (RFC 1952) with deflate data (RFC 1951), without
+// package unsafe.
 //
 // A Reader decodes into buffers of the caller and returns their contents without
 // a copy, so that one goroutine can decode while another uses the data decoded

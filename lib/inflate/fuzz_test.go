@@ -71,7 +71,7 @@ func (p *pieces) Read(into []byte) (int, error) {
 func decodeAll(src io.Reader) (all []byte, err error) {
 	d := newDecoder(src)
 	buffers := [2]*Buffer{new(Buffer), new(Buffer)}
-	d.turn(buffers[0])
+	d.setBuffer(buffers[0])
 	d.begin()
 	for turn := 1; ; turn++ {
 		err = d.decode()
@@ -79,7 +79,7 @@ func decodeAll(src io.Reader) (all []byte, err error) {
 		if err != nil || d.state == atEnd || len(all) >= limit {
 			return all, err
 		}
-		d.turn(buffers[turn%2])
+		d.setBuffer(buffers[turn%2])
 	}
 }
 

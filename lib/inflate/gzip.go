@@ -46,7 +46,7 @@ func (r *Reader) Next(buf *Buffer) ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	r.d.turn(buf)
+	r.d.setBuffer(buf)
 	r.from = window
 	for more := true; more && r.err == nil; {
 		more, r.err = r.step()
