@@ -23,7 +23,7 @@ type feeder struct {
 	send func(*batch) error
 
 	batch *batch
-	in    []*os.File // the path to the current directory; nil for those not opened
+	in    []*os.File // the directories from the root to the current one; nil if not opened
 	file  *os.File   // the file that is being fed in parts
 }
 
@@ -107,7 +107,7 @@ func (f *feeder) addParts(p part) error {
 	}
 	f.file = os.NewFile(uintptr(fd), p.name)
 	p.file, p.last = f.file, false
-	err = sparse.Stretches(p.file, p.n.Size, func(from, to int64) error {
+	err = sparse.Ranges(p.file, p.n.Size, func(from, to int64) error {
 		for p.from = from; p.from < to; p.from = p.to {
 			p.to = min(to, p.from+batchSize)
 			if err := f.add(p, p.to-p.from); err != nil {
@@ -143,7 +143,7 @@ func (f *feeder) add(p part, size int64) error {
 			return f.ctx.Err()
 		}
 	}
-	p.content = f.batch.room(roundUp(size, blockSize))
+	p.content = f.batch.alloc(roundUp(size, blockSize))
 	f.batch.parts = append(f.batch.parts, p)
 	return nil
 }

@@ -39,7 +39,7 @@ func (p *pool) Wait() error { return p.workers.Wait() }
 
 // do calls work on src at once if it is large, else on a copy in a worker.
 func (p *pool) do(src *sparse.Source, work func(*sparse.Source) error) error {
-	stored := src.Stored()
+	stored := src.StoredSize()
 	if stored > maxBuffered {
 		return work(src)
 	}

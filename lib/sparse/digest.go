@@ -5,9 +5,9 @@ package sparse
 import "hash/maphash"
 
 // A Sum is a digest of the nonzero blocks of a file and their block numbers, so
-// that holes and zeros are equal. It takes a tenth of the time of SHA-256. Not
-// cryptographic. Seeds are random per process, so collisions cannot be searched
-// for offline, and a Sum must never be stored.
+// that holes and zeros are equal. It is not cryptographic. The seeds are random in
+// each process, so collisions cannot be searched for offline, and a Sum must never
+// be stored.
 type Sum [2]uint64
 
 var seeds = [len(Sum{})]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}

@@ -60,7 +60,7 @@ func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 		return Usage{}, err
 	}
 	s := scanner{data: data}
-	err = Stretches(f, info.Size(), func(from, to int64) error {
+	err = Ranges(f, info.Size(), func(from, to int64) error {
 		return s.scan(io.NewSectionReader(f, from, to-from), from)
 	})
 	if err == nil {
@@ -73,7 +73,7 @@ func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 // It counts every block that the host does not store as a hole.
 func Estimate(f *os.File, size int64) (Usage, error) {
 	u, end := Usage{Size: size}, int64(-1)
-	err := Stretches(f, size, func(from, to int64) error {
+	err := Ranges(f, size, func(from, to int64) error {
 		u.Blocks += Blocks(to - from)
 		if from != end {
 			u.Runs++
@@ -84,10 +84,10 @@ func Estimate(f *os.File, size int64) (Usage, error) {
 	return u, err
 }
 
-// Stretches calls visit for each range of the first size bytes of f that the
+// Ranges calls visit for each range of the first size bytes of f that the
 // host does not store as a hole. Ranges consist of whole blocks; the last may
 // end at size.
-func Stretches(f *os.File, size int64, visit func(from, to int64) error) error {
+func Ranges(f *os.File, size int64, visit func(from, to int64) error) error {
 	for at := int64(0); at < size; {
 		from, to, err := NextData(f, at)
 		if err != nil || from == to {

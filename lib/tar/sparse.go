@@ -12,9 +12,9 @@ import (
 	"banger/lib/sparse"
 )
 
-// maxStretches limits the data stretches of one sparse file, which are held in
+// maxEntries limits the entries in the map of a sparse file, which are held in
 // memory until the file is written.
-const maxStretches = 1 << 20
+const maxEntries = 1 << 20
 
 // sparse reads the map of a sparse file in any of its four formats: the old GNU
 // header, and pax records of versions 0.0, 0.1 and 1.0.
@@ -46,26 +46,26 @@ func (r *Reader) sparse(h *Header, b *block) error {
 	return nil
 }
 
-// A sparseMap lists the stretches of data in a file.
+// A sparseMap lists the ranges of data in a file.
 type sparseMap struct {
 	size  int64 // of the file, holes included
-	count int   // stretches read, empty ones included
-	data  []sparse.Stretch
+	count int   // entries read, empty ones included
+	data  []sparse.Range
 }
 
-// add adds a stretch. GNU tar ends a map with an empty one at the end of the
+// add adds an entry. GNU tar ends a map with an empty one at the end of the
 // file, which is dropped.
 func (m *sparseMap) add(off, n int64) error {
-	if m.count++; m.count > maxStretches {
-		return fmt.Errorf("too many stretches in map (limit %d)", maxStretches)
+	if m.count++; m.count > maxEntries {
+		return fmt.Errorf("too many entries in map (limit %d)", maxEntries)
 	}
 	if n != 0 {
-		m.data = append(m.data, sparse.Stretch{Off: off, Len: n})
+		m.data = append(m.data, sparse.Range{Off: off, Len: n})
 	}
 	return nil
 }
 
-// check checks that the stretches are in order and inside the file, and that
+// check checks that the entries are in order and inside the file, and that
 // they add up to the data stored in the archive.
 func (m *sparseMap) check(stored int64) error {
 	end := int64(0)
@@ -83,7 +83,7 @@ func (m *sparseMap) check(stored int64) error {
 }
 
 // Offsets of the map in an old GNU header (tar.h, struct oldgnu_header). It has
-// four stretches, and each extension block that follows has 21.
+// four entries, and each extension block that follows has 21.
 const (
 	oldMapAt, oldMapMore, oldSize = 386, 482, 483
 	moreMapEnd                    = 21 * 24
@@ -164,7 +164,7 @@ func (m *sparseMap) readRecords(e *extended) (err error) {
 		err = m.readPairs(e)
 	}
 	if count := e.value("GNU.sparse.numblocks"); err == nil && count != "" && count != strconv.Itoa(m.count) {
-		err = fmt.Errorf("map has %d stretches, but GNU.sparse.numblocks is %s", m.count, count)
+		err = fmt.Errorf("map has %d entries, but GNU.sparse.numblocks is %s", m.count, count)
 	}
 	return err
 }
@@ -222,13 +222,13 @@ func (m *sparseMap) addText(off, n string) error {
 }
 
 // dataMap reads the map of version 1.0, which precedes the data in blocks of its
-// own: the count, then the offset and length of each stretch, one per line.
+// own: the count, then the offset and length of each entry, one per line.
 func (r *Reader) dataMap(m *sparseMap) error {
 	stored := r.left
 	lines := mapLines{r: r}
 	count, err := lines.next()
 	if err == nil && (count < 0 || count > stored/int64(len("0\n0\n"))) {
-		return fmt.Errorf("invalid map: %d stretches in %d bytes", count, stored)
+		return fmt.Errorf("invalid map: %d entries in %d bytes", count, stored)
 	}
 	for i := int64(0); i < count && err == nil; i++ {
 		var off, n int64

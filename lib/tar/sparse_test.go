@@ -54,14 +54,14 @@ func TestSparseMaps(t *testing.T) {
 		{"0.1, a negative length", v01("100", "5,-1", ""), "", "invalid map: -1 bytes at 5"},
 		{"0.1, a negative size", v01("-1", "0,0", ""), "", "does not match the size"},
 		{"0.0, not alternating", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1", "GNU.sparse.offset", "1"), a), "", "do not alternate"},
-		{"0.1, a wrong count", v01c("2", "10,1"), "", "map has 1 stretches, but"},
+		{"0.1, a wrong count", v01c("2", "10,1"), "", "map has 1 entries, but"},
 		{"0.0, truncated", join(tartest.Pax("GNU.sparse.size", "9", "GNU.sparse.offset", "1"), a), "", "odd number"},
 		{"1.0", join(v1("100", block("2\n10\n1\n20\n1\n")+"ab"), a), `0"s"=ab[{10 1} {20 1}] of 100 0"a"=1`, ""},
 		{"1.0, over two blocks", join(v1("999", block("200\n"+strings.Repeat("0\n0\n", 199)+"9\n1\n")+"a"), a),
 			`0"s"=a[{9 1}] of 999 0"a"=1`, ""},
 		{"1.0, no count", v1("100", block("x\n")), "", "invalid number"},
 		{"1.0, a line without end", v1("100", block(strings.Repeat("1", 30))), "", "invalid line"},
-		{"1.0, a negative count", v1("100", block("-1\n")), "", "invalid map: -1 stretches"},
+		{"1.0, a negative count", v1("100", block("-1\n")), "", "invalid map: -1 entries"},
 		{"an unknown version", join(tartest.Pax("GNU.sparse.major", "2", "GNU.sparse.minor", "0"), a), "", `version "2.0"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 // Sparse files archived by GNU tar in each of its formats have the same content:
-// a file of many stretches, and one that is a single hole.
+// a file of many ranges, and one that is a single hole.
 func TestGNUTar(t *testing.T) {
 	if _, err := exec.LookPath("tar"); err != nil {
 		t.Skip(err)

@@ -41,8 +41,8 @@ type Header struct {
 	Sec          int64 // mtime, seconds since 1970; out of range, the nearest int64
 	Nsec         uint32
 	Major, Minor int64
-	Size         int64            // of the content, holes included
-	Data         []sparse.Stretch // of a sparse file: offsets of its data in the content
+	Size         int64          // of the content, holes included
+	Data         []sparse.Range // of a sparse file: offsets of its data in the content
 	Sparse       bool
 	Records      []Record // all pax records of the entry, in order
 	Extended     int64    // bytes of extended headers
