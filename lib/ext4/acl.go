@@ -32,8 +32,9 @@ func encodeACL(value string) (string, error) {
 	return string(out), nil
 }
 
-// NormalizeACL returns an ACL in the format of the system calls as ext4 would return
-// it: without ids in entries that need none. It returns an invalid ACL unchanged.
+// NormalizeACL returns an ACL in the format of the system calls as ext4 would
+// return it: without ids in entries that need none. It returns an invalid ACL
+// unchanged.
 func NormalizeACL(value string) string {
 	stored, err := encodeACL(value)
 	if err != nil {

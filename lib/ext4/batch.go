@@ -66,8 +66,8 @@ func (b *batch) reset() {
 	b.parts, b.runs, b.buf, b.done, b.queue = b.parts[:0], b.runs[:0], b.buf[:0], b.done[:0], b.queue[:0]
 }
 
-// room returns size bytes, which are not cleared.
-func (b *batch) room(size int64) []byte {
+// alloc returns size bytes, which are not cleared.
+func (b *batch) alloc(size int64) []byte {
 	if free := int64(cap(b.buf) - len(b.buf)); size > free {
 		return make([]byte, size)
 	}
@@ -103,7 +103,7 @@ func (b *batch) fillPart(m *Image, pl *plan, p *part) error {
 		}
 		b.runs = append(b.runs, run{count: int64(len(p.content)) / blockSize})
 	case p.n.Type == tree.Symlink && len(p.n.Target) >= fastSymlink:
-		p.content = b.room(blockSize)
+		p.content = b.alloc(blockSize)
 		clear(p.content[copy(p.content, p.n.Target):])
 		b.runs = append(b.runs, run{count: 1})
 	case p.n.Type == tree.File && p.n.Size > 0:
@@ -125,7 +125,7 @@ func (b *batch) fillDir(m *Image, pl *plan, p *part) error {
 	if err != nil {
 		return err
 	}
-	p.content, p.links, p.indexed = b.room(int64(l.blocks)*blockSize), 2+subdirs, l.indexed
+	p.content, p.links, p.indexed = b.alloc(int64(l.blocks)*blockSize), 2+subdirs, l.indexed
 	clear(p.content)
 	parent := uint32(rootIno)
 	if p.dir != nil {
@@ -162,8 +162,9 @@ func (p *part) checkSize() error {
 	return err
 }
 
-// readFrom reads a part. If it is a whole file, nothing may follow it. Reading
-// whole blocks usually detects that without another call.
+// readFrom reads a part. If it is a whole file, the file must end after it. p.content
+// holds whole blocks, so the same read finds further bytes, unless the size is a
+// multiple of the block size.
 func (p *part) readFrom(fd int) error {
 	length, got := int(p.to-p.from), 0
 	for got < length {

@@ -13,7 +13,7 @@ import (
 type dirCheck struct {
 	*checker
 	n      *tree.Inode
-	leaves []leaf // of an indexed directory, by block
+	blocks []dxBlock // of an indexed directory, by block
 	seed   [4]uint32
 
 	unreachable int    // number of names not reachable by the index
@@ -30,11 +30,11 @@ func (c *checker) directory(n *tree.Inode, f *File, indexed bool) error {
 	}
 	if indexed {
 		var err error
-		if d.leaves, err = c.readIndex(n.Ino, f); err != nil {
+		if d.blocks, err = c.readIndex(n.Ino, f); err != nil {
 			return d.imageError(err)
 		}
 	}
-	err := f.Stored(func(off int64, blocks []byte) error {
+	err := f.VisitBlocks(func(off int64, blocks []byte) error {
 		for ; len(blocks) > 0; off, blocks = off+blockSize, blocks[blockSize:] {
 			if err := d.block(off/blockSize, blocks[:blockSize]); err != nil {
 				return err
@@ -58,7 +58,7 @@ func (d *dirCheck) imageError(err error) error {
 
 // block checks a block.
 func (d *dirCheck) block(logical int64, block []byte) error {
-	if d.leaves != nil && d.leaves[logical].index {
+	if d.blocks != nil && d.blocks[logical].index {
 		if logical == 0 {
 			d.dots(block, blockSize-deName-4)
 		}
@@ -116,10 +116,10 @@ func (d *dirCheck) entry(logical int64, rec []byte) {
 	case rec[deType] != fileTypes[n.Type]:
 		d.problem("%s has type %d, should be %d", mtree.Escape(name), rec[deType], fileTypes[n.Type])
 	}
-	if d.leaves == nil {
+	if d.blocks == nil {
 		return
 	}
-	l, hash := d.leaves[logical], nameHash(d.seed, name)
+	l, hash := d.blocks[logical], nameHash(d.seed, name)
 	if l.holds(hash) {
 		return
 	}

@@ -23,7 +23,7 @@ import (
 func (m *Image) Check(ctx context.Context, t *tree.Tree, found func(problem string)) error {
 	c := &checker{
 		Image: m, ctx: ctx, found: found, owned: make([]*bitmap, m.groupCount()),
-		shared: map[int64]*sharers{}, values: map[uint32]eaValue{},
+		shared: map[int64]*blockRefs{}, values: map[uint32]eaValue{},
 	}
 	if !m.pristine() {
 		c.problem("the image was mounted since it was made (mount count %d)", le.Uint16(m.super[sbMountCount:]))
@@ -51,9 +51,9 @@ type checker struct {
 	inodes []*tree.Inode        // of the tree, by number
 	dirs   map[uint32]directory // of the tree
 
-	owned  []*bitmap          // blocks in use by group; nil for none
-	shared map[int64]*sharers // xattr blocks that may be shared
-	values map[uint32]eaValue // EA inodes to be checked
+	owned  []*bitmap            // blocks in use by group; nil for none
+	shared map[int64]*blockRefs // xattr blocks that may be shared
+	values map[uint32]eaValue   // EA inodes to be checked
 
 	freeBlocks, freeInodes int64
 

@@ -9,8 +9,9 @@ import (
 	"banger/lib/tree"
 )
 
-// Sharers counts the inodes that share an xattr block.
-type sharers struct{ found, refcount uint32 }
+// A blockRefs holds the references to an xattr block: those found, and the number
+// in the block.
+type blockRefs struct{ found, refcount uint32 }
 
 // An eaValue describes the EA inode that an attribute refers to.
 type eaValue struct {
@@ -79,7 +80,7 @@ func (c *checker) attributeBlock(n *tree.Inode, physical int64) (blocks int64, e
 	}
 	c.claim(physical, 1, blockOwner{"the xattrs of inode", int64(n.Ino)})
 	if refcount := le.Uint32(have[xbRefcount:]); refcount != 1 {
-		c.shared[physical] = &sharers{1, refcount}
+		c.shared[physical] = &blockRefs{1, refcount}
 	}
 	all, err := c.attributesIn(have, xbEntries)
 	if err != nil {

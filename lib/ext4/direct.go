@@ -86,7 +86,7 @@ func fill(ctx context.Context, path string, o Options, p *plan, a attempt) (*fil
 	if w.full || w.countOnly {
 		return w, errNoRoom
 	}
-	if err := errors.Join(w.space.close(), w.table.close(), m.finish()); err != nil {
+	if err := errors.Join(w.space.leaveGroup(), w.table.close(), m.finish()); err != nil {
 		return w, err
 	}
 	return w, m.Close()

@@ -107,13 +107,13 @@ func (f *File) readPart(p []byte, off int64) (int, error) {
 	return n, noEOF(err)
 }
 
-// storedChunk is the maximum size of a chunk that Stored visits, in bytes.
+// storedChunk is the maximum size of a chunk that VisitBlocks passes, in bytes.
 const storedChunk = 1 << 20
 
-// Stored calls visit for the stored blocks of a file, in order, in chunks of whole
-// blocks of up to 1 MiB. The last block may extend beyond the end of the file. The
+// VisitBlocks calls visit for the stored blocks of a file, in order, in chunks of
+// whole blocks of up to 1 MiB. The last block may extend beyond the end of the file. The
 // chunk is valid until visit returns.
-func (f *File) Stored(visit func(off int64, blocks []byte) error) error {
+func (f *File) VisitBlocks(visit func(off int64, blocks []byte) error) error {
 	var chunk []byte
 	for _, e := range f.extents {
 		for e.count > 0 {

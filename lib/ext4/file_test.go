@@ -88,7 +88,7 @@ func pieces(t *testing.T, f *File, content string) {
 
 // Stored visits the content without holes, followed by zeros up to the end of the
 // last block.
-func TestStored(t *testing.T) {
+func TestVisitBlocks(t *testing.T) {
 	inBothModes(t, func(t *testing.T, newSource func(testing.TB) *source) {
 		s := newSource(t)
 		for name, content := range contentsOf() {
@@ -101,7 +101,7 @@ func TestStored(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, blocks, last := make([]byte, blocksOf(f.Size)*blockSize), int64(0), int64(0)
-			err = f.Stored(func(off int64, p []byte) error {
+			err = f.VisitBlocks(func(off int64, p []byte) error {
 				if off < last || len(p) == 0 || len(p) > 1<<20 || len(p)%blockSize != 0 {
 					t.Errorf("%s: %d bytes at %d, after %d", name, len(p), off, last)
 				}
@@ -115,7 +115,7 @@ func TestStored(t *testing.T) {
 			if n := s.tree.Root.Lookup(name); err != nil || blocks != n.Blocks || !bytes.Equal(got, want) {
 				t.Errorf("%s: %d blocks of %d, %v", name, blocks, n.Blocks, err)
 			}
-			if err := f.Stored(func(int64, []byte) error { return io.EOF }); blocks > 0 && err != io.EOF {
+			if err := f.VisitBlocks(func(int64, []byte) error { return io.EOF }); blocks > 0 && err != io.EOF {
 				t.Errorf("%s: the visitor's error: %v", name, err)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 type filler struct {
 	*Image
 	plan  *plan
-	space space
+	space allocator
 	table *table
 	queue *writeQueue // of the current batch
 
@@ -43,7 +43,7 @@ func newFiller(m *Image, p *plan) (*filler, error) {
 		return nil, err
 	}
 	w := &filler{
-		Image: m, plan: p, table: t, space: space{m: m, released: map[int64]bool{}},
+		Image: m, plan: p, table: t, space: allocator{m: m, released: map[int64]bool{}},
 		shared: map[blockKey]*sharedBlock{},
 	}
 	// The root and lost+found are written again, so release their blocks.
@@ -142,7 +142,7 @@ func (c *blockCount) add(r run) {
 // placeContent allocates blocks for content of the current inode.
 func (w *filler) placeContent(logical int64, content []byte) error {
 	for len(content) > 0 {
-		first, count, err := w.space.take(int64(len(content)) / blockSize)
+		first, count, err := w.space.alloc(int64(len(content)) / blockSize)
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (w *filler) placeContent(logical int64, content []byte) error {
 
 // newBlock allocates a metadata block of the current inode.
 func (w *filler) newBlock(content []byte) (physical int64, err error) {
-	physical, _, err = w.space.take(1)
+	physical, _, err = w.space.alloc(1)
 	if err != nil {
 		return 0, err
 	}

@@ -119,7 +119,7 @@ func (w *filler) sharedBlock(where placement) *sharedBlock {
 // newXattrBlock writes a block for as many of the remaining inodes as may share
 // one.
 func (w *filler) newXattrBlock(all []attribute, shared *sharedBlock) (err error) {
-	if shared.physical, _, err = w.space.take(1); err != nil {
+	if shared.physical, _, err = w.space.alloc(1); err != nil {
 		return err
 	}
 	w.blocks++

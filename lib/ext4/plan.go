@@ -23,7 +23,7 @@ type plan struct {
 	root, lostFound *tree.Inode
 	seed            [4]uint32        // hash seed
 	last            uint32           // the highest inode number
-	rootEAInodes    uint32           // number of EA inodes of the root
+	rootEACount     uint32           // number of EA inodes of the root
 	eaInode         bool             // some attribute needs an EA inode
 	sharers         map[blockKey]int // number of inodes by xattr block
 }
@@ -115,7 +115,7 @@ func (p *plan) countXattrs(n *tree.Inode) error {
 	if len(where.large) > 0 {
 		p.last += uint32(len(where.large))
 		if n == p.root {
-			p.rootEAInodes = uint32(len(where.large))
+			p.rootEACount = uint32(len(where.large))
 		}
 		p.eaInode = true
 		p.blocks += 1 + where.valueBlocks()
@@ -145,7 +145,7 @@ func (p *plan) firstEAInode(n *tree.Inode) uint32 {
 	case p.root:
 		return lostFoundIno + 1
 	case p.lostFound:
-		return lostFoundIno + 1 + p.rootEAInodes
+		return lostFoundIno + 1 + p.rootEACount
 	}
 	return n.Ino + 1
 }

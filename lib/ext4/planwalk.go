@@ -4,8 +4,9 @@ package ext4
 
 import "banger/lib/tree"
 
-// walk visits every inode once, by number: the root, lost+found and all below it,
-// then the others. It calls leave, unless nil, after all in a directory.
+// walk visits every inode once, in the order of inode numbers: the root, then
+// lost+found and everything below it, then the others. If leave is not nil, walk
+// calls it for each directory after everything below the directory.
 func (p *plan) walk(visit func(dir *tree.Inode, name string, n *tree.Inode) error, leave func(dir *tree.Inode)) error {
 	w := planWalk{plan: p, visit: visit, leave: leave, seen: map[*tree.Inode]bool{}}
 	if err := visit(nil, "", p.root); err != nil {

@@ -4,9 +4,9 @@ package ext4
 
 import "fmt"
 
-// A space allocates the free blocks of an image sequentially. Files are split only
-// by filesystem metadata, and groups at the end are not touched.
-type space struct {
+// An allocator allocates the free blocks of an image sequentially. Files are split
+// only by filesystem metadata, and groups at the end are not touched.
+type allocator struct {
 	m        *Image
 	group    int64
 	bits     *bitmap        // block bitmap of the group; nil before the first group
@@ -15,71 +15,71 @@ type space struct {
 	released map[int64]bool // blocks allocated by mke2fs that are free again
 }
 
-// take allocates up to count adjacent blocks.
-func (s *space) take(count int64) (first, n int64, err error) {
-	for s.at == s.end {
-		if err := s.next(); err != nil {
+// alloc allocates up to count adjacent blocks.
+func (a *allocator) alloc(count int64) (first, n int64, err error) {
+	for a.at == a.end {
+		if err := a.next(); err != nil {
 			return 0, 0, err
 		}
 	}
-	first, n = s.at, min(count, s.end-s.at)
-	s.at += n
+	first, n = a.at, min(count, a.end-a.at)
+	a.at += n
 	return first, n, nil
 }
 
 // next advances to the next range of free blocks.
-func (s *space) next() error {
-	if s.bits == nil {
-		return s.open(0)
+func (a *allocator) next() error {
+	if a.bits == nil {
+		return a.enterGroup(0)
 	}
-	start, blocks := s.group*s.m.blocksPerGroup(), s.m.groupBlocks(s.group)
-	s.mark()
-	from := s.bits.next(s.end-start, blocks, false)
+	start, blocks := a.group*a.m.blocksPerGroup(), a.m.groupBlocks(a.group)
+	a.mark()
+	from := a.bits.next(a.end-start, blocks, false)
 	if from < blocks {
-		s.from, s.end = start+from, start+s.bits.next(from, blocks, true)
-		s.at = s.from
+		a.from, a.end = start+from, start+a.bits.next(from, blocks, true)
+		a.at = a.from
 		return nil
 	}
-	if s.group+1 == s.m.groupCount() {
+	if a.group+1 == a.m.groupCount() {
 		return errNoRoom
 	}
-	if err := s.close(); err != nil {
+	if err := a.leaveGroup(); err != nil {
 		return err
 	}
-	return s.open(s.group + 1)
+	return a.enterGroup(a.group + 1)
 }
 
 // mark marks the allocated blocks of the current range in the bitmap.
-func (s *space) mark() {
-	start := s.group * s.m.blocksPerGroup()
-	s.bits.set(s.from-start, s.at-start)
-	s.from = s.at
+func (a *allocator) mark() {
+	start := a.group * a.m.blocksPerGroup()
+	a.bits.set(a.from-start, a.at-start)
+	a.from = a.at
 }
 
-// open advances to group g.
-func (s *space) open(g int64) (err error) {
-	if s.bits, err = s.m.blockBitmap(g); err != nil {
+// enterGroup advances to group g.
+func (a *allocator) enterGroup(g int64) (err error) {
+	if a.bits, err = a.m.blockBitmap(g); err != nil {
 		return fmt.Errorf("group %d: %w", g, err)
 	}
-	start := g * s.m.blocksPerGroup()
-	for block := range s.released {
-		if i := block - start; i >= 0 && i < s.m.groupBlocks(g) {
-			s.bits.clear(i)
+	start := g * a.m.blocksPerGroup()
+	for block := range a.released {
+		if i := block - start; i >= 0 && i < a.m.groupBlocks(g) {
+			a.bits.clear(i)
 		}
 	}
-	s.group, s.from, s.at, s.end = g, start, start, start
+	a.group, a.from, a.at, a.end = g, start, start, start
 	return nil
 }
 
-// close writes the bitmap of the current group, if it was changed.
-func (s *space) close() error {
-	if s.bits == nil {
+// leaveGroup writes the bitmap of the current group, if it was changed.
+func (a *allocator) leaveGroup() error {
+	if a.bits == nil {
 		return nil
 	}
-	s.mark()
-	d := s.m.desc(s.group)
-	if d.has(gdBlockUninit) && s.bits.countZeros(s.m.groupBlocks(s.group)) == int64(d.u32(gdFreeBlocks)) {
+	a.mark()
+	d := a.m.desc(a.group)
+	if d.has(gdBlockUninit) && a.bits.countZeros(a.m.groupBlocks(a.group)) == int64(d.u32(gdFreeBlocks)) {
 		return nil
 	}
-	return s.m.writeBlockBitmap(s.group, s.bits)
+	return a.m.writeBlockBitmap(a.group, a.bits)
 }

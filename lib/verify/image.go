@@ -77,7 +77,7 @@ func (i *image) digestFile(ctx context.Context, n *tree.Inode) error {
 		return err
 	}
 	var sum sparse.Sum
-	err = f.Stored(func(off int64, blocks []byte) error {
+	err = f.VisitBlocks(func(off int64, blocks []byte) error {
 		if end := n.Size - off; end < int64(len(blocks)) {
 			if !sparse.Zero(blocks[max(0, end):]) {
 				i.damaged(fmt.Sprintf("inode %d: nonzero bytes after the end of the content", n.Ino))
