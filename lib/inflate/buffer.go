@@ -21,7 +21,7 @@ const (
 // matches may refer to.
 type Buffer struct{ b [bufferSize + 16]byte }
 
-// copy16 copies 16 bytes. They must not overlap.
+// copy16 copies 16 bytes. The source and the destination must not overlap.
 func (b *Buffer) copy16(to, from int) {
 	to, from = to&(bufferSize-1), from&(bufferSize-1)
 	*(*[16]byte)(b.b[to : to+16]) = *(*[16]byte)(b.b[from : from+16])

@@ -28,7 +28,7 @@ func member(content []byte, change func(*gzip.Header)) []byte {
 	return b.Bytes()
 }
 
-// withHeaderCRC adds to a header of so many bytes the check of FHCRC.
+// withHeaderCRC adds the CRC of FHCRC to a header of size bytes. damage changes it.
 func withHeaderCRC(member []byte, size int, damage uint16) []byte {
 	h := append([]byte(nil), member[:size]...)
 	h[3] |= flagHeaderCRC
@@ -86,7 +86,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestDamaged: invalid gzip is the right error.
+// TestDamaged checks the error for each kind of invalid gzip.
 func TestDamaged(t *testing.T) {
 	a := material(rand.New(rand.NewPCG(2, 1)), 300_000)
 	whole := member(a, nil)
