@@ -6,9 +6,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/docker/go-units"
 
@@ -79,8 +82,18 @@ func main() {
 		progress := tool.NewProgress("making", name)
 		defer progress.Close()
 		o.Progress = progress.Set
-		return dst, source.WriteExt4(ctx, dst, o)
+		return dst, nameFull(dst, source.WriteExt4(ctx, dst, o))
 	}))
+}
+
+// nameFull adds the name of the image to an error of a full disk that names no file.
+func nameFull(dst string, err error) error {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) && !errors.As(err, new(*fs.PathError)) {
+			return fmt.Errorf("%s: %w", dst, err)
+		}
+	}
+	return err
 }
 
 // openSource opens the bundle or directory dir. By default lib/ext4 reads the
@@ -115,14 +128,15 @@ func parsePopulate(s string, o *bundle.Ext4Options) error {
 	return errors.New("must be direct or mkfs")
 }
 
-// parseSize parses --size and rounds it down to whole blocks of 4 KiB.
+// parseSize parses --size and rounds it down to whole blocks of 4 KiB. lib/ext4
+// rejects other sizes below 8 MiB, with the minimum for the image.
 func parseSize(s string, o *bundle.Ext4Options) error {
 	if o.Minimal = s == "min"; o.Minimal {
 		return nil
 	}
 	size, err := parseBytes(s)
 	if err == nil && size < 4096 {
-		err = errors.New("too small (minimum 4096)")
+		err = errors.New("too small (minimum 8M)")
 	}
 	o.Size = size / 4096 * 4096
 	return err
@@ -132,7 +146,7 @@ func parseSize(s string, o *bundle.Ext4Options) error {
 func parseBytes(s string) (int64, error) {
 	size, err := units.RAMInBytes(s)
 	if err == nil && (size < 0 || size >= 16<<40) { // negative if it overflows an int64
-		err = errors.New("too large (limit 16T)")
+		err = errors.New("must be less than 16T")
 	}
 	return size, err
 }
