@@ -111,7 +111,7 @@ func (d *dirCheck) entry(logical int64, rec []byte) {
 	n := d.n.Lookup(name)
 	switch {
 	case n == nil || n.Ino != le.Uint32(rec):
-		d.problem("%s is misplaced or deleted", mtree.Escape(name))
+		d.problem("unexpected entry %s", mtree.Escape(name))
 		return
 	case rec[deType] != fileTypes[n.Type]:
 		d.problem("%s has type %d, should be %d", mtree.Escape(name), rec[deType], fileTypes[n.Type])

@@ -13,20 +13,20 @@ import (
 	"banger/lib/tree"
 )
 
-// Check checks the filesystem metadata byte by byte; it can be derived from t, the
-// tree returned by ReadTree, as long as no kernel has changed the image. Check
-// calls found with a line for each problem, and returns only errors of the host or
-// of the context.
+// Check compares the filesystem metadata with what follows from t, the tree returned
+// by ReadTree. Fields that do not follow from it, such as the UUID and the times of
+// the superblock, are covered by their checksums. Check calls found with a line for
+// each problem, and returns only errors of the host or of the context.
 //
-// Check skips structures that damaged ones refer to. If the image was mounted, it
-// reports only that.
+// Check skips structures that damaged ones refer to. If the image was mounted, or
+// another program made it, Check reports only that.
 func (m *Image) Check(ctx context.Context, t *tree.Tree, found func(problem string)) error {
 	c := &checker{
 		Image: m, ctx: ctx, found: found, owned: make([]*bitmap, m.groupCount()),
 		shared: map[int64]*blockRefs{}, values: map[uint32]eaValue{},
 	}
 	if !m.pristine() {
-		c.problem("the image was mounted since it was made (mount count %d)", le.Uint16(m.super[sbMountCount:]))
+		c.problem("not as banger-mkext4 made it: mounted, or made by another program")
 		return nil
 	}
 	if !c.descriptors() || !c.superblock() {

@@ -104,7 +104,7 @@ func (s *tableCheck) slot(ino uint32, raw []byte) (used bool, err error) {
 		delete(s.values, ino)
 		return true, s.checkEAInode(ino, raw, v)
 	case le.Uint16(raw[inMode:]) != 0:
-		s.problem("inode %d has no name", ino)
+		s.problem("unattached inode %d", ino)
 	case firstNonzero(raw) >= 0:
 		s.problem("unused inode %d is nonzero", ino)
 	}
@@ -162,7 +162,7 @@ func (c *checker) content(n *tree.Inode, raw, want []byte) (blocks int64, err er
 	default:
 		setSize(want, n.Size)
 		if end > blocksOf(n.Size) {
-			c.problem("inode %d: blocks end at %d, should end at %d", n.Ino, end, blocksOf(n.Size))
+			c.problem("inode %d: blocks beyond the end of the file: end at %d, should end at %d", n.Ino, end, blocksOf(n.Size))
 		}
 	}
 	le.PutUint32(want[inFlags:], flags)
@@ -172,7 +172,7 @@ func (c *checker) content(n *tree.Inode, raw, want []byte) (blocks int64, err er
 // target checks the block of a symlink's target.
 func (c *checker) target(n *tree.Inode, f *File) error {
 	if f.Size != blockSize {
-		c.problem("inode %d: symlink target has %d bytes of blocks", n.Ino, f.Size)
+		c.problem("inode %d: symlink target occupies %d bytes, should be %d", n.Ino, f.Size, blockSize)
 		return nil
 	}
 	have := make([]byte, blockSize)

@@ -28,7 +28,7 @@ func (c *checker) claim(first, count int64, owner blockOwner) {
 		from := first % c.blocksPerGroup()
 		to := min(from+count, c.blocksPerGroup())
 		if at := c.owned[g].next(from, to, true); at < to {
-			c.problem("block %d has two owners, the second is %s", g*c.blocksPerGroup()+at, owner)
+			c.problem("multiply-claimed block %d: also claimed by %s", g*c.blocksPerGroup()+at, owner)
 		}
 		c.owned[g].set(from, to)
 		first, count = first+to-from, count-(to-from)

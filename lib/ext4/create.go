@@ -70,9 +70,18 @@ func (mk *Mkfs) Create(ctx context.Context, path string, o Options) error {
 		g.inodes += g.inodes / 32
 	}
 	if errors.Is(err, errNoRoom) {
-		err = status.Errorf(status.Create, "%d bytes: %w", g.size, err)
+		err = noRoom(err, o, g)
 	}
 	return err
+}
+
+// noRoom adds to errNoRoom the size that is too small, and a hint.
+func noRoom(err error, o Options, g geometry) error {
+	err = status.Errorf(status.Create, "%d bytes: %w", g.size, err)
+	if o.Size > 0 {
+		return status.Hint(err, "use --size min, or --size with a larger size")
+	}
+	return status.Hint(err, "use --size with a larger size")
 }
 
 // populate makes the filesystem with mkfs.ext4 -d. It returns errNoRoom if less

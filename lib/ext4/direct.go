@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-
-	"banger/lib/status"
 )
 
 // createDirect makes an empty filesystem with mkfs.ext4 and fills it.
@@ -30,11 +28,9 @@ func (mk *Mkfs) createDirect(ctx context.Context, path string, o Options) error 
 	return err
 }
 
-// An attempt fills a filesystem of a size that may prove wrong on the way.
-//
-// Files are read only to learn the right size, and nothing more is written, once
-// their blocks lead to another size or if the estimates fit into no filesystem
-// of the requested size.
+// An attempt fills a filesystem whose size is computed from estimates. If the
+// estimates do not fit in the requested size, or once the counted blocks lead to
+// another size, nothing more is written and the rest of the files is only counted.
 type attempt struct {
 	exact     bool        // the blocks of files are counted, not estimated
 	sizeHolds func() bool // reports whether the blocks counted so far lead to the same size
@@ -64,7 +60,7 @@ func (mk *Mkfs) tryDirect(ctx context.Context, path string, o Options, p *plan, 
 	case err == nil && w.FreeBlocks() >= g.free:
 		return false, nil
 	}
-	return false, status.Errorf(status.Create, "%d bytes: %w", g.size, errNoRoom)
+	return false, noRoom(errNoRoom, o, g)
 }
 
 // fill fills the empty filesystem at path. It returns errNoRoom if the filesystem

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
@@ -36,7 +37,7 @@ type filler struct {
 
 func newFiller(m *Image, p *plan) (*filler, error) {
 	if m.hashSeed() != p.seed || m.super[sbHashVersion] != hashHalfMD4 {
-		return nil, errors.New("mkfs.ext4 ignored the hash seed")
+		return nil, status.Hint(errors.New("mkfs.ext4 ignored the hash seed"), "install e2fsprogs")
 	}
 	t, err := newTable(m)
 	if err != nil {

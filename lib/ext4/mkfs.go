@@ -47,7 +47,7 @@ func FindMkfs(ctx context.Context) (*Mkfs, error) {
 	}
 	match := versionLine.FindSubmatch(out)
 	if match == nil {
-		return nil, fmt.Errorf("%s -V: not e2fsprogs: %q", path, out)
+		return nil, status.Hint(fmt.Errorf("%s -V: not e2fsprogs: %q", path, out), "install e2fsprogs")
 	}
 	m := &Mkfs{path: path, Version: string(match[1])}
 	if minor, _ := strconv.Atoi(string(match[2])); minor < 45 {

@@ -51,8 +51,8 @@ func (d demand) geometry(o Options) (g geometry) {
 	return g
 }
 
-// size computes the size of the file. It makes an empty filesystem, which takes
-// milliseconds and no space, and grows it until enough is free.
+// size computes the size of the file. It makes an empty filesystem, and a larger one
+// until enough is free. An empty filesystem takes little time and space.
 func (mk *Mkfs) size(ctx context.Context, path string, o Options, d demand) (geometry, error) {
 	g, err := mk.grow(ctx, path, o, d)
 	if o.Size > 0 && errors.Is(err, errNoRoom) {

@@ -14,17 +14,19 @@ import (
 	"banger/lib/status"
 )
 
-// Sound reads the tree of an image and checks the filesystem metadata. If the
-// image was never mounted, it uses Check, for which changes by other programs,
-// such as tune2fs(8), are damage. Otherwise it runs e2fsck(8). The error for a
-// damaged image has the status Bad and describes the first problem.
+// Sound reads the tree of an image and checks the filesystem metadata. An image that
+// banger-mkext4 made and that was never mounted is checked with Check, for which
+// most changes by other programs, such as tune2fs(8), are damage: superblock fields
+// with a fixed value must have it, and the others match the checksum. Any other
+// image is checked with e2fsck(8). The error for a damaged image has the status Bad
+// and describes the first problem.
 func (m *Image) Sound(ctx context.Context) error {
 	t, err := m.ReadTree(ctx)
 	switch {
 	case HostError(err):
 		return err
 	case err != nil:
-		return damaged(err.Error(), 1)
+		return m.remade(damaged(err.Error(), 1))
 	case !m.pristine():
 		return m.fsck(ctx)
 	}
@@ -35,9 +37,18 @@ func (m *Image) Sound(ctx context.Context) error {
 		}
 	})
 	if err == nil && count > 0 {
-		err = damaged(first, count)
+		err = m.remade(damaged(first, count))
 	}
 	return err
+}
+
+// remade adds the hint to make the image again, which banger-mkext4 -f does unless
+// it was mounted.
+func (m *Image) remade(err error) error {
+	if !m.pristine() {
+		return err
+	}
+	return status.Hint(err, "banger-mkext4 -f makes it again")
 }
 
 // damaged returns the error for a filesystem with count problems.

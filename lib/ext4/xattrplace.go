@@ -2,7 +2,7 @@
 
 package ext4
 
-import "fmt"
+import "errors"
 
 // A placement distributes the xattrs of an inode: to the inode while they fit, the
 // others to an xattr block. If that is too small, the largest values go to EA
@@ -30,7 +30,7 @@ func placeAttributes(all []attribute, next uint32) (p placement, err error) {
 			}
 		}
 		if largest.inode != 0 || largest.value == "" {
-			return p, fmt.Errorf("names of %d xattrs too large (limit %d)", len(all), blockSize)
+			return p, errors.New("too many xattrs: their names do not fit in a block")
 		}
 		largest.inode = next + uint32(len(p.large))
 		p.large = append(p.large, largest)
