@@ -20,9 +20,10 @@ const help = `Usage: banger-verify [--against BUNDLE|DIR|LAYOUT] [--json] [--max
                      [EXT4|DIR...]
 
 Checks ext4 images, named by operands or by lines of standard input, against their
-layers in the cache; passes on those that match. Compares each path's type, owner,
-mode, time, links, device and attributes and each file's content, and checks the
-filesystem's own checksums and counts. Lists the differences of the others.
+layers; passes on those that match. Reads the layers from the layout recorded in
+image.json, else from the cache. Compares each path's type, owner, mode, time,
+links, device and attributes and each file's content, and checks the filesystem's
+own checksums and counts. Lists the differences of the others.
 
     $ banger-fetch debian:bookworm | banger-flatten | banger-mkext4 |
         banger-verify | banger-register
