@@ -16,8 +16,8 @@ inits  := $(foreach arch,amd64 arm64,libexec/banger/$(arch)/$(guest))
 # Static binaries run on every Linux, whatever its libc.
 export CGO_ENABLED = 0
 
-# Where git refuses to read the checkout, another user's for one, go build fails
-# to stamp the commit: then it stamps none.
+# If git refuses to read the checkout, such as another user's, go build fails to
+# stamp the commit: do not stamp it.
 vcs     = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 build   = $(GO) build -trimpath -ldflags='-s -w'
 
@@ -38,7 +38,7 @@ libexec/banger/%.sh: scripts/%.sh
 libexec/banger/complete: completions/complete
 	@install -D $< $@
 
-# What completes comes from each tool's --help, run on this host.
+# The completions are made from the --help of each tool, run on this host.
 help = case $$tool in \
 	$(subst $() ,|,$(tools))) $(if $(GOOS)$(GOARCH),GOOS= GOARCH= $(GO) run ./cmd/,bin/)$$tool --help ;; \
 	*) scripts/$$tool --help ;; esac
@@ -84,8 +84,8 @@ fuzz:
 		done || exit; \
 	done
 
-# Publishes an image made of files in the repository, through a registry on
-# loopback. Needs no network.
+# Pushes an image of files in the repository to a registry on loopback, pulls it
+# and publishes it. Needs no network.
 demo: all
 	scripts/deps
 	$(GO) run ./test/demo
@@ -93,7 +93,7 @@ demo: all
 at_demo = XDG_CACHE_HOME=$(CURDIR)/bin/demo/cache XDG_STATE_HOME=$(CURDIR)/bin/demo/state \
 	PATH=$(CURDIR)/bin:$(CURDIR)/scripts:$$PATH
 
-# needs FILE,TARGET stops unless FILE, which make TARGET makes, exists.
+# needs FILE,TARGET is an error unless FILE exists, which make TARGET makes.
 published = bin/demo/state/banger/images/demo
 needs     = $(if $(shell test -e $(published)/$(1) && echo yes),,$(error run make $(2) first))
 

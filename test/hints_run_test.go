@@ -20,8 +20,8 @@ func hintsOf(stderr string) (all []string) {
 	return all
 }
 
-// TestRegisterHints: the hints of banger-register and of banger-image lint give
-// the image what it lacks when they are run as they are printed.
+// TestRegisterHints checks that the hints of banger-register and banger-image lint
+// are commands that give the image what it lacks.
 func TestRegisterHints(t *testing.T) {
 	need(t, "mkfs.ext4")
 	u := newUser(t, nobody)
@@ -69,8 +69,8 @@ func TestRegisterHints(t *testing.T) {
 	}
 }
 
-// TestKernelHints: what banger-kernel and banger-image say of a name that nobody
-// has can be typed.
+// TestKernelHints checks that the hint of banger-kernel and banger-image for an
+// unknown name is a command that works.
 func TestKernelHints(t *testing.T) {
 	u := newUser(t, nobody)
 	for _, args := range [][]string{

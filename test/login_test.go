@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFetchCredentialsFile: a file of credentials that cannot be used is named,
-// and nothing waits for the writer of a FIFO.
+// TestFetchCredentialsFile checks that a file of credentials that cannot be used
+// is named, and that a FIFO is not read.
 func TestFetchCredentialsFile(t *testing.T) {
 	reg := newFaultRegistry(t)
 	ref := reg.push(t, "small:1", smallImage(t))
@@ -64,8 +64,8 @@ func sparseFile(path string, size int64) error {
 	return os.Truncate(path, size)
 }
 
-// TestFetchLogin: a wrong password is told from none, with each way a registry
-// asks for it.
+// TestFetchLogin checks that the message distinguishes a wrong password from a
+// missing one, for each kind of authentication.
 func TestFetchLogin(t *testing.T) {
 	const me, wrong, hint = "secret", "wrong", "hint: docker login "
 	for name, c := range map[string]struct {
