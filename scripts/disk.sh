@@ -11,14 +11,14 @@ plain() {
 '*) wrong "$1: a comma, quote, backslash or newline in the path" ;; esac
 }
 
-# same PATH PATH: are they one file?
+# same PATH PATH: succeeds if they are one file.
 same() {
 	one=$(stat -L -c %d:%i -- "$1" 2>/dev/null) &&
 		[ "$one" = "$(stat -L -c %d:%i -- "$2" 2>/dev/null)" ]
 }
 
-# hold: keeps descriptor 6 on the image; current: is it still the one that has
-# the name? What is taken by its path has to be of one and the same image.
+# hold: keeps descriptor 6 on the image. current: exits if another image has its
+# name now: all files that are read by path must belong to one image.
 hold() { command exec 6<"$dir" || exit 66; }
 current() {
 	same /proc/self/fd/6 "$dir" && return
@@ -42,6 +42,7 @@ place() {
 	plain "$disk"
 	if same "$disk" "$dir/rootfs.ext4"; then
 		say "$keep: is the published image"
+		hint 'use another file with --keep'
 		exit 73
 	fi
 	[ -e "$disk" ] && [ ! -f "$disk" ] || return 0
@@ -51,7 +52,7 @@ place() {
 	exit 73
 }
 
-# small FILE: is there a $size, and is the file smaller?
+# small FILE: succeeds if a $size is given and the file is smaller.
 small() { [ -n "$size" ] && [ "$(stat -L -c %s -- "$1")" -lt "$bytes" ]; }
 
 # in_place FILE COMMAND...: runs a command on a file by its name alone. Tools of

@@ -85,7 +85,8 @@ again() {
 		hint '--accel tcg emulates the processor'
 		exit 1
 	fi
-	say 'KVM stopped the machine before it printed anything: emulating the processor, which is slow; --accel tcg skips KVM'
+	say 'KVM stopped the machine before it printed anything: emulating the processor, which is slow'
+	hint '--accel tcg skips KVM'
 	accel=tcg
 	emulate
 	rm -f "$disk" "$scratch/status"

@@ -66,7 +66,8 @@ without() {
 		hint "$3"
 		exit "$1"
 	fi
-	say "/dev/kvm: $2: emulating the processor, which is slow; $3"
+	say "/dev/kvm: $2: emulating the processor, which is slow"
+	hint "$3"
 	return 1
 }
 

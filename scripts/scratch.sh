@@ -17,6 +17,10 @@ sweep() {
 # for as long as this script or a tool it has started keeps FD open. Another
 # run may sweep it before it is locked: then own makes another.
 own() {
+	if ! command -v flock >/dev/null; then
+		printf '%s: flock: not found\nhint: install util-linux\n' "${0##*/}" >&2
+		exit 66
+	fi
 	for _ in 1 2 3 4 5 6 7 8 9; do
 		made=$(LC_ALL=C mktemp -d -- "$2-XXXXXXXXXXXXXXXX" 2>&1) || cannot "${2%/*}" "$made" "$3"
 		eval "command exec $1<\"\$made\"" &&

@@ -53,16 +53,16 @@ var kvmCases = []struct {
 	flags    string
 	code     int
 	stdout   string
-	stderr   string // regular expression of a line
+	stderr   string // regular expression of whole lines
 	attempts string // accelerators tried, "probe" first
 }{
-	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating the processor, .*modprobe.*`, "tcg"},
-	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating the processor, .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
-	{"group", unreadable + "; chgrp daemon /dev/kvm; chmod 660 /dev/kvm", "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating the processor, .*usermod -aG daemon 54321, then log in again`, "tcg"},
+	{"missing", missing, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: no such file: emulating the processor, which is slow\nhint: .*modprobe.*`, "tcg"},
+	{"unreadable", unreadable, "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating the processor, which is slow\nhint: .*setfacl -m u:54321:rw /dev/kvm`, "tcg"},
+	{"group", unreadable + "; chgrp daemon /dev/kvm; chmod 660 /dev/kvm", "", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: permission denied: emulating the processor, which is slow\nhint: .*usermod -aG daemon 54321, then log in again`, "tcg"},
 	{"works", present, "exit 43", "prints accelerated; ends 42", "", 42, "accelerated\n", "", "probe kvm"},
-	{"hangs", present, "exec sleep 600", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: cannot run a guest: emulating the processor, .*`, "probe tcg"},
-	{"ends", present, "exit 0", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: cannot run a guest: emulating the processor, .*`, "probe tcg"},
-	{"stops", present, "exit 43", "echo written >>$disk; stops '" + stopped + "'", "", 42, "emulated\n", `banger-boot: KVM stopped the machine before .*`, "probe kvm tcg"},
+	{"hangs", present, "exec sleep 600", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: cannot run a guest: emulating the processor, which is slow\nhint: .*`, "probe tcg"},
+	{"ends", present, "exit 0", "", "", 42, "emulated\n", `banger-boot: /dev/kvm: cannot run a guest: emulating the processor, which is slow\nhint: .*`, "probe tcg"},
+	{"stops", present, "exit 43", "echo written >>$disk; stops '" + stopped + "'", "", 42, "emulated\n", `banger-boot: KVM stopped the machine before .*\nhint: --accel tcg .*`, "probe kvm tcg"},
 	{"run failed", present, "exit 43", "stops 'error: kvm run failed Bad address'", "", 42, "emulated\n", `RAX=0000000000000000 RBX=0000000000000001`, "probe kvm tcg"},
 	{"entry failed", present, "exit 43", "stops 'KVM: entry failed, hardware error 0x80000021'", "", 42, "emulated\n", `KVM: entry failed, hardware error 0x80000021`, "probe kvm tcg"},
 	{"printed", present, "exit 43", "printf '\\0'; stops '" + stopped + "'", "", 1, "\x00", `hint: --accel tcg .*`, "probe kvm"},
@@ -92,7 +92,7 @@ func TestBootKVM(t *testing.T) {
 				t.Errorf("exit %d, want %d; %q, want %q", o.code, c.code, o.stdout, c.stdout)
 			}
 			if !regexp.MustCompile("(?m)^"+c.stderr+"$").MatchString(o.stderr) && c.stderr != "" {
-				t.Errorf("no line %q", c.stderr)
+				t.Errorf("no lines %q", c.stderr)
 			}
 			if strings.Contains(o.stderr, "Killed") || strings.Contains(o.stderr, "Terminated") {
 				t.Error("the shell reports a killed process")

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestBadTMPDIR: where no temporary directory can be made, each script exits 73
-// with a message of its own and a hint.
+// TestBadTMPDIR checks that each script exits with 73, a message and a hint if no
+// temporary directory can be made.
 func TestBadTMPDIR(t *testing.T) {
 	need(t, "flock")
 	u := newUser(t, nobody)
@@ -34,6 +34,38 @@ func TestBadTMPDIR(t *testing.T) {
 	}
 }
 
+// TestNoFlock checks that each script names flock if it is missing.
+func TestNoFlock(t *testing.T) {
+	u := newUser(t, nobody)
+	u.publish(t, "app", kernel(t, u.place(t)))
+	output(t, u.command("sh", "-c", "mkdir path && ln -s /usr/sbin/* /usr/bin/* /bin/* path 2>/dev/null; rm -f path/flock"))
+	for _, args := range []string{"image pull registry.invalid/app", "boot --keep=disk --print=firecracker app", "kernel debian new"} {
+		o := finish(t, withEnv(u.command("banger", strings.Fields(args)...), "PATH="+filepath.Join(u.home, "path")))
+		o.failed(t, []int{66}, "banger-", ": flock: not found")
+		if !strings.HasSuffix(o.stderr, "\nhint: install util-linux\n") {
+			t.Error(o.stderr)
+		}
+	}
+}
+
+// TestPullUsage checks that banger image pull reports an invalid size, and a user
+// without a home directory, before it asks the registry.
+func TestPullUsage(t *testing.T) {
+	u, reg := newUser(t, nobody), newFaultRegistry(t)
+	ref := reg.push(t, "app:1", smallVariant(t, 1))
+	reg.misbehave(func(http.ResponseWriter, *http.Request, *httptest.ResponseRecorder) bool {
+		t.Error("the registry was asked")
+		return false
+	})
+	o := finish(t, u.command("banger", "image", "pull", "--size=large", ref))
+	o.failed(t, []int{64}, "banger-mkext4", "--size")
+	o = finish(t, withEnv(u.command("banger", "image", "pull", ref), "HOME="))
+	o.failed(t, []int{64}, "banger-image-pull", "neither XDG_STATE_HOME nor HOME is set")
+	if !strings.HasSuffix(o.stderr, "\nhint: set HOME\n") {
+		t.Error(o.stderr)
+	}
+}
+
 // publish publishes a small image with a kernel, or without one if it is "".
 func (u user) publish(t *testing.T, name, kernel string) {
 	t.Helper()
@@ -45,8 +77,9 @@ func (u user) publish(t *testing.T, name, kernel string) {
 	output(t, u.command("sh", "-c", script, "sh", name, kernel))
 }
 
-// TestPullReplaces: banger image pull -f replaces a published image, by exchange:
-// who holds the old one keeps all of it. Nothing else is replaced.
+// TestPullReplaces checks that banger image pull -f replaces a published image
+// atomically, that a process that has the old one open can read all of it, and
+// that nothing but a published image is replaced.
 func TestPullReplaces(t *testing.T) {
 	u, reg := newUser(t, nobody), newFaultRegistry(t)
 	ref := reg.push(t, "app:1", smallVariant(t, 1))
