@@ -61,7 +61,7 @@ func (c *command) initrd(ctx context.Context, name string) error {
 // pack writes a kernel's archive into the working directory and prints its entry
 // for a catalog.
 func (c *command) pack(ctx context.Context, name string) error {
-	k, err := c.store.Boot(name)
+	k, err := c.store.OpenKernel(name)
 	if err != nil {
 		return err
 	}

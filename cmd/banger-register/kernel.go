@@ -33,14 +33,14 @@ func (k *choice) check() error {
 
 // open opens the kernel, nil for none. It pulls a kernel that is not in the store
 // but in a catalog.
-func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*store.Boot, error) {
+func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*store.KernelFiles, error) {
 	switch {
 	case k.kernel != "":
 		return store.Files(k.kernel, k.initrd, k.modules), nil
 	case k.ref == "":
 		return nil, nil
 	}
-	b, err := s.Boot(k.ref)
+	b, err := s.OpenKernel(k.ref)
 	if status.Of(err) != status.NoInput {
 		return b, err
 	}
@@ -50,7 +50,7 @@ func (k *choice) open(ctx context.Context, tool *filter.Tool, s *store.Store) (*
 	}
 	p.Warn = tool.Warn
 	_, e = p.Pull(ctx, "", k.ref)
-	b, again := s.Boot(k.ref)
+	b, again := s.OpenKernel(k.ref)
 	switch {
 	case e == nil, again == nil: // another process may have pulled it
 		return b, again

@@ -46,7 +46,7 @@ func pack(t *testing.T, release string) ([]byte, *store.Kernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := s.Boot("packed")
+	held, err := s.OpenKernel("packed")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func published(t *testing.T, image, boot map[string]string) *store.Image {
 		parts := filepath.Join(dir, "state/kernels/k")
 		write(t, parts, boot)
 		write(t, parts, map[string]string{"kernel.json": `{"version":1}`})
-		if p.Kernel, err = store.Open(filepath.Join(dir, "state")).Boot("k"); err != nil {
+		if p.Kernel, err = store.Open(filepath.Join(dir, "state")).OpenKernel("k"); err != nil {
 			t.Fatal(err)
 		}
 		defer p.Kernel.Close()

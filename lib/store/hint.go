@@ -18,15 +18,15 @@ func (i *Image) KernelCommand() string {
 	for _, k := range kernels {
 		used := i.Kernel != nil && i.Kernel.Ref == k.Name
 		if !used && (i.Platform == "" || i.Platform == "linux/"+k.Arch) {
-			return i.BootWith(k.Name)
+			return i.RegisterCommand(k.Name)
 		}
 	}
-	return "banger kernel debian debian; " + i.BootWith("debian")
+	return "banger kernel debian debian; " + i.RegisterCommand("debian")
 }
 
-// BootWith returns the shell command that publishes the image again with a
+// RegisterCommand returns the shell command that publishes the image again with a
 // kernel of the store.
-func (i *Image) BootWith(kernel string) string {
+func (i *Image) RegisterCommand(kernel string) string {
 	return fmt.Sprintf(`banger register -f --name %s --kernel-ref %s "$(banger image path %s)"/%s`,
 		i.Name, kernel, i.Name, bundle.Ext4File)
 }

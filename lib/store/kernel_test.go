@@ -91,7 +91,7 @@ func TestAddKernelRefused(t *testing.T) {
 }
 
 // A kernel being copied does not change when it is removed or replaced.
-func TestBootHeld(t *testing.T) {
+func TestOpenKernelHeld(t *testing.T) {
 	dir := t.TempDir()
 	s := Open(dir)
 	for _, release := range []string{"6.1", "6.2"} {
@@ -99,7 +99,7 @@ func TestBootHeld(t *testing.T) {
 		if _, err := s.AddKernel(context.Background(), a); err != nil {
 			t.Fatal(err)
 		}
-		b, err := s.Boot("k")
+		b, err := s.OpenKernel("k")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestBootHeld(t *testing.T) {
 		}
 		b.Close()
 	}
-	if _, err := s.Boot("k"); status.Of(err) != status.NoInput {
+	if _, err := s.OpenKernel("k"); status.Of(err) != status.NoInput {
 		t.Errorf("a kernel that was removed: %v", err)
 	}
 	scratch, err := s.Scratch("k", false)
@@ -133,7 +133,7 @@ func TestBootHeld(t *testing.T) {
 }
 
 // A part that cannot be copied is an error.
-func TestBootDamaged(t *testing.T) {
+func TestOpenKernelDamaged(t *testing.T) {
 	s := Open(t.TempDir())
 	for _, name := range []string{"modules/b.ko", "initrd.img"} {
 		k, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1"), "modules/a.ko": module(t, "6.1", "")})
@@ -143,7 +143,7 @@ func TestBootDamaged(t *testing.T) {
 		if err := os.Symlink("nowhere", filepath.Join(k.Dir, name)); err != nil {
 			t.Fatal(err)
 		}
-		b, err := s.Boot("k")
+		b, err := s.OpenKernel("k")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +201,7 @@ func TestWriteInitrd(t *testing.T) {
 	if _, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1"), "config": {Data: []byte(built)}}); err != nil {
 		t.Fatal(err)
 	}
-	b, err := s.Boot("k")
+	b, err := s.OpenKernel("k")
 	if err != nil {
 		t.Fatal(err)
 	}

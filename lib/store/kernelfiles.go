@@ -19,8 +19,8 @@ import (
 	"banger/lib/stage"
 )
 
-// A Boot holds the parts of a kernel that go into an image.
-type Boot struct {
+// KernelFiles holds the parts of a kernel that go into an image.
+type KernelFiles struct {
 	Kernel *Kernel // nil if it is not a kernel of the store
 
 	files fs.FS    // the parts, by their names
@@ -29,9 +29,9 @@ type Boot struct {
 	close func() error
 }
 
-// Files returns a Boot of files anywhere on the host; modules and initrd may be
+// Files returns KernelFiles of files anywhere on the host; modules and initrd may be
 // "".
-func Files(vmlinux, initrd, modules string) *Boot {
+func Files(vmlinux, initrd, modules string) *KernelFiles {
 	parts := given{vmlinuxPart: vmlinux}
 	if initrd != "" {
 		parts[initrdPart] = initrd
@@ -40,7 +40,7 @@ func Files(vmlinux, initrd, modules string) *Boot {
 		parts[modulesPart] = modules
 	}
 	// A part that was given and does not exist is an error later.
-	return &Boot{files: parts, parts: slices.Collect(maps.Keys(parts)), close: func() error { return nil }}
+	return &KernelFiles{files: parts, parts: slices.Collect(maps.Keys(parts)), close: func() error { return nil }}
 }
 
 // given is a tree that maps the first element of a name to a path of the host.
@@ -73,9 +73,9 @@ func (g given) path(name string) (string, error) {
 	return filepath.Join(host, rest), nil
 }
 
-// Boot opens the parts of a kernel. Until they are closed, they and their record
+// OpenKernel opens the parts of a kernel. Until they are closed, they and their record
 // do not change, even if the kernel is removed or replaced.
-func (s *Store) Boot(name string) (*Boot, error) {
+func (s *Store) OpenKernel(name string) (*KernelFiles, error) {
 	k, err := s.Kernel(name)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (s *Store) Boot(name string) (*Boot, error) {
 		held.Close()
 		return nil, err
 	}
-	b := &Boot{Kernel: k, files: root.FS(), held: held, close: func() error { return errors.Join(root.Close(), held.Close()) }}
+	b := &KernelFiles{Kernel: k, files: root.FS(), held: held, close: func() error { return errors.Join(root.Close(), held.Close()) }}
 	if err := b.read(); err != nil {
 		b.Close()
 		return nil, err
@@ -102,7 +102,7 @@ func (s *Store) Boot(name string) (*Boot, error) {
 
 // read reads the record of the directory that is held: the kernel may have been
 // replaced since its record was read.
-func (b *Boot) read() (err error) {
+func (b *KernelFiles) read() (err error) {
 	if b.Kernel.KernelRecord, err = readKernel(opened(b.held)); err == nil {
 		b.parts, err = partsIn(b.files)
 	}
@@ -124,8 +124,8 @@ func partsIn(files fs.FS) (found []string, err error) {
 	return found, nil
 }
 
-// Close closes the parts. A nil Boot may be closed.
-func (b *Boot) Close() error {
+// Close closes the parts. A nil KernelFiles may be closed.
+func (b *KernelFiles) Close() error {
 	if b == nil {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (b *Boot) Close() error {
 }
 
 // stageInto copies the parts into an image's directory and returns their record.
-func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
+func (b *KernelFiles) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
 	r, c := new(bundle.Kernel), newCopier(b.files)
 	if b.Kernel != nil {
 		r.Ref = b.Kernel.Name
@@ -159,7 +159,7 @@ func (b *Boot) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error
 
 // identify reads the release of the kernel, and copies the bzImage if QEMU cannot
 // boot vmlinux.
-func (b *Boot) identify(ctx context.Context, c *copier, dir string, r *bundle.Kernel) error {
+func (b *KernelFiles) identify(ctx context.Context, c *copier, dir string, r *bundle.Kernel) error {
 	f, err := os.Open(filepath.Join(dir, vmlinuxPart))
 	if err != nil {
 		return err

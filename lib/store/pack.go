@@ -18,7 +18,7 @@ import (
 
 // Pack writes the parts of a kernel as a tar archive compressed with zstd, for
 // AddKernel. It has neither owners nor times: the same parts give the same bytes.
-func (b *Boot) Pack(ctx context.Context, w io.Writer) error {
+func (b *KernelFiles) Pack(ctx context.Context, w io.Writer) error {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (b *Boot) Pack(ctx context.Context, w io.Writer) error {
 
 // PackFile packs a kernel into an existing empty file, and returns the size of the
 // file in bytes and its SHA-256.
-func (b *Boot) PackFile(ctx context.Context, path string) (size int64, digest string, err error) {
+func (b *KernelFiles) PackFile(ctx context.Context, path string) (size int64, digest string, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return 0, "", err

@@ -28,17 +28,17 @@ func packed(t *testing.T, s *Store, name string) (path string, size int64, diges
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "k.tar.zst")
 	write(t, path, "")
-	size, digest, err := boot(t, s, name).PackFile(context.Background(), path)
+	size, digest, err := openKernel(t, s, name).PackFile(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return path, size, digest
 }
 
-// boot opens a kernel until the test ends.
-func boot(t *testing.T, s *Store, name string) *Boot {
+// openKernel opens a kernel until the test ends.
+func openKernel(t *testing.T, s *Store, name string) *KernelFiles {
 	t.Helper()
-	b, err := s.Boot(name)
+	b, err := s.OpenKernel(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestPackHeld(t *testing.T) {
 	}
 	change := func(i int) error { return replace(fmt.Sprint("6.", i)) }
 	whileChanging(t, change, func() error {
-		b, err := s.Boot("k")
+		b, err := s.OpenKernel("k")
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func TestPackFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "none")
-	b := boot(t, s, "k")
+	b := openKernel(t, s, "k")
 	if _, _, err := b.PackFile(context.Background(), path); status.Of(err) != status.NoInput {
 		t.Errorf("into a file that is not there: %v", err)
 	}

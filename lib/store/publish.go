@@ -20,10 +20,10 @@ import (
 
 // A Publication describes an image to publish.
 type Publication struct {
-	Rootfs  string // the ext4 file, with or without image.json and config.json beside it
-	Name    string // "" to derive it from the reference
-	Kernel  *Boot  // nil for none
-	Replace bool   // an existing image of that name
+	Rootfs  string       // the ext4 file, with or without image.json and config.json beside it
+	Name    string       // "" to derive it from the reference
+	Kernel  *KernelFiles // nil for none
+	Replace bool         // an existing image of that name
 	Now     time.Time
 }
 

@@ -104,7 +104,7 @@ func (i *Image) Config() (config v1.Image, err error) {
 // the kernel needs none, it removes the initrd and returns "". It is an error if
 // the kernel is removed or replaced meanwhile.
 func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch string) ([]byte, error), now time.Time) (string, error) {
-	b, err := s.Boot(name)
+	b, err := s.OpenKernel(name)
 	if err != nil {
 		return "", err
 	}

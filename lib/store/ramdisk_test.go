@@ -163,7 +163,7 @@ func TestRemakeInitrdHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, before := ramdiskOf(t, old)
-	b, err := s.Boot("k")
+	b, err := s.OpenKernel("k")
 	if err != nil {
 		t.Fatal(err)
 	}
