@@ -83,7 +83,7 @@ func (c *command) pack(ctx context.Context, name string) error {
 	if e.SizeBytes, e.TarballSHA256, err = k.PackFile(ctx, st.Path); err != nil {
 		return err
 	}
-	if err := st.Sync(); err != nil {
+	if err := st.CommitSync(); err != nil {
 		return err
 	}
 	return c.PrintJSON(e)

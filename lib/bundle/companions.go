@@ -137,7 +137,7 @@ func (c *companions) write(path string, s *Source, o Ext4Options) error {
 	if err != nil {
 		return err
 	}
-	record.Making = o.making()
+	record.BuildInfo = o.buildInfo()
 	if s.Record != nil {
 		record.Image = s.Record.Digest
 		record.Manifest = digest.NewDigestFromBytes(digest.SHA256, s.manifest[:])

@@ -29,8 +29,8 @@ type Ext4Options struct {
 	Check func(ctx context.Context, path string) error
 }
 
-// making returns the options as the record of the file stores them.
-func (o Ext4Options) making() Making {
+// buildInfo returns the options as the record of the file stores them.
+func (o Ext4Options) buildInfo() BuildInfo {
 	set := &Settings{Populate: o.Populate, Size: o.Size, Minimal: o.Minimal}
 	if set.Populate == "" {
 		set.Populate = ext4.PopulateDirect
@@ -38,7 +38,7 @@ func (o Ext4Options) making() Making {
 	if o.Free >= 0 {
 		set.Free = &o.Free
 	}
-	return Making{Recipe: ext4.Recipe, Mkfs: o.Mkfs.Version, Options: set}
+	return BuildInfo{Recipe: ext4.Recipe, Mkfs: o.Mkfs.Version, Options: set}
 }
 
 // WriteExt4 makes the ext4 file dst and its record, FILE.json. dst is complete or
@@ -127,7 +127,7 @@ func (s *Source) Created() int64 {
 // the image and the manifest; a plain directory gets a manifest for this.
 func (s *Source) seed(o Ext4Options) (seed [32]byte, err error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "size=%d free=%d minimal=%v populate=%s\n", o.Size, o.Free, o.Minimal, o.making().Options.Populate)
+	fmt.Fprintf(h, "size=%d free=%d minimal=%v populate=%s\n", o.Size, o.Free, o.Minimal, o.buildInfo().Options.Populate)
 	if s.Record != nil {
 		fmt.Fprintf(h, "%s\n%x\n", s.Record.Digest, s.manifest)
 	} else {

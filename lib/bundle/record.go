@@ -65,13 +65,13 @@ type Ext4 struct {
 	SHA256     string `json:"sha256,omitempty"`
 	UUID       string `json:"uuid"`
 
-	Making
+	BuildInfo
 	Image digest.Digest `json:"image,omitempty"` // digest of the image, in FILE.json
 }
 
-// Making holds what the bytes of a root filesystem depend on, besides the image
+// BuildInfo holds what the bytes of a root filesystem depend on, besides the image
 // and the file contents. It cannot be read from the filesystem.
-type Making struct {
+type BuildInfo struct {
 	Recipe   int           `json:"recipe,omitempty"` // ext4.Recipe
 	Mkfs     string        `json:"mkfs,omitempty"`   // version of e2fsprogs
 	Options  *Settings     `json:"options,omitempty"`

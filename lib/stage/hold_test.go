@@ -43,7 +43,7 @@ func TestHold(t *testing.T) {
 	}{
 		"removed":                       {func(_ *testing.T, dst string) error { return Remove(dst) }, ""},
 		"replaced":                      {func(t *testing.T, dst string) error { return made(t, dst, any).Commit() }, "x"},
-		"replaced, and that is on disk": {func(t *testing.T, dst string) error { return made(t, dst, any).Sync() }, "x"},
+		"replaced, and that is on disk": {func(t *testing.T, dst string) error { return made(t, dst, any).CommitSync() }, "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

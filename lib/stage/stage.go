@@ -24,7 +24,7 @@ type Stage struct {
 	dst      string
 	lock     *os.File
 	replaces func(path string) bool
-	instead  *os.File
+	expected *os.File
 	adopted  bool // removed by its maker, not by Discard
 }
 
@@ -33,9 +33,9 @@ type Options struct {
 	// Replaces, if not nil, allows an existing destination for which it
 	// returns true. Only files made by banger may be replaced.
 	Replaces func(path string) bool
-	// Instead, if not nil, is the file that Hold returned for the destination.
+	// Expected, if not nil, is the file that Hold returned for the destination.
 	// The destination must still be that file. It requires Replaces.
-	Instead *os.File
+	Expected *os.File
 }
 
 // NewDir makes a directory, mode 0700, that Commit renames to dst.
@@ -58,7 +58,7 @@ func NewFile(dst string, o Options) (*Stage, error) {
 // temporary name. Discard leaves it to its maker. If its lock is free, the Stage
 // takes it, so that no sweep removes the directory.
 func Adopt(path, dst string, o Options) (*Stage, error) {
-	s := &Stage{Path: path, dst: dst, replaces: o.Replaces, instead: o.Instead, adopted: true}
+	s := &Stage{Path: path, dst: dst, replaces: o.Replaces, expected: o.Expected, adopted: true}
 	if err := s.free(); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func create(dst string, o Options, mk func(path string) error) (*Stage, error) {
 	if strings.Contains(dst, "\n") {
 		return nil, status.Errorf(status.Usage, "%q: path contains a newline", dst) // paths are passed on one per line
 	}
-	s := &Stage{dst: dst, replaces: o.Replaces, instead: o.Instead}
+	s := &Stage{dst: dst, replaces: o.Replaces, expected: o.Expected}
 	Sweep(dir) // even if dst exists
 	if err := s.free(); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func create(dst string, o Options, mk func(path string) error) (*Stage, error) {
 func (s *Stage) free() error {
 	info, err := os.Lstat(s.dst)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && s.instead != nil:
+	case errors.Is(err, fs.ErrNotExist) && s.expected != nil:
 		return status.Errorf(status.NoInput, "%s: removed by another process", s.dst)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -112,7 +112,7 @@ func (s *Stage) free() error {
 		return cannotCreate(s.dst, err)
 	case s.replaces == nil:
 		return exists(s.dst)
-	case s.instead != nil && info.Mode().Type() != fs.ModeSymlink && !sameFile(s.instead, s.dst, os.Lstat):
+	case s.expected != nil && info.Mode().Type() != fs.ModeSymlink && !sameFile(s.expected, s.dst, os.Lstat):
 		return status.Errorf(status.Temporary, "%s: replaced by another process", s.dst)
 	case info.Mode().Type() == fs.ModeSymlink || !s.replaces(s.dst):
 		return status.Hint(status.Errorf(status.Create, "%s: exists, not made by banger", s.dst), "move it away")
@@ -155,7 +155,7 @@ func (s *Stage) Commit() error {
 // place renames to a free name. It returns EEXIST if the name exists, or if
 // something must be replaced.
 func (s *Stage) place() error {
-	if s.instead != nil {
+	if s.expected != nil {
 		return unix.EEXIST
 	}
 	return s.rename(unix.RENAME_NOREPLACE)
@@ -166,7 +166,7 @@ func (s *Stage) exchange() error {
 	if err := s.rename(unix.RENAME_EXCHANGE); err != nil {
 		return err
 	}
-	if s.instead == nil || sameFile(s.instead, s.Path, os.Lstat) {
+	if s.expected == nil || sameFile(s.expected, s.Path, os.Lstat) {
 		reap(s.Path)
 		return nil
 	}
@@ -181,8 +181,8 @@ func (s *Stage) rename(flag uint) error {
 	return unix.Renameat2(unix.AT_FDCWD, s.Path, unix.AT_FDCWD, s.dst, flag)
 }
 
-// Sync calls Commit and syncs the directory, so that the name is on disk.
-func (s *Stage) Sync() error {
+// CommitSync calls Commit and syncs the directory, so that the name is on disk.
+func (s *Stage) CommitSync() error {
 	if err := s.Commit(); err != nil {
 		return err
 	}

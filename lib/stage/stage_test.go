@@ -54,7 +54,7 @@ func TestCommit(t *testing.T) {
 	if !strings.HasPrefix(names(t, dir), ".x.staging-") {
 		t.Errorf("before Commit: %s", names(t, dir))
 	}
-	if err := s.Sync(); err != nil {
+	if err := s.CommitSync(); err != nil {
 		t.Fatal(err)
 	}
 	s.Discard() // no-op after Commit
@@ -150,9 +150,9 @@ func TestReplaceRace(t *testing.T) {
 	}
 }
 
-// With Instead, only the held file is replaced, and it must exist, even if another
+// With Expected, only the held file is replaced, and it must exist, even if another
 // process changes the destination during Commit.
-func TestInstead(t *testing.T) {
+func TestExpected(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(dst string)
 		code   status.Code
@@ -169,7 +169,7 @@ func TestInstead(t *testing.T) {
 			dst := filepath.Join(t.TempDir(), "x")
 			write(t, filepath.Join(dst, "old"))
 			asked := 0
-			s := made(t, dst, Options{Instead: hold(t, dst), Replaces: func(string) bool {
+			s := made(t, dst, Options{Expected: hold(t, dst), Replaces: func(string) bool {
 				if asked++; last && asked == 2 { // by Commit
 					c.change(dst)
 				}

@@ -32,14 +32,14 @@ type Addition struct {
 	// needs an initrd and Files has none.
 	Init func(arch string) ([]byte, error)
 
-	instead *os.File // if set, the only kernel to replace, as stage.Hold returned it
+	expected *os.File // if set, the only kernel to replace, as stage.Hold returned it
 }
 
 // AddKernel adds a kernel from a tree of files: the contents of a package, of a
 // build or of one of banger's archives. The kernel gets its name only once it is
 // complete and on disk.
 func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
-	st, err := s.stageKernel(a.Name, a.Replace, a.instead)
+	st, err := s.stageKernel(a.Name, a.Replace, a.expected)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 	if err := syncFilesystem(st.Path); err != nil {
 		return nil, err
 	}
-	if err := st.Sync(); err != nil {
+	if err := st.CommitSync(); err != nil {
 		return nil, err
 	}
 	// Not read back: the name may belong to another kernel by now.
@@ -91,7 +91,7 @@ func (s *Store) Scratch(name string, replace bool) (*stage.Stage, error) {
 	return s.stageKernel(name, replace, nil)
 }
 
-func (s *Store) stageKernel(name string, replace bool, instead *os.File) (*stage.Stage, error) {
+func (s *Store) stageKernel(name string, replace bool, expected *os.File) (*stage.Stage, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Store) stageKernel(name string, replace bool, instead *os.File) (*stage
 	if err := makeParent(dir); err != nil {
 		return nil, err
 	}
-	o := stage.Options{Instead: instead}
+	o := stage.Options{Expected: expected}
 	if replace {
 		o.Replaces = isKernel
 	}

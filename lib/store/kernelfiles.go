@@ -29,8 +29,8 @@ type KernelFiles struct {
 	close func() error
 }
 
-// Files returns KernelFiles of files anywhere on the host; modules and initrd may be
-// "".
+// Files returns the KernelFiles of files anywhere on the host; modules and initrd
+// may be "".
 func Files(vmlinux, initrd, modules string) *KernelFiles {
 	parts := given{vmlinuxPart: vmlinux}
 	if initrd != "" {

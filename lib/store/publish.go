@@ -60,7 +60,7 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 	if err := p.complete(ctx, st.Path, docs); err != nil {
 		return nil, err
 	}
-	if err := st.Sync(); err != nil {
+	if err := st.CommitSync(); err != nil {
 		return nil, err
 	}
 	// Not read back: the name may belong to another image by now.
@@ -112,7 +112,7 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 		return err
 	}
 	if d.Made == nil && before != nil && before.UUID == r.Ext4.UUID { // published before
-		r.Ext4.Making = before.Making
+		r.Ext4.BuildInfo = before.BuildInfo
 	}
 	r.Kernel = nil // the kernel of a published image is not copied with its rootfs
 	if p.Kernel != nil {
@@ -156,7 +156,7 @@ func describe(ctx context.Context, rootfs string, made *bundle.Ext4) (*bundle.Ex
 			return nil, status.Hint(status.Errorf(status.Bad, "%s%s: describes another file, as image.json may", rootfs, bundle.Ext4Record),
 				"make them again with banger-mkext4 -f")
 		}
-		e.Making = made.Making
+		e.BuildInfo = made.BuildInfo
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {

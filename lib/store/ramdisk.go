@@ -112,7 +112,7 @@ func (s *Store) RemakeInitrd(ctx context.Context, name string, init func(arch st
 	defer b.Close()
 	k, err := s.AddKernel(ctx, Addition{
 		Name: name, Files: without{b.files, initrdPart}, Source: b.Kernel.Source, Distro: b.Kernel.Distro,
-		Replace: true, Now: now, Init: init, instead: b.held,
+		Replace: true, Now: now, Init: init, expected: b.held,
 	})
 	if err != nil || k.SHA256[initrdPart] == "" {
 		return "", err
