@@ -78,7 +78,7 @@ func main() {
 		}
 		if *output == "" {
 			if err := os.MkdirAll(filepath.Dir(dst), 0o777); err != nil {
-				return "", status.Making(err)
+				return "", status.CreateError(err)
 			}
 		}
 		progress := tool.NewProgress("flattening", filepath.Base(dst))

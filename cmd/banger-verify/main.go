@@ -36,7 +36,7 @@ func main() {
 	against := tool.Flags.String("against", "", "compare with `BUNDLE|DIR|LAYOUT`: a bundle's current tree and manifest,\nthe directory an image was made from, or the layers in an OCI image layout")
 	asJSON := tool.Flags.Bool("json", false, "print the differences, one JSON object per line, instead of the images")
 	maxEntries := tool.Flags.Int64("max-entries", replay.MaxEntries, "reject layers with more than `ENTRIES` entries")
-	tool.Mute = func() bool { return *asJSON }
+	tool.NoLines = func() bool { return *asJSON }
 	tool.Check = func() error {
 		if *maxEntries < 0 {
 			return filter.Usagef("negative limit")

@@ -55,7 +55,7 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	in := bufio.NewReader(sparse.Interruptible(ctx, r))
 	data, err := open(in)
 	if err != nil {
-		return nil, nil, layer.Fault(err)
+		return nil, nil, layer.DataError(err)
 	}
 	defer data.Close()
 	path := dir + ".contents"
@@ -74,7 +74,7 @@ func replay(ctx context.Context, dir string, r io.Reader, warn func(string)) (*t
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, in)
-		err = layer.Fault(err)
+		err = layer.DataError(err)
 	}
 	t := tree.New(tree.Inode{Mode: 0o755})
 	if err == nil {

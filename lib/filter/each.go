@@ -118,7 +118,7 @@ func (t *Tool) each(ctx context.Context, in <-chan string, f func(context.Contex
 				return err
 			}
 			result.add(err)
-			if t.Mute() {
+			if t.NoLines() {
 				continue
 			}
 			if err := t.Print(out + "\n"); err != nil {

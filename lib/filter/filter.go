@@ -38,9 +38,9 @@ type Tool struct {
 	Single func() bool
 	// Check returns an error for flags that contradict each other.
 	Check func() error
-	// Mute reports whether the lines of images are left out, as when the output
+	// NoLines reports whether the lines of images are left out, as when the output
 	// is not for a pipe.
-	Mute func() bool
+	NoLines func() bool
 
 	onlyOne  func() bool // whether there is one image, as far as is known
 	stdinErr error       // the error that ended standard input early
@@ -56,7 +56,7 @@ func New(name, help string) *Tool {
 	t.Flags.SortFlags = false
 	t.Single = func() bool { return false }
 	t.Check = func() error { return nil }
-	t.Mute = func() bool { return false }
+	t.NoLines = func() bool { return false }
 	t.onlyOne = func() bool { return true }
 	return t
 }

@@ -81,12 +81,12 @@ func (r *Reader) end(l *Layer, archive *tar.Reader) error {
 
 // readError adds the layer to a read error.
 func readError(id string, err error) error {
-	return Fault(fmt.Errorf("layer %s: %w", id, err))
+	return DataError(fmt.Errorf("layer %s: %w", id, err))
 }
 
-// Fault gives err the status Bad, unless it is a system error: a failing or full
+// DataError gives err the status Bad, unless it is a system error: a failing or full
 // disk does not make the layer bad.
-func Fault(err error) error {
+func DataError(err error) error {
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return err
 	}

@@ -37,7 +37,7 @@ type Writer struct {
 func NewWriter(dir string, warn func(string)) (*Writer, error) {
 	err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o777)
 	if err != nil {
-		return nil, hintWritable(status.Making(err))
+		return nil, hintWritable(status.CreateError(err))
 	}
 	s, err := stage.NewDir(filepath.Join(dir, "fetch"), stage.Options{})
 	if err != nil {

@@ -144,7 +144,7 @@ func readArchive(ctx context.Context, r *layer.Reader, l layout.Layer, id string
 }
 
 func layerError(id string, err error) error {
-	return layer.Fault(fmt.Errorf("layer %s: %w", id, err))
+	return layer.DataError(fmt.Errorf("layer %s: %w", id, err))
 }
 
 // A metered reader reports progress.

@@ -48,9 +48,9 @@ func With(code Code, err error) error {
 	return &coded{error: err, code: code}
 }
 
-// Making returns err, an error of making a file or directory, with the code
+// CreateError returns err, an error of making a file or directory, with the code
 // Create, unless permission was denied. A missing parent is not a missing input.
-func Making(err error) error {
+func CreateError(err error) error {
 	if err == nil || errors.Is(err, fs.ErrPermission) {
 		return err
 	}
