@@ -84,7 +84,7 @@ func TestFetchToken(t *testing.T) {
 		return finish(t, withEnv(u.command("banger-fetch", ref), env...))
 	}
 
-	fetch(reg.server.URL+"/token").failed(t, []int{66}, "banger-fetch: "+ref+": ", "name unknown")
+	fetch(reg.server.URL+"/token").failed(t, []int{66}, "banger-fetch: "+ref+": ", "no such repository")
 	if reg.given.Load() == 0 {
 		t.Error("the password was not sent by https")
 	}

@@ -75,11 +75,11 @@ func TestFetchLogin(t *testing.T) {
 		message   string
 		hint      string
 	}{
-		"basic, none":   {basic, true, "", "unauthorized", "hint: no such repository, or log in: docker login "},
+		"basic, none":   {basic, true, "", "unauthorized: no such repository, or login required", hint},
 		"basic, wrong":  {basic, true, wrong, "wrong user name or password for ", hint},
-		"bearer, none":  {bearer, true, "", "unauthorized", "hint: no such repository, or log in: docker login "},
+		"bearer, none":  {bearer, true, "", "unauthorized: no such repository, or login required", hint},
 		"bearer, wrong": {bearer, true, wrong, "wrong user name or password for ", hint},
-		"bearer, right": {bearer, false, me, "unauthorized", "hint: no such repository, or log in as a user who may read it: docker login "},
+		"bearer, right": {bearer, false, me, "unauthorized: no such repository, or the user may not read it", hint},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, u := newFaultRegistry(t), newUser(t, nobody)

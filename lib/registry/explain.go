@@ -15,11 +15,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"banger/lib/layout"
 	"banger/lib/status"
 )
 
-// explain says in a few words what went wrong on the wire, and whether trying
-// again can help.
+// explain returns a short error for a failed request. Its exit status tells
+// whether trying again can help.
 func explain(err error) error {
 	var refused refusal
 	var answer *transport.Error
@@ -37,7 +38,7 @@ func explain(err error) error {
 		return status.Hint(status.Errorf(status.Refused, "%w", certificate),
 			"set SSL_CERT_FILE to a file with the certificates to trust")
 	case errors.Is(err, errSilent):
-		return status.Hint(status.Errorf(status.Temporary, "%w", errSilent), "--timeout 5m waits longer")
+		return status.Hint(status.Errorf(status.Temporary, "%w", errSilent), "the --timeout flag of banger-kernel sets how long to wait")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return status.Errorf(status.Temporary, "connection cut: %w", io.ErrUnexpectedEOF)
 	case errors.As(err, &wire):
@@ -49,18 +50,29 @@ func explain(err error) error {
 	return status.Errorf(status.Of(status.With(status.Bad, err)), "%s", said)
 }
 
-// queries are those of URLs in the words of others. They may hold secrets.
+// queries matches the queries of URLs in error texts. They may hold secrets.
 var queries = regexp.MustCompile(`\?[^\s"]+`)
 
-// explainAnswer reads the registry's own words (distribution-spec, "Error
-// Codes").
+// codeTexts are the texts for error codes of registries (distribution-spec,
+// "Error Codes"). Other codes are printed in lower case.
+var codeTexts = map[transport.ErrorCode]string{
+	transport.DeniedErrorCode:          "access denied",
+	transport.ManifestUnknownErrorCode: "no such tag or digest",
+	transport.NameUnknownErrorCode:     "no such repository",
+	transport.TooManyRequestsErrorCode: "too many requests",
+}
+
+// explainAnswer returns an error for an error response of a registry.
 func explainAnswer(e *transport.Error) error {
 	said := strings.ToLower(http.StatusText(e.StatusCode))
 	if said == "" {
 		said = fmt.Sprintf("registry answered with status %d", e.StatusCode)
 	}
 	if len(e.Errors) > 0 {
-		said = strings.ToLower(strings.ReplaceAll(string(e.Errors[0].Code), "_", " "))
+		code := e.Errors[0].Code
+		if said = codeTexts[code]; said == "" {
+			said = strings.ToLower(strings.ReplaceAll(string(code), "_", " "))
+		}
 	}
 	err := errors.New(said)
 	switch {
@@ -80,26 +92,43 @@ func isDenied(e *transport.Error) bool {
 	return e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
 }
 
-// explain adds to an answer of the registry how to log in, if that may help. It
-// tells a password that was refused from one that was not given.
+// explain is the function explain, with a hint for the image that is pulled. It
+// distinguishes a rejected password from a missing one.
 func (p *pull) explain(err error) error {
 	explained := explain(err)
 	var answer *transport.Error
-	if !errors.As(err, &answer) {
+	switch {
+	case errors.Is(err, errSilent):
+		return status.Hint(explained, "%s", p.patientCommand())
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return status.Hint(explained, "plain http works only for localhost, names in .local, and loopback and private IPv4 addresses")
+	case !errors.As(err, &answer):
 		return explained
 	}
 	login := "docker login " + loginHost(p.ref.Context())
 	switch known := p.hasCredentials(); {
-	case answer.StatusCode == http.StatusTooManyRequests && !known:
-		return status.Hint(explained, "log in, which may raise the limit: %s", login)
+	case answer.StatusCode == http.StatusTooManyRequests && known:
+		return status.Hint(explained, "run it again later")
+	case answer.StatusCode == http.StatusTooManyRequests:
+		return status.Hint(fmt.Errorf("%w: logging in may raise the limit", explained), "%s", login)
 	case !isDenied(answer):
 		return explained
 	case !known:
-		return status.Hint(explained, "no such repository, or log in: %s", login)
+		return status.Hint(fmt.Errorf("%w: no such repository, or login required", explained), "%s", login)
 	case answer.StatusCode == http.StatusUnauthorized && !hasToken(answer):
 		return status.Hint(status.Errorf(status.Refused, "wrong user name or password for %s", loginHost(p.ref.Context())), "%s", login)
 	}
-	return status.Hint(explained, "no such repository, or log in as a user who may read it: %s", login)
+	return status.Hint(fmt.Errorf("%w: no such repository, or the user may not read it", explained), "%s", login)
+}
+
+// patientCommand returns the command that fetches the image with a longer
+// timeout.
+func (p *pull) patientCommand() string {
+	var platform string
+	if s := layout.PlatformString(p.Platform); s != layout.PlatformString(layout.DefaultPlatform) {
+		platform = "--platform " + s + " "
+	}
+	return fmt.Sprintf("banger-fetch --timeout 5m %s%s", platform, p.ref)
 }
 
 // hasCredentials reports whether there is a password for the registry.

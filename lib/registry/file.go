@@ -12,9 +12,9 @@ import (
 	"banger/lib/status"
 )
 
-// Get starts reading a file from a web server, by http or https, as patiently
-// as blobs are read. Other URLs are refused. The caller closes it; what is cut
-// is an error of reading.
+// Get requests a file from a web server and returns its content, which the
+// caller must close. A URL that is neither http nor https is an error. If the
+// connection is cut, Read returns an error.
 func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -23,7 +23,7 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 	if s := req.URL.Scheme; s != "http" && s != "https" || req.URL.Host == "" {
 		return nil, status.Errorf(status.Usage, "%s: not an http or https URL", req.URL.Redacted())
 	}
-	req.Header.Set("Accept-Encoding", "identity") // its sum is that of what is served
+	req.Header.Set("Accept-Encoding", "identity") // the checksum is of the file as served
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return nil, explain(err)
@@ -35,7 +35,8 @@ func Get(ctx context.Context, transport http.RoundTripper, url string) (io.ReadC
 	return &file{resp.Body}, nil
 }
 
-// explainStatus gives the answer of a web server the exit status it means.
+// explainStatus returns an error, with its exit status, for the status code of a
+// web server.
 func explainStatus(code int) error {
 	said := strings.TrimSpace(fmt.Sprintf("server answered with status %d %s", code, strings.ToLower(http.StatusText(code))))
 	switch {
@@ -49,7 +50,7 @@ func explainStatus(code int) error {
 	return status.Errorf(status.Failed, "%s", said)
 }
 
-// file is a body whose errors are explained.
+// A file is a response body whose errors pass through explain.
 type file struct{ io.ReadCloser }
 
 func (f *file) Read(p []byte) (int, error) {

@@ -9,9 +9,8 @@ import (
 	"banger/lib/input"
 )
 
-// limited bounds what a registry answers by what a document may have. Blobs
-// are of the size that their descriptor says, which is checked where they are
-// kept.
+// limited limits responses to input.MaxDocument bytes, except for blobs, whose
+// size layout.Writer checks against their descriptor.
 type limited struct{ http.RoundTripper }
 
 func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -27,8 +26,8 @@ func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// isForBlob tells a request for a blob, /v2/NAME/blobs/DIGEST, wherever
-// redirects have led it.
+// isForBlob reports whether a request is for a blob, /v2/NAME/blobs/DIGEST, or
+// follows a redirect from there.
 func isForBlob(req *http.Request) bool {
 	for from := redirectedBy(req); from != nil; from = redirectedBy(req) {
 		req = from

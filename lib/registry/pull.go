@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package registry brings images from OCI registries into a layout. It is the
+// Package registry pulls images from OCI registries into a layout. It is the
 // only package that uses the network.
 package registry
 
@@ -23,7 +23,7 @@ import (
 	"banger/lib/status"
 )
 
-// A Source says how registries are spoken to.
+// A Source holds the platform, the transport and the credentials for pulls.
 type Source struct {
 	Platform  v1.Platform
 	Transport http.RoundTripper
@@ -49,7 +49,7 @@ const parallel = 4
 // tries is how often a blob is asked for when the connection breaks.
 const tries = 3
 
-// A pull is one image on its way into a layout.
+// A pull pulls one image into a layout.
 type pull struct {
 	*Source
 	ref      name.Reference
@@ -58,10 +58,10 @@ type pull struct {
 	options  []remote.Option
 }
 
-// Pull brings the image that a reference names into a layout and returns what
-// to call it there. What the layout has already, it checks and does not fetch;
-// a digest that is all there needs no network. progress hears of bytes: first
-// of those to come, then of each that has come.
+// Pull pulls the image with a reference into a layout and returns its reference
+// there. Blobs that the layout has are checked and not fetched; an image pulled
+// by digest whose blobs all exist needs no network. Pull calls progress with the
+// number of bytes to fetch, then with the number of bytes as they arrive.
 func (s *Source) Pull(ctx context.Context, to *layout.Writer, reference string, progress func(total, done int64)) (layout.Ref, error) {
 	if err := layout.CheckReference(reference); err != nil {
 		return layout.Ref{}, err

@@ -22,9 +22,9 @@ func refuse(format string, args ...any) error {
 	return refusal{status.Errorf(status.Bad, format, args...)}
 }
 
-// checkRedirect refuses a request that a redirect led to, if it leads away
-// from the web, from https to where anybody may listen and speak, or in
-// circles. The target is not quoted: its query may hold a secret.
+// checkRedirect returns an error for a request that follows a redirect to a
+// scheme other than http and https, from https to http, or after maxHops others.
+// The error does not quote the target, whose query may hold a secret.
 func checkRedirect(to *http.Request) error {
 	from := redirectedBy(to)
 	if from == nil {

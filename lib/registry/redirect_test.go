@@ -139,7 +139,7 @@ func TestRedirectDowngrade(t *testing.T) {
 	defer plain.Close()
 	server := httptest.NewTLSServer(emptyImage(redirect(plain.URL + "/x?signature=secret")))
 	defer server.Close()
-	err := pullOver(t, server, &patient{server.Client().Transport, time.Minute})
+	err := pullOver(t, server, &timedTransport{server.Client().Transport, time.Minute})
 	if status.Of(err) != status.Bad || !strings.Contains(err.Error(), "https to http") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("status %d, %v", status.Of(err), err)
 	}
@@ -148,7 +148,7 @@ func TestRedirectDowngrade(t *testing.T) {
 	}
 	good := httptest.NewTLSServer(emptyImage(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(emptyConfig)) }))
 	defer good.Close()
-	if err := pullOver(t, good, &patient{good.Client().Transport, time.Minute}); err != nil {
+	if err := pullOver(t, good, &timedTransport{good.Client().Transport, time.Minute}); err != nil {
 		t.Errorf("by https all the way: %v", err)
 	}
 }

@@ -37,7 +37,7 @@ func TestGetDowngrade(t *testing.T) {
 	defer plain.Close()
 	encrypted := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
 	defer encrypted.Close()
-	transport := &patient{encrypted.Client().Transport, time.Minute}
+	transport := &timedTransport{encrypted.Client().Transport, time.Minute}
 	if body, err := Get(t.Context(), transport, encrypted.URL); status.Of(err) != status.Bad {
 		t.Errorf("%v, %v", body, err)
 	}

@@ -15,36 +15,37 @@ import (
 
 var errSilent = errors.New("timeout: server is silent")
 
-// NewTransport returns a transport that gives up on a server which says
-// nothing for so long, whatever it was in the middle of, and follows only the
-// redirects that checkRedirect lets pass.
+// NewTransport returns a transport that fails if a server sends nothing for the
+// duration silence, and that follows only the redirects that checkRedirect
+// allows.
 func NewTransport(silence time.Duration) http.RoundTripper {
-	return &patient{remote.DefaultTransport, silence}
+	return &timedTransport{remote.DefaultTransport, silence}
 }
 
-type patient struct {
+// A timedTransport fails requests to silent servers.
+type timedTransport struct {
 	http.RoundTripper
 	silence time.Duration
 }
 
-func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *timedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := checkRedirect(req); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
-	timer := time.AfterFunc(p.silence, func() { cancel(errSilent) })
-	resp, err := p.RoundTripper.RoundTrip(req.WithContext(ctx))
+	timer := time.AfterFunc(t.silence, func() { cancel(errSilent) })
+	resp, err := t.RoundTripper.RoundTrip(req.WithContext(ctx))
 	timer.Stop()
 	if err != nil {
 		defer cancel(nil)
 		return nil, onWire(ctx, err)
 	}
-	resp.Body = &heard{resp.Body, ctx, cancel, timer, p.silence}
+	resp.Body = &timedBody{resp.Body, ctx, cancel, timer, t.silence}
 	return resp, nil
 }
 
-// heard is a body whose reads are timed, but not what is done between them.
-type heard struct {
+// A timedBody is a response body with a timeout for each Read.
+type timedBody struct {
 	io.ReadCloser
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -52,23 +53,23 @@ type heard struct {
 	silence time.Duration
 }
 
-func (h *heard) Read(p []byte) (int, error) {
-	h.timer.Reset(h.silence)
-	n, err := h.ReadCloser.Read(p)
-	h.timer.Stop()
+func (b *timedBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.silence)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
 	if err != nil && err != io.EOF {
-		err = onWire(h.ctx, err)
+		err = onWire(b.ctx, err)
 	}
 	return n, err
 }
 
-func (h *heard) Close() error {
-	defer h.cancel(nil)
-	return h.ReadCloser.Close()
+func (b *timedBody) Close() error {
+	defer b.cancel(nil)
+	return b.ReadCloser.Close()
 }
 
-// A wireError is an error of the connection, not of what came over it: another
-// try may go better.
+// A wireError is an error of the connection, not of the data received: trying
+// again may succeed.
 type wireError struct{ error }
 
 func (e wireError) Unwrap() error { return e.error }
@@ -79,9 +80,9 @@ func (e wireError) Temporary() bool {
 	return is && t.Temporary()
 }
 
-// onWire marks an error of the connection, and puts the reason of a
-// cancellation in the place of its symptom. What http.Client has better words
-// for stays as it is: a server that does not speak TLS.
+// onWire returns an error of the connection as a wireError. If ctx was canceled
+// because of silence, that is the error. A tls.RecordHeaderError is returned
+// unchanged: http.Client replaces it by http.ErrSchemeMismatch.
 func onWire(ctx context.Context, err error) error {
 	if _, is := err.(tls.RecordHeaderError); is {
 		return err
