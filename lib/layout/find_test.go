@@ -151,3 +151,21 @@ func TestNestedTooDeep(t *testing.T) {
 		t.Errorf("status %d: %v", status.Of(err), err)
 	}
 }
+
+// The hint names a platform that --platform accepts.
+func TestWrongPlatformHint(t *testing.T) {
+	want := v1.Platform{OS: "linux", Architecture: "s390x"}
+	windows := v1.Platform{OS: "windows", Architecture: "amd64"}
+	for _, c := range []struct {
+		have []v1.Platform
+		hint string
+	}{
+		{[]v1.Platform{windows, DefaultPlatform}, "--platform linux/amd64"},
+		{[]v1.Platform{DefaultPlatform, windows}, "--platform linux/amd64"},
+		{[]v1.Platform{windows}, ""},
+	} {
+		if hint := status.HintOf(wrongPlatform(want, c.have)); hint != c.hint {
+			t.Errorf("%v: hint %q, want %q", c.have, hint, c.hint)
+		}
+	}
+}

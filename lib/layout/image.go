@@ -149,12 +149,18 @@ func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 // Platform returns the platform in the config, as PlatformString.
 func (i *Image) Platform() string { return PlatformString(i.Config.Platform) }
 
-// wrongPlatform returns an error that lists the platforms there are.
+// wrongPlatform returns an error that lists the platforms there are. Its hint
+// names the first of them that ParsePlatform accepts.
 func wrongPlatform(want v1.Platform, have []v1.Platform) error {
 	var names []string
 	for _, p := range have {
 		names = append(names, PlatformString(p))
 	}
 	err := status.Errorf(status.NoInput, "no image for %s, only %s", PlatformString(want), strings.Join(names, ", "))
-	return status.Hint(err, "--platform %s", names[0])
+	for _, name := range names {
+		if _, e := ParsePlatform(name); e == nil {
+			return status.Hint(err, "--platform %s", name)
+		}
+	}
+	return err
 }

@@ -3,11 +3,15 @@
 package layout
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
+	"github.com/docker/go-units"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"banger/lib/status"
 )
 
 // CheckSpace returns an error if the missing blobs need more space than the
@@ -31,8 +35,17 @@ func (w *Writer) CheckSpace(blobs []v1.Descriptor) error {
 			continue
 		}
 		if need += uint64(d.Size); need > free { // checked at each step, before the sum can overflow
-			return fmt.Errorf("%s: layers need %d bytes or more, %d bytes free: %w", w.dir, need, free, unix.ENOSPC)
+			return hintFull(fmt.Errorf("%s: layers need %s or more, %s free: %w",
+				w.dir, units.BytesSize(float64(need)), units.BytesSize(float64(free)), unix.ENOSPC))
 		}
 	}
 	return nil
+}
+
+// hintFull adds to an error of a full disk what the user can do.
+func hintFull(err error) error {
+	if !errors.Is(err, unix.ENOSPC) {
+		return err
+	}
+	return status.Hint(err, "free space there, or set XDG_CACHE_HOME to a directory on another filesystem")
 }

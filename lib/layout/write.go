@@ -119,10 +119,10 @@ func (w *Writer) put(path string, write func(io.Writer) error) error {
 	defer os.Remove(tmp)
 	defer f.Close()
 	if err := write(f); err != nil {
-		return err
+		return hintFull(err)
 	}
 	if err := f.Sync(); err != nil {
-		return err
+		return hintFull(err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		return err
