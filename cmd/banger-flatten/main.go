@@ -5,9 +5,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"banger/lib/bundle"
 	"banger/lib/filter"
@@ -89,8 +92,21 @@ func main() {
 		if *verbose {
 			o.Explain = func(e layer.Event) { tool.Detail(explain(e)) }
 		}
-		return dst, bundle.Create(ctx, dst, image, o)
+		return dst, hint(bundle.Create(ctx, dst, image, o))
 	}))
+}
+
+// hint adds to an error of a limit or of a full disk what the user can do.
+func hint(err error) error {
+	switch {
+	case errors.Is(err, layer.ErrTooManyEntries):
+		return status.Hint(err, "the --max-entries flag of banger-flatten raises the limit")
+	case errors.Is(err, layer.ErrTooLarge):
+		return status.Hint(err, "the --max-size flag of banger-flatten raises the limit")
+	case errors.Is(err, unix.ENOSPC):
+		return status.Hint(err, "free space there, or use -C DIR or -o PATH on another filesystem (banger image pull: set TMPDIR)")
+	}
+	return err
 }
 
 // isCache reports whether a layout is the cache, in which banger-verify looks

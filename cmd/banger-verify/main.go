@@ -6,11 +6,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
 	"banger/lib/bundle"
 	"banger/lib/filter"
+	"banger/lib/layer"
 	"banger/lib/replay"
 	"banger/lib/status"
 	"banger/lib/verify"
@@ -62,6 +64,9 @@ func main() {
 		r := report{tool: tool, image: image, json: *asJSON}
 		want, err := verify.Image(ctx, rootfs, source, r.add)
 		progress.Close()
+		if errors.Is(err, layer.ErrTooManyEntries) {
+			err = status.Hint(err, "the --max-entries flag of banger-verify raises the limit")
+		}
 		if err != nil {
 			return "", err
 		}

@@ -3,6 +3,7 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -86,10 +87,10 @@ func TestLimits(t *testing.T) {
 	if err := image.apply(pack(file("a", "12345")), pack(file("b", "12345"))); err != nil {
 		t.Errorf("as much as is allowed: %v", err)
 	}
-	if err := image.apply(pack(file("c", "1"))); err == nil || !strings.Contains(err.Error(), "--max-size") {
+	if err := image.apply(pack(file("c", "1"))); err == nil || !errors.Is(err, ErrTooLarge) {
 		t.Errorf("one byte more than allowed: %v", err)
 	}
-	if err := image.apply(pack(dir("d"))); err == nil || !strings.Contains(err.Error(), "--max-entries") {
+	if err := image.apply(pack(dir("d"))); err == nil || !errors.Is(err, ErrTooManyEntries) {
 		t.Errorf("one entry more than allowed: %v", err)
 	}
 }

@@ -3,6 +3,7 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ func TestImpliedEntries(t *testing.T) {
 		image := newImage(t)
 		image.reader.MaxEntries = 10
 		err := image.apply(pack(file(strings.Repeat("d/", parents)+"f", "")))
-		if (err != nil) != wrong || wrong && !strings.Contains(err.Error(), "--max-entries") {
+		if (err != nil) != wrong || wrong && !errors.Is(err, ErrTooManyEntries) {
 			t.Errorf("an entry and %d parents, of 10: %v", parents, err)
 		}
 	}

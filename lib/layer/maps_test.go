@@ -125,7 +125,7 @@ func TestOldSparseMaps(t *testing.T) {
 		name: "Contents: old GNU: a map that is not a number", err: "layer 1",
 		layers: layers(pack(tartest.Entry{Name: "s", Type: 'S', Poke: func(h []byte) { tartest.OldSparse(10)(h); copy(h[386:], "begin") }}.Bytes())),
 	}, {
-		name: "Contents: --max-size limits sparse files, holes included", err: "--max-size",
+		name: "Contents: MaxSize limits sparse files, holes included", err: "image too large",
 		layers: layers(pack(tartest.Entry{Name: "s", Type: 'S', Data: "a", Poke: func(h []byte) {
 			tartest.OldSparse(0, 0, 1)(h)
 			copy(h[483:], tartest.Base256(12, 1<<40+1))

@@ -34,6 +34,12 @@ type Reader struct {
 	warned              warnings
 }
 
+// The errors for an image above MaxEntries or MaxSize.
+var (
+	ErrTooManyEntries = errors.New("too many entries in the image")
+	ErrTooLarge       = errors.New("image too large")
+)
+
 // Read reads the uncompressed archive of a layer and any data after its end.
 func (r *Reader) Read(ctx context.Context, id string, in io.Reader) (*Layer, error) {
 	l := &Layer{ID: id, count: r.countEntry}
@@ -116,7 +122,7 @@ func (r *Reader) countMeta(n int64) error {
 // a thousand.
 func (r *Reader) countEntry() error {
 	if r.entries.Add(1) > r.MaxEntries {
-		return fmt.Errorf("too many entries in the image (limit %d, see --max-entries)", r.MaxEntries)
+		return fmt.Errorf("%w (limit %d)", ErrTooManyEntries, r.MaxEntries)
 	}
 	return nil
 }
@@ -124,7 +130,7 @@ func (r *Reader) countEntry() error {
 // countSize counts unpacked bytes.
 func (r *Reader) countSize(n int64) error {
 	if n > r.MaxSize || r.size.Add(n) > r.MaxSize {
-		return fmt.Errorf("image too large (limit %d bytes, see --max-size)", r.MaxSize)
+		return fmt.Errorf("%w (limit %d bytes)", ErrTooLarge, r.MaxSize)
 	}
 	return nil
 }
