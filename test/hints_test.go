@@ -108,7 +108,7 @@ func scriptMessages(t *testing.T) (found []message) {
 type shown []string
 
 var (
-	command  = regexp.MustCompile(`(?:^|[^\w/.-])(banger[ -][a-z%][^;,|>)]*)`)
+	command  = regexp.MustCompile(`(?:^|[^\w/.-])(banger[ -][a-z%][^;,|>)&]*)`)
 	stand    = regexp.MustCompile(`^%[sq]|^\$|^[A-Z]+[A-Z|.]*$|/%s`) // a word that stands for a value
 	flagWord = regexp.MustCompile(`^--?[a-z][a-z-]*`)
 	allWords = regexp.MustCompile(`^banger( %s)+$`) // a command of values only, which say nothing here

@@ -97,7 +97,7 @@ func (c *checker) remakeInitrd() string {
 	if c.Kernel.Ref == "" {
 		return c.KernelCommand()
 	}
-	return fmt.Sprintf("banger kernel initrd %s; %s", c.Kernel.Ref, c.RegisterCommand(c.Kernel.Ref))
+	return fmt.Sprintf("banger kernel initrd %s && %s", c.Kernel.Ref, c.RegisterCommand(c.Kernel.Ref))
 }
 
 // checkGuest checks for the other features of a guest.

@@ -157,7 +157,7 @@ func (c *checker) checkKernel() error {
 // unpackKernel returns the command that unpacks the image's kernel.
 func (c *checker) unpackKernel() string {
 	name := c.Name + "-kernel"
-	return fmt.Sprintf(`banger kernel add %s "$(banger image path %s)"/%s; %s`, name, c.Name, c.Kernel.Vmlinux, c.RegisterCommand(name))
+	return fmt.Sprintf(`banger kernel add %s "$(banger image path %s)"/%s && %s`, name, c.Name, c.Kernel.Vmlinux, c.RegisterCommand(name))
 }
 
 // exists reports whether a path is in the image.
