@@ -38,7 +38,7 @@ func TestRegisterHints(t *testing.T) {
 	// Without a kernel to name, it is Debian's that is added.
 	o := finish(t, u.command("banger-register", "--name=x", "tree.ext4"))
 	const again = `banger register -f --name x --kernel-ref `
-	if hints := hintsOf(o.stderr); o.code != 0 || len(hints) != 1 || !strings.HasPrefix(hints[0], "banger kernel debian debian; "+again+"debian ") {
+	if hints := hintsOf(o.stderr); o.code != 0 || len(hints) != 1 || !strings.HasPrefix(hints[0], "banger kernel debian debian && "+again+"debian ") {
 		t.Fatalf("%+v", o)
 	}
 
@@ -59,7 +59,7 @@ func TestRegisterHints(t *testing.T) {
 			t.Errorf("%s: %+v", hint, o)
 		}
 	}
-	// What is left is that a shell stands in for an init, which boots.
+	// What is left is that /bin/sh runs instead of an init, which boots.
 	if hints := hintsOf(o.stderr); len(hints) != 1 || hints[0] != "banger boot x" {
 		t.Errorf("%+v", o)
 	}

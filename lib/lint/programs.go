@@ -33,7 +33,7 @@ func (c *checker) checkInit() error {
 	case init == "" && sh == "":
 		return c.checkCommand()
 	case init == "":
-		c.report(Warning, "init", c.boot(""), "no init: a shell stands in for it")
+		c.report(Warning, "init", c.boot(""), "no init: /bin/sh runs instead")
 		return c.checkProgram(sh)
 	}
 	found := len(c.findings)
