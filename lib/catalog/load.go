@@ -13,6 +13,7 @@ import (
 
 	"banger/lib/registry"
 	"banger/lib/status"
+	"banger/lib/store"
 )
 
 // File is the name of a catalog in a configuration directory.
@@ -66,9 +67,17 @@ func (s Set) find(name string) (*Catalog, *Entry, error) {
 	}
 	err := status.Errorf(status.NoInput, "%w%s", ErrNotOffered, offered(names))
 	if len(names) == 0 {
-		return nil, nil, status.Hint(err, "banger kernel debian")
+		return nil, nil, hintDebian(err, name)
 	}
 	return nil, nil, status.Hint(err, "banger kernel list --available")
+}
+
+// hintDebian adds to an error how to get a kernel of a name without a catalog.
+func hintDebian(err error, name string) error {
+	if store.CheckName(name) != nil {
+		return status.Hint(err, "banger kernel debian, or --catalog FILE|URL")
+	}
+	return status.Hint(err, "banger kernel debian %s, or --catalog FILE|URL", name)
 }
 
 // offered lists some names for a message.

@@ -70,6 +70,9 @@ var plain = regexp.MustCompile(`^[A-Za-z0-9/._:+@%=-]+$`)
 // entry. where is as for Catalogs.
 func (p *Puller) Pull(ctx context.Context, where, name string) (*store.Kernel, error) {
 	set, err := p.Catalogs(ctx, where)
+	if errors.Is(err, ErrNotOffered) {
+		err = hintDebian(err, name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
