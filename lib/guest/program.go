@@ -21,7 +21,7 @@ func Program(arch string) ([]byte, error) {
 	path := filepath.Join(filepath.Dir(self), "../libexec/banger", arch, "banger-init")
 	program, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, status.Hint(status.Errorf(status.NoInput, "%s: not found", path), "make install")
+		return nil, status.Hint(status.Errorf(status.NoInput, "%s: not found", path), "reinstall banger: its libexec directory is missing or incomplete")
 	}
 	return program, err
 }
