@@ -16,15 +16,15 @@ import (
 var bombs = []bomb{
 	// Sizes without the bytes.
 	{name: "a file of 8 EiB, base 256", blob: claims(tartest.Entry{Name: "f", Type: '0', Size: tartest.Base256(12, math.MaxInt64)}),
-		words: []string{"max-size"}},
+		words: []string{"image too large"}},
 	{name: "a file of 8 EiB within the limit", blob: claims(tartest.Entry{Name: "f", Type: '0', Size: tartest.Base256(12, math.MaxInt64)}),
 		words: []string{"unexpected EOF"}, flags: []string{"--max-size", fmt.Sprint(math.MaxInt64)}},
-	{name: "a file of 8 EiB, pax", blob: records("size", fmt.Sprint(math.MaxInt64)), words: []string{"max-size"}},
+	{name: "a file of 8 EiB, pax", blob: records("size", fmt.Sprint(math.MaxInt64)), words: []string{"image too large"}},
 	{name: "a file past 64 bits, pax", blob: records("size", "18446744073709551616"), words: []string{"size"}},
 	{name: "a sparse file of 8 EiB", blob: records("GNU.sparse.size", fmt.Sprint(math.MaxInt64), "GNU.sparse.map", "0,1"),
-		words: []string{"max-size"}},
+		words: []string{"image too large"}},
 	{name: "a hard link with 8 EiB", blob: claims(tartest.Entry{Name: "l", Link: "f", Type: '1', Size: tartest.Base256(12, math.MaxInt64), Data: "more"}),
-		words: []string{"max-size"}},
+		words: []string{"image too large"}},
 
 	// Extended headers, with and without their bytes.
 	{name: "pax records of 4 GiB", blob: claims(extendedHeader('x', 4<<30)), words: []string{"extended header"}},
@@ -33,7 +33,7 @@ var bombs = []bomb{
 	{name: "a long name of 4 GiB", blob: stream(extendedHeader('L', 4<<30).Bytes(), zeros(256), 4<<10), words: []string{"extended header"}},
 	{name: "a long link of 4 GiB", blob: claims(extendedHeader('K', 4<<30)), words: []string{"extended header"}},
 	{name: "global records of 4 GiB", blob: claims(extendedHeader('g', 4<<30)), words: []string{"extended header"}},
-	{name: "global headers without end", blob: stream(nil, repeat(tartest.Global(), 1<<11), 10<<10), words: []string{"max-entries"}},
+	{name: "global headers without end", blob: stream(nil, repeat(tartest.Global(), 1<<11), 10<<10), words: []string{"too many entries"}},
 	{name: "global records without end", blob: stream(nil, string(tartest.Global("comment", strings.Repeat("c", 1<<20))), 10<<10),
 		words: []string{"names and attributes"}},
 	{name: "a million extended headers", blob: stream(nil, repeat(tartest.Pax("comment", "c"), 1<<10), 1<<10), words: []string{"extended headers"}},
@@ -51,19 +51,19 @@ var bombs = []bomb{
 
 	// Contents.
 	{name: "10 GiB of zeros in a file", blob: stream(tartest.Entry{Name: "f", Type: '0', Size: tartest.Octal(10 << 30)}.Bytes(), zeros(256), 10<<10),
-		words: []string{"max-size"}, flags: oneGiB},
-	{name: "10 GiB of zeros in files", blob: stream(nil, zeroFile(64<<20), 160), words: []string{"max-size"}, flags: oneGiB},
+		words: []string{"image too large"}, flags: oneGiB},
+	{name: "10 GiB of zeros in files", blob: stream(nil, zeroFile(64<<20), 160), words: []string{"image too large"}, flags: oneGiB},
 	{name: "10 GiB in a hard link", blob: stream(tartest.Entry{Name: "l", Link: "f", Type: '1', Size: tartest.Base256(12, 10<<30)}.Bytes(), ones(256), 10<<10),
-		words: []string{"max-size"}, flags: oneGiB},
-	{name: "10 GiB of zeros after the end of the archive", blob: stream(nil, zeros(256), 10<<10), words: []string{"max-size"}, flags: oneGiB},
+		words: []string{"image too large"}, flags: oneGiB},
+	{name: "10 GiB of zeros after the end of the archive", blob: stream(nil, zeros(256), 10<<10), words: []string{"image too large"}, flags: oneGiB},
 	{name: "a window of 2 GiB", blob: zstdFrame("\x00\xa8"), words: []string{"window"}},
 	{name: "a window of 2 GiB, by the size of a single segment", blob: zstdFrame("\xa0\x00\x00\x00\x80"), words: []string{"size"}},
 
 	// Entries and names.
-	{name: "10 million entries", blob: stream(nil, emptyFiles(10_000), 1_000), words: []string{"max-entries"}, memory: 2_000_000 >> 10},
+	{name: "10 million entries", blob: stream(nil, emptyFiles(10_000), 1_000), words: []string{"too many entries"}, memory: 2_000_000 >> 10},
 	{name: "names of many components", blob: stream(nil, deepFile("f"), 10<<10), words: []string{"names and attributes"}, memory: 2*512 + bombMemory},
 	{name: "whiteouts of many components", blob: stream(nil, deepFile(".wh.f"), 10<<10), words: []string{"names and attributes"}, memory: 2*512 + bombMemory},
-	{name: "a thousand implied parents per entry", blob: impliedParents, words: []string{"max-entries"}, memory: 2_000_000 >> 10},
+	{name: "a thousand implied parents per entry", blob: impliedParents, words: []string{"too many entries"}, memory: 2_000_000 >> 10},
 	{name: "a chain of symlinks, each through the next twice", blob: throughChain(doubling, "l30/"), words: []string{"too many symlinks"}},
 	{name: "symlinks with many components", blob: throughChain(winding, strings.Repeat("w/", 40)), words: []string{"too many symlink steps"}},
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -32,7 +33,10 @@ func TestVerifyBomb(t *testing.T) {
 	rootfs, _ := u.verifiable(t)
 	img := rawImage(t, filepath.Join(u.home, "bomb"), rawArchive(impliedParents()))
 	o := finish(t, u.command("banger-verify", "--against", img.String(), rootfs))
-	o.failed(t, []int{65}, "banger-verify: ", rootfs, "too many entries", "limit 2000000", "hint: the --max-entries flag of banger-verify raises the limit")
+	o.failed(t, []int{65}, "banger-verify: ", rootfs, "too many entries", "limit 2000000)")
+	if hints := hintsOf(o.stderr); len(hints) != 1 || !strings.Contains(hints[0], "--max-entries") {
+		t.Errorf("hints %q", hints)
+	}
 	o = finish(t, u.command("banger-verify", "--max-entries", "1", rootfs))
 	o.failed(t, []int{65}, "banger-verify: ", rootfs, "too many entries", "limit 1)")
 }
