@@ -15,7 +15,7 @@ func checkout(t *testing.T) string {
 	t.Helper()
 	need(t, "git")
 	dir := scratch(t)
-	output(t, exec.Command("cp", "-r", "../cmd", "../lib", "../scripts", "../Makefile", "../go.mod", "../go.sum", dir))
+	output(t, exec.Command("cp", "-r", "../cmd", "../lib", "../scripts", "../completions", "../Makefile", "../go.mod", "../go.sum", dir))
 	output(t, inCheckout(dir, "sh", "-c", `git init -q && git add . &&
 		git -c user.name=x -c user.email=x@example.invalid commit -q -m x`))
 	return dir
