@@ -88,10 +88,10 @@ func TestVerifyLayoutChanged(t *testing.T) {
 		code         int
 		says         []string
 	}{
-		{"moved", "true", 66, []string{app, manifest, "\nhint: --against "}},
-		{"another image", "cp -r other app", 66, []string{app, manifest, "\nhint: --against "}},
-		{"a file", "touch app", 66, []string{app, manifest, "\nhint: --against "}},
-		{"a layer is missing", "cp -r kept app && rm app/blobs/sha256/" + encoded(layer), 66, []string{app, manifest, "\nhint: --against "}},
+		{"moved", "true", 66, []string{app, manifest, "\nhint: use --against "}},
+		{"another image", "cp -r other app", 66, []string{app, manifest, "\nhint: use --against "}},
+		{"a file", "touch app", 66, []string{app, manifest, "\nhint: use --against "}},
+		{"a layer is missing", "cp -r kept app && rm app/blobs/sha256/" + encoded(layer), 66, []string{app, manifest, "\nhint: use --against "}},
 		{"a layer is another", "cp -r kept app && truncate -s -1 app/blobs/sha256/" + encoded(layer), 65, []string{encoded(layer)[:12]}},
 		{"a relative path", `sed -i 's|"layout": "[^"]*"|"layout": "kept"|' app-1.bundle/image.json`, 65, []string{"image.json", "layout"}},
 	} {

@@ -168,6 +168,7 @@ func TestVerifyPull(t *testing.T) {
 	prefix := scratch(t)
 	output(t, exec.Command("cp", "-a", filepath.Dir(bin)+"/.", prefix))
 	wrong := fmt.Sprintf("#!/bin/sh\nimage=$(%s/banger-mkext4 \"$@\") || exit\n"+
+		"[ -e \"$image\" ] || exit 0\n"+ // the script checks --size by --help
 		"at=$(grep -abo 'root:[*]::' \"$image\" | cut -d: -f1) || exit\n"+
 		"printf R | dd of=\"$image\" bs=1 seek=\"$at\" conv=notrunc status=none && echo \"$image\"\n", bin)
 	mkext4 := filepath.Join(prefix, "bin/banger-mkext4")
