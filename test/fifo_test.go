@@ -69,7 +69,7 @@ func TestFIFOInside(t *testing.T) {
 	dir = kernel(t, u.place(t))
 	output(t, u.command("banger-kernel", "add", "k", dir))
 	u.fifo(t, u.home, "k.tar.zst")
-	finish(t, u.command("banger-kernel", "pack", "-f", "k")).failed(t, []int{73}, "banger-kernel", "k.tar.zst: not made by banger")
+	finish(t, u.command("banger-kernel", "pack", "-f", "k")).failed(t, []int{73}, "banger-kernel", "k.tar.zst: exists, not made by banger")
 	noLeftovers(t, u)
 }
 

@@ -109,7 +109,7 @@ func TestVerifyStdout(t *testing.T) {
 // TestVerifySignal checks that a signal ends a run without a message.
 func TestVerifySignal(t *testing.T) {
 	u := newUser(t, nobody)
-	args := u.large(t, 500)
+	args := u.large(t, 200)
 	rootfs := args[len(args)-1]
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		cmd := u.command("banger-verify", args...)
