@@ -96,7 +96,7 @@ again() {
 
 # verdict: exits with the status that the guest has written down.
 verdict() {
-	read -r code <"$status" || code=''
+	code=$(sed -n 's/^EXIT_STATUS=\([0-9]*\)$/\1/p' "$status" | tail -n 1)
 	case $code in
 	'' | *[!0-9]* | ????*) ;;
 	*) exit "$code" ;;

@@ -28,7 +28,7 @@ key=,file= disk=$(value "$@")
 key=id=status,path= status=$(value "$@")
 key=,logfile= log=$(value "$@")
 prints() { echo "$1"; [ -z "$log" ] || echo "$1" >"$log"; }
-ends() { echo "$1" >"$status"; exit; }
+ends() { echo "EXIT_STATUS=$1" >"$status"; exit; }
 stops() {
 	printf '%s\n' "$1" 'emulation failure' 'RAX=0000000000000000 RBX=0000000000000001' >&2
 	exec sleep 600
@@ -66,7 +66,7 @@ var kvmCases = []struct {
 	{"run failed", present, "exit 43", "stops 'error: kvm run failed Bad address'", "", 42, "emulated\n", `RAX=0000000000000000 RBX=0000000000000001`, "probe kvm tcg"},
 	{"entry failed", present, "exit 43", "stops 'KVM: entry failed, hardware error 0x80000021'", "", 42, "emulated\n", `KVM: entry failed, hardware error 0x80000021`, "probe kvm tcg"},
 	{"printed", present, "exit 43", "printf '\\0'; stops '" + stopped + "'", "", 1, "\x00", `hint: --accel tcg .*`, "probe kvm"},
-	{"ended", present, "exit 43", "echo 0 >$status; stops '" + stopped + "'", "", 1, "", `hint: --accel tcg .*`, "probe kvm"},
+	{"ended", present, "exit 43", "echo EXIT_STATUS=0 >$status; stops '" + stopped + "'", "", 1, "", `hint: --accel tcg .*`, "probe kvm"},
 	{"kept", present, "exit 43", "stops '" + stopped + "'", "--keep disk", 1, "", `hint: --accel tcg .*`, "probe kvm"},
 	{"kvm", present, "exit 1", "prints accelerated; ends 42", "--accel kvm", 42, "accelerated\n", "", "kvm"},
 	{"kvm stops", present, "", "stops '" + stopped + "'", "--accel=kvm", 1, "", `banger-boot: KVM stopped the machine`, "kvm"},
@@ -132,7 +132,7 @@ done
 		{"banger boot app -- /app >/dev/full; echo $?", "prints x; " + silent, "73\n", "probe kvm"},
 		{terminal("banger boot app -- /app"), silent, "emulated\r\n42\n", "probe kvm tcg"},
 		{terminal("banger boot app -- /app"), "prints x; " + silent, "x\r\n1\n", "probe kvm"},
-		{terminal("banger boot app"), bootThenStop, "1\n", "probe kvm"},
+		{terminal("banger boot app -- /app"), bootThenStop, "1\n", "probe kvm"},
 		{terminal("banger boot app -- /app"), "exit 9", "9\n", "probe kvm"},
 	} {
 		o := finish(t, u.onKVM(t, u.command("sh", "-c", c.script), present, "exit 43", c.machine))

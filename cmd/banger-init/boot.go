@@ -3,28 +3,43 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
 	"banger/lib/guest"
+	"banger/lib/input"
 )
 
-// The exit status of a machine whose command did not run, as of env(1).
+// The status of a machine whose command was not run, as docker run has it.
 const (
 	cannotRun     = 125 // something before the command failed
 	notExecutable = 126
 	notFound      = 127
 )
 
-// boot boots the machine and runs its command. It returns the exit status of the
-// command. If there is none and the image has an init, it does not return.
-func boot() (status int, err error) {
-	if err := mountPseudo(); err != nil {
+// A machine is what process 1 knows of the machine that it brings up.
+type machine struct {
+	line   cmdline
+	config v1.ImageConfig // of the image
+	wishes guest.Machine
+	name   string // the hostname, "" if none was given
+
+	agent *agent
+	asked <-chan os.Signal // requests to end the machine
+	ports *ports           // of the command, if any
+}
+
+// boot brings the machine up and returns once its command has ended, with the
+// status to report. Where the image has an init, it returns only if that cannot
+// be run.
+func (m *machine) boot() (status int, err error) {
+	if err := mountKernels(); err != nil {
 		return cannotRun, err
 	}
 	openConsole()
@@ -33,27 +48,48 @@ func boot() (status int, err error) {
 	if err != nil {
 		return cannotRun, err
 	}
-	line := parseCmdline(string(raw))
-	run, err := readRun("/" + guest.RunFile)
-	if err != nil {
+	m.line = parseCmdline(string(raw))
+	if err := m.read("/"); err != nil {
 		return cannotRun, err
 	}
-	if err := enterRoot(line); err != nil {
+	if err := enterRoot(m.line); err != nil {
 		return cannotRun, err
 	}
-	if run == nil {
-		if err := becomeInit(line); err != nil {
-			return cannotRun, err
-		}
-		if run, err = shell(); err != nil {
-			return cannotRun, err
-		}
-	}
-	return supervise(run, line)
+	mountRun()
+	return m.run()
 }
 
-// mountPseudo mounts devtmpfs, proc and sysfs.
-func mountPseudo() error {
+// read reads the documents of an initrd. Each may be absent.
+func (m *machine) read(dir string) error {
+	var image v1.Image
+	if err := readDocument(filepath.Join(dir, guest.ConfigFile), &image); err != nil {
+		return err
+	}
+	m.config = image.Config
+	return readDocument(filepath.Join(dir, guest.MachineFile), &m.wishes)
+}
+
+func readDocument(path string, into any) error {
+	f, err := input.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	raw, err := input.ReadAll(f, input.MaxDocument)
+	if err != nil {
+		return err
+	}
+	if err := input.Unmarshal(raw, into, input.MaxValues); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// mountKernels mounts the filesystems by which the kernel is spoken to.
+func mountKernels() error {
 	for _, m := range []struct{ kind, on string }{{"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"}} {
 		if err := unix.Mount(m.kind, m.on, m.kind, 0, ""); err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("mount %s on %s: %w", m.kind, m.on, err)
@@ -62,8 +98,8 @@ func mountPseudo() error {
 	return nil
 }
 
-// openConsole makes the console the standard streams: without /dev/console in the
-// initrd, the kernel leaves them closed.
+// openConsole makes the console the standard streams: a kernel that found none
+// in the ramdisk has left them closed.
 func openConsole() {
 	fd, err := unix.Open("/dev/console", unix.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -75,56 +111,12 @@ func openConsole() {
 	unix.Close(fd)
 }
 
-// readRun reads the command to run instead of an init, or nil.
-func readRun(path string) (*guest.Run, error) {
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// mountRun mounts /run, for every rule: banger's own files are there, and inits
+// keep a filesystem that they find.
+func mountRun() {
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		say("mount tmpfs on /run: %v", err)
 	}
-	run := new(guest.Run)
-	if err == nil {
-		err = json.Unmarshal(raw, run)
-	}
-	if err == nil && len(run.Args) == 0 {
-		err = errors.New("no command")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return run, nil
-}
-
-// becomeInit executes the image's init: the one on the kernel command line, or the
-// first that the kernel would try (init/main.c). It returns nil if there is none.
-func becomeInit(line cmdline) error {
-	if init, ok := line["init"]; ok {
-		return execFirst([]string{init}, init != "")
-	}
-	return execFirst([]string{"/sbin/init", "/etc/init", "/bin/init"}, false)
-}
-
-// execFirst executes the first program that exists. If none exists, that is an
-// error if must is set. A dangling or circular symlink does not exist.
-func execFirst(inits []string, must bool) error {
-	for _, path := range inits {
-		err := unix.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ())
-		if must || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ELOOP) {
-			return fmt.Errorf("%s: %w", path, explainExec(path, err))
-		}
-		if exists(path) {
-			say("%s: %v", path, explainExec(path, err))
-		}
-	}
-	return nil
-}
-
-// shell returns the command for an image without an init.
-func shell() (*guest.Run, error) {
-	if !exists("/bin/sh") {
-		return nil, errors.New("the image has neither an init nor a shell: banger boot NAME -- PROGRAM runs one of its programs")
-	}
-	say("the image has no init: starting a shell; the machine ends when it exits")
-	return &guest.Run{Args: []string{"/bin/sh", "-i"}}, nil
 }
 
 func exists(path string) bool {

@@ -11,38 +11,61 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"banger/lib/guest"
 )
 
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// vars are environment variables.
-type vars map[string]string
-
-// environment returns the environment of a command: defaults, overridden by TERM
-// from the kernel command line, overridden by the image's variables.
-func environment(kernel, image []string) vars {
-	env := vars{"PATH": defaultPath, "HOME": "/root", "TERM": "linux"}
-	for _, pair := range kernel {
-		if name, value, _ := strings.Cut(pair, "="); name == "TERM" {
-			env[name] = value
+// environment returns the variables of a command: the usual ones, over them
+// those of each list. In a list, what is no NAME=VALUE is left out.
+func environment(usual []string, lists ...[]string) (env []string) {
+	at := map[string]int{}
+	for _, list := range append([][]string{usual}, lists...) {
+		for _, pair := range list {
+			name, _, ok := strings.Cut(pair, "=")
+			if !ok || name == "" {
+				continue
+			}
+			if i, is := at[name]; is {
+				env[i] = pair
+				continue
+			}
+			at[name] = len(env)
+			env = append(env, pair)
 		}
-	}
-	for _, pair := range image {
-		name, value, _ := strings.Cut(pair, "=")
-		env[name] = value
 	}
 	return env
 }
 
-func (v vars) list() (pairs []string) {
-	for name, value := range v {
-		pairs = append(pairs, name+"="+value)
+// usual are the variables that docker run gives every command. The kernel's
+// environment says what terminal it is.
+func usual(home, hostname string, terminal bool, kernel []string) []string {
+	env := []string{"PATH=" + guest.UsualPath, "HOME=" + home, "HOSTNAME=" + hostname}
+	if !terminal {
+		return env
 	}
-	return pairs
+	term := "linux"
+	for _, pair := range kernel {
+		if value, is := strings.CutPrefix(pair, "TERM="); is && value != "" {
+			term = value
+		}
+	}
+	return append(env, "TERM="+term)
 }
 
-// lookup finds a command as a shell in dir would. With an error, it returns the
-// exit status for it.
+// imagePath returns the last PATH of an environment, the usual one if there is
+// none.
+func imagePath(env []string) string {
+	path := guest.UsualPath
+	for _, pair := range env {
+		if value, is := strings.CutPrefix(pair, "PATH="); is {
+			path = value
+		}
+	}
+	return path
+}
+
+// lookup finds a command as a shell would, seen from a directory. If it does
+// not, it says which status that is.
 func lookup(command, dir, path string) (found string, status int, err error) {
 	candidates := []string{command}
 	if !strings.Contains(command, "/") {
@@ -58,23 +81,25 @@ func lookup(command, dir, path string) (found string, status int, err error) {
 			from = filepath.Join("/", dir, c)
 		}
 		switch info, e := os.Stat(from); {
+		case errors.Is(e, fs.ErrPermission):
+			status, err = notExecutable, fs.ErrPermission
 		case e != nil:
-		case info.IsDir() || info.Mode()&0o111 == 0:
+		case info.IsDir() || unix.Access(from, unix.X_OK) != nil:
 			status, err = notExecutable, fs.ErrPermission
 		default:
 			return from, 0, nil
 		}
 	}
-	return "", status, fmt.Errorf("%s: %w", command, err)
+	return "", status, fmt.Errorf("%s: %w", words([]string{command}), err)
 }
 
-// explainExec returns the reason why an existing program could not be executed.
+// explainExec says why a program that is there could not be run.
 func explainExec(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && exists(path):
-		return errors.New("its loader or interpreter is not in the image")
+		return errors.New("the loader or interpreter that it asks for is not in the image")
 	case errors.Is(err, unix.ENOEXEC):
-		return errors.New("neither a program for this processor nor a script with an interpreter")
+		return errors.New("neither a program for this processor nor a script that names its interpreter")
 	}
 	return err
 }

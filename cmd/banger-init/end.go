@@ -4,8 +4,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,32 +13,48 @@ import (
 	"banger/lib/guest"
 )
 
-// grace is the time that processes have to exit.
-const grace = 2 * time.Second
+const (
+	grace      = 2 * time.Second // how long processes have to end once they are asked to
+	reportTime = 5 * time.Second // how long the host has to take the status
+)
 
-// end stops the processes, syncs the filesystem, reports the status and switches
-// the machine off. The status is reported only once everything is on disk.
-func end(status int) {
+// end ends the machine: processes, what is left of the command's output, the
+// filesystem, then the status, which so tells only of what is on the disk.
+func (m *machine) end(status int, err error) {
+	if err != nil {
+		say("%v", err)
+	}
+	m.agent.over()
 	killAll()
+	m.ports.drain()
 	unix.Sync()
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-		say("remount / read-only: %v", err)
+		say("the root filesystem is still being written to: %v", err)
 	}
-	report(status)
-	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // keep the kernel's messages out of the command's output
-	line, _ := os.ReadFile("/proc/cmdline")
+	m.report(status, err)
+	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // what the kernel says of it is no output of the command
 	how := unix.LINUX_REBOOT_CMD_POWER_OFF
-	if parseCmdline(string(line)).has("reboot") { // for a machine without power-off
+	if m.line.has("reboot") { // how a machine ends that cannot switch itself off
 		how = unix.LINUX_REBOOT_CMD_RESTART
 	}
-	err := unix.Reboot(how)
-	say("power off: %v", err)
+	err = unix.Reboot(how)
+	say("the machine cannot be switched off: %v", err)
 	for {
 		unix.Pause()
 	}
 }
 
-// killAll terminates all other processes and waits for them.
+// report sends why the command was not run, if it was not, and the status.
+func (m *machine) report(status int, err error) {
+	var lines []string
+	if err != nil {
+		lines = append(lines, guest.StatusText+printable(err.Error()))
+	}
+	lines = append(lines, guest.StatusExit+strconv.Itoa(status))
+	within(reportTime, func() { send(statusAddress(m.line), lines...) })
+}
+
+// killAll ends all other processes, and waits for them.
 func killAll() {
 	if unix.Kill(-1, unix.SIGTERM) == nil {
 		reap(grace)
@@ -48,9 +64,9 @@ func killAll() {
 	}
 }
 
-// reap waits for children until there are none, or for the given time.
-func reap(limit time.Duration) {
-	for end := time.Now().Add(limit); time.Now().Before(end); {
+// reap collects children until there is none, or for so long.
+func reap(long time.Duration) {
+	for end := time.Now().Add(long); time.Now().Before(end); {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 		switch {
 		case errors.Is(err, unix.ECHILD):
@@ -59,17 +75,4 @@ func reap(limit time.Duration) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-}
-
-// report writes the status to its port, if the machine has one.
-func report(status int) {
-	port, err := os.OpenFile(guest.StatusPort, os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return
-	}
-	if setTerminal(port, unix.OPOST, 0) != nil {
-		return // a device node without a port
-	}
-	fmt.Fprintf(port, "%d\n", status)
-	unix.IoctlSetInt(int(port.Fd()), unix.TCSBRK, 1) // wait until it is sent (tcdrain(3))
 }

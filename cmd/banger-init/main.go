@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command banger-init is the first process of a guest, /init in banger's initial
-// ramdisks. It loads modules and mounts the root filesystem. Then it executes the
-// image's init, or runs a command and switches the machine off.
+// Command banger-init is the first process of a guest, /init of the initial
+// ramdisks that banger makes. It loads modules, mounts the root filesystem and
+// starts the agent, a second process of the same program. Then it becomes the
+// image's init, or runs the image's command and ends the machine.
 package main
 
 import (
 	"fmt"
 	"os"
 	"slices"
+
+	"banger/lib/guest"
 )
 
 const help = `Usage: banger-init
@@ -23,35 +26,42 @@ Flags:
 `
 
 func main() {
+	if status, is := another(); is {
+		os.Exit(status)
+	}
 	if os.Getpid() != 1 {
 		os.Exit(outside(os.Args[1:]))
 	}
 	surviveSignals()
-	// The kernel panics if its first process exits: report a status instead.
+	m := new(machine)
+	// If process 1 ends, the kernel panics. A machine that is switched off, and
+	// a status, say more.
 	defer func() {
 		if p := recover(); p != nil {
-			say("%v", p)
-			end(cannotRun)
+			m.end(cannotRun, fmt.Errorf("%v", p))
 		}
 	}()
-	status, err := boot()
-	if err != nil {
-		say("%v", err)
-	}
-	end(status)
+	m.end(m.boot())
 }
 
-// outside runs the program when it is not process 1.
+// another does the work of the program's other processes, which argv[0] names,
+// and returns their exit status.
+func another() (status int, is bool) {
+	switch os.Args[0] {
+	case guest.AgentName:
+		return runAgent(os.Args[1:]), true
+	case launcherName:
+		return runLauncher(), true
+	}
+	return 0, false
+}
+
+// outside is all that the program does where it is not the first process.
 func outside(args []string) int {
 	if slices.Equal(args, []string{"--help"}) || slices.Equal(args, []string{"-h"}) {
 		fmt.Print(help)
 		return 0
 	}
-	fmt.Fprint(os.Stderr, "banger-init: only runs as the first process of a guest\nhint: banger boot --help\n")
+	fmt.Fprint(os.Stderr, "banger-init: is the first process of a guest, and does nothing on a host\nhint: banger boot NAME\n")
 	return 64
-}
-
-// say prints a message on the console.
-func say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "banger-init: "+format+"\n", args...)
 }

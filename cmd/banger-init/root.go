@@ -14,15 +14,15 @@ import (
 	"banger/lib/guest"
 )
 
-// diskTimeout is how long to wait for the disk.
-const diskTimeout = 10 * time.Second
+// patience is how long a disk may take to be found.
+const patience = 10 * time.Second
 
-// enterRoot mounts the root filesystem given on the command line, and switches to
-// it.
+// enterRoot mounts the root filesystem that the command line names, and makes
+// it the root of this process and of all to come.
 func enterRoot(line cmdline) error {
 	device := line.or("root", "/dev/vda")
 	if !filepath.IsAbs(device) {
-		return fmt.Errorf("root=%s: not a device, as in root=/dev/vda", device)
+		return fmt.Errorf("root=%s: only a device can be named, as in root=/dev/vda", device)
 	}
 	if err := await(device); err != nil {
 		return err
@@ -35,33 +35,33 @@ func enterRoot(line cmdline) error {
 	if err := unix.Mount(device, "/root", kind, flags, line["rootflags"]); err != nil {
 		return fmt.Errorf("mount %s as %s: %w", device, kind, err)
 	}
-	movePseudo()
+	moveKernels()
 	freeRamdisk()
 	return switchRoot()
 }
 
-// freeRamdisk removes the files of the initrd to free their memory. It does nothing
-// if the root is not in memory.
+// freeRamdisk removes what lies in the ramdisk: its memory is the guest's. What
+// is no ramdisk keeps its files.
 func freeRamdisk() {
 	var root unix.Statfs_t
 	if unix.Statfs("/", &root) != nil || root.Type != unix.RAMFS_MAGIC && root.Type != unix.TMPFS_MAGIC {
 		return
 	}
 	os.RemoveAll("/" + guest.ModulesDir)
-	for _, file := range []string{guest.InitFile, guest.RunFile} {
+	for _, file := range []string{guest.InitFile, guest.ConfigFile, guest.MachineFile} {
 		os.Remove("/" + file)
 	}
 }
 
-// await waits for a device.
+// await waits until a device is there.
 func await(device string) error {
-	for end := time.Now().Add(diskTimeout); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		if exists(device) {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s: not found after %v; disks: %s; the machine has no disk, or the kernel has no virtio_blk",
-				device, diskTimeout, disks())
+			return fmt.Errorf("%s: not there after %v; disks: %s; the machine has no disk, or the kernel no virtio_blk for it",
+				device, patience, disks())
 		}
 	}
 }
@@ -79,27 +79,23 @@ func disks() string {
 	return strings.Join(names, " ")
 }
 
-// movePseudo moves devtmpfs, proc and sysfs into the root. It makes the usual mount
-// points that are missing, if the root is writable.
-func movePseudo() {
-	for _, dir := range []string{"dev", "proc", "sys", "run", "tmp"} {
-		mode := os.FileMode(0o755)
-		if dir == "tmp" {
-			mode = 0o777 | os.ModeSticky
-		}
-		if os.Mkdir("/root/"+dir, mode) == nil {
-			os.Chmod("/root/"+dir, mode)
+// moveKernels takes the kernel's filesystems along into the root. What is
+// missing there of the usual mount points is made, if it can be written to.
+func moveKernels() {
+	for _, dir := range []string{"dev", "proc", "sys", "run"} {
+		if os.Mkdir("/root/"+dir, 0o755) == nil {
+			os.Chmod("/root/"+dir, 0o755) // whatever the umask
 		}
 	}
 	for _, dir := range []string{"/dev", "/proc", "/sys"} {
 		if err := unix.Mount(dir, "/root"+dir, "", unix.MS_MOVE, ""); err != nil {
-			say("move %s into the image: %v", dir, err)
+			say("%s: cannot be mounted in the image: %v", dir, err)
 		}
 	}
 }
 
-// switchRoot makes /root the root. It moves it over the initrd, which cannot be
-// unmounted (Documentation/filesystems/ramfs-rootfs-initramfs.rst).
+// switchRoot makes /root the root: it is moved over the ramdisk, which cannot
+// be unmounted (Documentation/filesystems/ramfs-rootfs-initramfs.rst).
 func switchRoot() error {
 	if err := os.Chdir("/root"); err != nil {
 		return err

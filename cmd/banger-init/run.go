@@ -3,81 +3,83 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"syscall"
-
-	"golang.org/x/sys/unix"
+	"strings"
+	"time"
 
 	"banger/lib/guest"
 )
 
-// supervise runs a command as a child with the console as its terminal, reaps
-// orphans, and returns the command's exit status.
-func supervise(run *guest.Run, line cmdline) (status int, err error) {
-	mountRuntime()
-	env := environment(os.Environ(), run.Env)
-	path, status, err := lookup(run.Args[0], run.Dir, env["PATH"])
-	if err != nil {
-		return status, err
-	}
-	if err := os.MkdirAll(filepath.Join("/", run.Dir), 0o755); err != nil {
-		return cannotRun, err
-	}
-	tty, err := openTerminal(line.has("banger.raw"))
-	if err != nil {
-		return cannotRun, err
-	}
-	asked := requests()
-	fd := tty.Fd()
-	child, err := syscall.ForkExec(path, run.Args, &syscall.ProcAttr{
-		Dir: run.Dir, Env: env.list(), Files: []uintptr{fd, fd, fd},
-		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
-	})
-	if err != nil {
-		return notExecutable, fmt.Errorf("%s: %w", run.Args[0], explainExec(path, err))
-	}
-	go forward(asked, child)
-	return wait(child)
-}
+// networkTime is how long the init or the command waits for the network.
+const networkTime = 25 * time.Second
 
-// mountRuntime mounts /run, /tmp and /dev/pts and sets up loopback for a command.
-func mountRuntime() {
-	unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755")
-	unix.Mount("tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777")
-	os.Mkdir("/dev/pts", 0o755)
-	unix.Mount("devpts", "/dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "ptmxmode=0666")
+// run brings up what is the same for every rule, and then the init or the
+// command. The root has been entered.
+func (m *machine) run() (status int, err error) {
+	m.asked = requests()
 	loopbackUp()
-}
-
-// loopbackUp brings up the loopback interface (netdevice(7)).
-func loopbackUp() {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	m.name = nameMachine(m.line["ip"], m.wishes.Hostname)
+	if err := provideHosts("/", m.name); err != nil {
+		say("/etc/hosts: %v", err)
+	}
+	m.agent = startAgent(statusAddress(m.line), m.line["ip"])
+	plan, err := guest.Decide(dirRoot("/"), m.config, m.line["init"], m.wishes.Args, m.wishes.User)
 	if err != nil {
-		return
+		return cannotRun, err
 	}
-	defer unix.Close(fd)
-	if lo, err := unix.NewIfreq("lo"); err == nil {
-		lo.SetUint16(unix.IFF_UP)
-		unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+	m.announce(plan)
+	if m.line["ip"] != "" {
+		m.agent.awaitNetwork(networkTime)
+	}
+	if plan.IsInit() {
+		return m.becomeInit(plan)
+	}
+	takeCtrlAltDel()
+	furnish()
+	if plan.Rule == guest.Idle {
+		return m.idle()
+	}
+	return m.supervise(plan)
+}
+
+// announce says what is run and why. A console that is the command's output
+// alone, as banger.raw has it, is spared.
+func (m *machine) announce(plan guest.Plan) {
+	text := describe(plan)
+	m.agent.status(text)
+	if !m.line.has("banger.raw") {
+		say("%s", text)
 	}
 }
 
-// wait reaps children until the command has exited.
-func wait(child int) (status int, err error) {
-	for {
-		var ws unix.WaitStatus
-		pid, err := unix.Wait4(-1, &ws, 0, nil)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return cannotRun, fmt.Errorf("wait: %w", err)
-		case pid == child && ws.Exited():
-			return ws.ExitStatus(), nil
-		case pid == child && ws.Signaled():
-			return 128 + int(ws.Signal()), nil
-		}
+// describe puts a plan in words.
+func describe(plan guest.Plan) string {
+	text := "runs " + words(command(plan))
+	if len(plan.Args) == 0 {
+		text = "runs nothing"
 	}
+	if plan.User != "" && !plan.IsInit() {
+		text += fmt.Sprintf(" as user %s", words([]string{plan.User}))
+	}
+	text += ": " + string(plan.Rule)
+	if len(plan.Broken) > 0 {
+		text += "; not " + strings.Join(plan.Broken, "; not ")
+	}
+	return text
+}
+
+// command returns the arguments of a plan. A shell that stands in for a command
+// is interactive.
+func command(plan guest.Plan) []string {
+	if plan.Rule == guest.Shell {
+		return append(plan.Args[:1:1], "-i")
+	}
+	return plan.Args
+}
+
+// idle waits until the machine is to end.
+func (m *machine) idle() (status int, err error) {
+	m.agent.started()
+	reapUntil(m.asked)
+	return 0, nil
 }

@@ -1,23 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package guest defines what the host and banger-init, the first process of a
-// guest, share.
+// Package guest holds what the host and banger-init, the first process of a
+// guest, agree on: what lies in an initrd, what a guest runs, and the lines in
+// which it reports its state.
 package guest
 
-// The files of banger's initial ramdisk.
+// Files of the initrds that banger makes. A machine's initrd may be two
+// archives, an image's initrd.img and one with what differs for the machine: the
+// kernel unpacks the second over the first.
 const (
-	InitFile   = "init"     // banger-init
-	ModulesDir = "modules"  // NNN-NAME.ko, loaded in the order of their names
-	RunFile    = "run.json" // a Run; absent to start the image's own init
+	InitFile    = "init"         // banger-init
+	ModulesDir  = "modules"      // NNN-NAME.ko, loaded in the order of their names
+	ConfigFile  = "config.json"  // the image's OCI config; absent if the image has none
+	MachineFile = "machine.json" // a Machine; absent for one without wishes
 )
 
-// StatusPort is the serial port for the exit status of a command, written as
-// decimal digits and a newline.
-const StatusPort = "/dev/ttyS1"
-
-// A Run is a command that banger-init runs instead of the image's init.
-type Run struct {
-	Args []string `json:"args"`
-	Env  []string `json:"env,omitempty"`
-	Dir  string   `json:"dir,omitempty"`
+// A Machine is what one machine is to run, as far as the image does not say it.
+type Machine struct {
+	Hostname string   `json:"hostname,omitempty"` // used if ip= gives none
+	Args     []string `json:"args,omitempty"`     // replaces Entrypoint and Cmd
+	User     string   `json:"user,omitempty"`     // USER[:GROUP], replaces User
+	Env      []string `json:"env,omitempty"`      // NAME=VALUE, over those of the image
+	Ports    bool     `json:"ports,omitempty"`    // the command's streams are the ports below
 }
+
+// Names of the virtio-serial ports that carry the streams of a command. Without
+// them, or without a driver for them, its streams are the console.
+const (
+	StdinPort  = "banger.stdin"
+	StdoutPort = "banger.stdout"
+	StderrPort = "banger.stderr"
+)
+
+// StatusPort is the serial port to which a guest writes status lines, unless the
+// kernel parameter NotifyParameter names a vsock address.
+const (
+	StatusPort      = "/dev/ttyS1"
+	NotifyParameter = "vmm.notify_socket" // vsock-stream:2:PORT
+)
+
+// Status lines, each ended by a newline, in the form of sd_notify(3).
+const (
+	StatusReady = "READY=1"      // the init or the command was started
+	StatusText  = "STATUS="      // and a text for a person, on one line
+	StatusExit  = "EXIT_STATUS=" // and the status of the command, 0 to 255: the last line
+)
+
+// MaxStatusLine is the length in bytes of the longest status line, without the
+// newline. The host ignores longer ones.
+const MaxStatusLine = 4096
+
+// AgentName is the argv[0] of the agent, a second process of banger-init.
+// systemd spares processes with an @ there in its final killing (see
+// systemd's ROOT_STORAGE_DAEMONS.md).
+const AgentName = "@banger-agent"

@@ -20,10 +20,11 @@ import (
 var contents = Contents{
 	Init:    []byte("a program"),
 	Modules: []kernel.Module{{Name: "virtio", Data: []byte("one")}, {Name: "virtio_blk", Data: []byte("two!")}},
-	Run:     &guest.Run{Args: []string{"/bin/sh", "-c", "echo \"a b\"\n"}, Env: []string{"A=b"}, Dir: "/srv"},
+	Config:  []byte(`{"config":{}}`),
+	Machine: &guest.Machine{Args: []string{"/bin/sh", "-c", "echo \"a b\"\n"}, Env: []string{"A=b"}},
 }
 
-const listed = "dev modules proc root sys init modules/000-virtio.ko modules/001-virtio_blk.ko run.json"
+const listed = "dev modules proc root sys init modules/000-virtio.ko modules/001-virtio_blk.ko config.json machine.json"
 
 func write(t testing.TB, c Contents) []byte {
 	t.Helper()
@@ -61,7 +62,7 @@ func TestWrite(t *testing.T) {
 	pipe(t, dir, archive, "busybox", "cpio", "-i")
 	for name, want := range map[string]string{
 		"init": "a program", "modules/000-virtio.ko": "one", "modules/001-virtio_blk.ko": "two!",
-		"run.json": `{"args":["/bin/sh","-c","echo \"a b\"\n"],"env":["A=b"],"dir":"/srv"}`,
+		"config.json": `{"config":{}}`, "machine.json": `{"args":["/bin/sh","-c","echo \"a b\"\n"],"env":["A=b"]}`,
 	} {
 		if got, err := os.ReadFile(dir + "/" + name); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", name, got, err)

@@ -24,7 +24,8 @@ const maxModules = 999
 type Contents struct {
 	Init    []byte          // cmd/banger-init, for the guest's architecture
 	Modules []kernel.Module // in load order
-	Run     *guest.Run      // nil to start the image's own init
+	Config  []byte          // the image's OCI config; nil if it has none
+	Machine *guest.Machine  // nil for the image's own command, user and environment
 }
 
 // Write writes an initial ramdisk, the same bytes for the same contents. It is not
@@ -47,10 +48,15 @@ func Write(w io.Writer, c Contents) error {
 			return err
 		}
 	}
-	if c.Run != nil {
-		run, err := json.Marshal(c.Run)
+	if c.Config != nil {
+		if err := add(a, guest.ConfigFile, 0o644, c.Config); err != nil {
+			return err
+		}
+	}
+	if c.Machine != nil {
+		machine, err := json.Marshal(c.Machine)
 		if err == nil {
-			err = add(a, guest.RunFile, 0o644, run)
+			err = add(a, guest.MachineFile, 0o644, machine)
 		}
 		if err != nil {
 			return err

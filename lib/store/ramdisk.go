@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 	"unicode/utf8"
@@ -32,8 +33,8 @@ type ramdisk struct {
 
 // write writes an initial ramdisk with the modules the kernel needs to mount its
 // root filesystem.
-func (r ramdisk) write(w io.Writer, run *guest.Run) (err error) {
-	c := initrd.Contents{Run: run}
+func (r ramdisk) write(w io.Writer, config []byte, machine *guest.Machine) (err error) {
+	c := initrd.Contents{Config: config, Machine: machine}
 	if r.modules != nil {
 		c.Modules, err = r.modules.ForInitrd()
 	} else if kernel.NeedsInitrd(r.config, nil) {
@@ -50,9 +51,9 @@ func (r ramdisk) write(w io.Writer, run *guest.Run) (err error) {
 }
 
 // WriteInitrd writes an initial ramdisk that boots the image with its kernel. Its
-// banger-init runs a command instead of the image's init, with the environment and
-// the working directory of the image's config. Without a command, it starts the
-// image's init, or a shell if there is none. init returns banger-init.
+// banger-init runs a command with the environment and the working directory of the
+// image's config. Without a command, it runs what the image is for. init returns
+// banger-init.
 func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, init func(arch string) ([]byte, error)) error {
 	if i.Kernel == nil {
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
@@ -76,19 +77,15 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 			return status.Errorf(status.Usage, "%q: not UTF-8", word)
 		}
 	}
-	var run *guest.Run
+	var machine *guest.Machine
 	if len(command) > 0 {
-		if run, err = i.run(command); err != nil {
-			return err
-		}
+		machine = &guest.Machine{Args: command}
 	}
-	return r.write(w, run)
-}
-
-// run returns a command with the environment and directory of the image's config.
-func (i *Image) run(command []string) (*guest.Run, error) {
-	config, err := i.Config()
-	return &guest.Run{Args: command, Env: config.Config.Env, Dir: config.Config.WorkingDir}, err
+	config, err := os.ReadFile(filepath.Join(i.Dir, bundle.ConfigFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return r.write(w, config, machine)
 }
 
 // Config returns the image's OCI config, empty if it has none.
