@@ -3,45 +3,60 @@
 package test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// probeGuest returns a hex dump of the guest that banger boot probes KVM with.
-func probeGuest(t *testing.T) string {
+// probeListing is the program by which banger boot tries KVM out, as lib/machine
+// has it: its bytes, and its source in the comments.
+func probeListing(t *testing.T) (program []byte, source string) {
 	t.Helper()
-	return output(t, exec.Command("sh", "-c", ". ../scripts/processor.sh; guest | od -An -v -tx1"))
-}
-
-// TestProbeSource assembles the source in the comments and compares the result
-// with the bytes next to it.
-func TestProbeSource(t *testing.T) {
-	need(t, "gcc", "objcopy")
-	script, err := os.ReadFile("../scripts/processor.sh")
+	text, err := os.ReadFile("../lib/machine/probe.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, listing, found := strings.Cut(string(script), "\nguest() {\n")
+	_, listing, found := strings.Cut(string(text), "\nvar probeProgram = []byte{\n")
 	if !found {
 		t.Fatal("no listing")
 	}
-	var source strings.Builder
-	for _, m := range regexp.MustCompile(`(?m)^\t(?:printf '[\\0-7]+' +# |#: )(.*)$`).FindAllStringSubmatch(listing, -1) {
-		source.WriteString(m[1] + "\n")
+	var lines strings.Builder
+	for _, m := range regexp.MustCompile(`(?m)^\t((?:0x[0-9a-f]{2}, ?)*) *(?:// (.*)|//: (.*))?$`).FindAllStringSubmatch(listing, -1) {
+		for _, b := range strings.Fields(strings.ReplaceAll(m[1], ",", " ")) {
+			n, err := strconv.ParseUint(b, 0, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			program = append(program, byte(n))
+		}
+		if m[1] != "" || m[3] != "" { // others are for people
+			lines.WriteString(m[2] + m[3] + "\n")
+		}
 	}
+	return program, lines.String()
+}
+
+// TestProbeSource: the bytes are what the source beside them is assembled to.
+func TestProbeSource(t *testing.T) {
+	need(t, "gcc", "objcopy")
+	program, source := probeListing(t)
 	dir := scratch(t)
-	if err := os.WriteFile(filepath.Join(dir, "guest.s"), []byte(source.String()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "guest.s"), []byte(source), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	output(t, exec.Command("gcc", "-c", "-m64", "-o", filepath.Join(dir, "guest.o"), filepath.Join(dir, "guest.s")))
 	output(t, exec.Command("objcopy", "-O", "binary", "-j", ".text", filepath.Join(dir, "guest.o"), filepath.Join(dir, "guest")))
-	assembled := output(t, exec.Command("od", "-An", "-v", "-tx1", filepath.Join(dir, "guest")))
-	if written := probeGuest(t); written != assembled || !strings.Contains(written, "f0 48 0f c7") {
-		t.Errorf("written:\n%s\nassembled:\n%s", written, assembled)
+	assembled, err := os.ReadFile(filepath.Join(dir, "guest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(program, assembled) || !bytes.Contains(program, []byte("\xf0\x48\x0f\xc7")) {
+		t.Errorf("written:\n% x\nassembled:\n% x", program, assembled)
 	}
 }
 
@@ -50,7 +65,10 @@ func TestProbeSource(t *testing.T) {
 func TestProbeGuest(t *testing.T) {
 	need(t, "qemu-system-x86_64")
 	program := filepath.Join(scratch(t), "probe")
-	output(t, exec.Command("sh", "-c", `. ../scripts/processor.sh; guest >"$0"`, program))
+	guest, _ := probeListing(t)
+	if err := os.WriteFile(program, guest, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for cpu, code := range map[string]int{"max": 43, "qemu64": 43, "max,-cx16": 0} {
 		o := finish(t, exec.Command("qemu-system-x86_64", "-M", "microvm,x-option-roms=off", "-accel", "tcg", "-cpu", cpu,
 			"-no-user-config", "-nodefaults", "-no-reboot", "-display", "none",

@@ -102,6 +102,7 @@ func firecracker(t *testing.T, printed, image, disk, initrd string) {
 func (u user) refuses(t *testing.T, image string) {
 	t.Helper()
 	output(t, u.command("banger-register", "--name", "bare", "root.ext4"))
+	output(t, u.command("cp", "-r", ".local/state/banger/kernels/k", ".local/state/banger/kernels/k2")) // which is it to be?
 	for line, code := range map[string]int{
 		"":                                   64,
 		"app app":                            64,
@@ -125,6 +126,12 @@ func (u user) refuses(t *testing.T, image string) {
 		"none":                                 66,
 		"--keep nowhere/x app":                 66,
 		"bare":                                 65,
+		"--kernel-ref none app":                66,
+		"--env A app":                          64,
+		"--publish 80 app":                     64,
+		"--name a/b app":                       64,
+		"-i app":                               64,
+		"-i -d app -- /app":                    64,
 		"--keep " + image + "/rootfs.ext4 app": 73,
 	} {
 		o := finish(t, u.command("banger", append([]string{"boot"}, strings.Fields(line)...)...))
@@ -143,20 +150,21 @@ func TestBootRaces(t *testing.T) {
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
 	disk := filepath.Join(u.home, "disk")
-	boot := []string{"boot", "--keep", "disk", "--print", "firecracker", "app"}
+	boot := []string{"boot", "--keep", "disk", "--size", "64M", "--print", "firecracker", "app"}
 	for _, c := range []struct {
-		meanwhile string // runs before cp
+		meanwhile string // runs before resize2fs grows the copy
 		code      int
 		words     string
 	}{
-		{"echo precious >$HOME/disk", 0, ""},
+		{"echo precious >$HOME/disk", 65, "disk: no ext4 filesystem"},
+		{"cp --sparse=always $HOME/root.ext4 $HOME/disk", 0, ""},
 		{"exec 5>$HOME/disk; echo precious >&5; flock 5; sleep 60 >&- 2>&- & echo $! >$HOME/sleeper", 75, "disk: in use by another machine"},
 		{"mkdir $HOME/disk; echo precious >$HOME/disk/disk", 73, ""},
 		{"banger-register -f --name app --kernel-ref k root.ext4 >&2", 75, "app: replaced during the boot"},
 		{"banger-image rm app", 75, "app: replaced during the boot"},
 	} {
 		os.RemoveAll(disk)
-		o := finish(t, u.withProgram(t, u.command("banger", boot...), "cp", c.meanwhile+"\nexec /bin/cp \"$@\""))
+		o := finish(t, u.withProgram(t, u.command("banger", boot...), "resize2fs", "(cd $HOME; "+c.meanwhile+")\nexec "+which("resize2fs")+" \"$@\""))
 		output(t, u.command("sh", "-c", "[ ! -e sleeper ] || { kill $(cat sleeper); rm sleeper; }"))
 		if o.code != c.code || !strings.Contains(o.stderr, c.words) {
 			t.Errorf("%s: exit %d, want %d: %s", c.meanwhile, o.code, c.code, o.stderr)

@@ -118,18 +118,23 @@ func (g guests) scratch(t *testing.T) {
 	}
 }
 
-// staticProgram returns a program that prints its arguments and exits with 42.
-// The last argument makes it print without end, sleep, or fill the disk first.
+// staticProgram returns a program that prints its arguments and exits with 42. The
+// last argument makes it print without end, sleep, copy its input, wait for
+// SIGTERM, or fill the disk first.
 func staticProgram(t testing.TB) string {
 	t.Helper()
 	dir := scratch(t)
 	source := filepath.Join(dir, "main.go")
 	text := `package main
-import ("bytes"; "fmt"; "os"; "syscall"; "time")
+import ("bytes"; "fmt"; "io"; "os"; "os/signal"; "syscall"; "time")
 func main() {
 	last := os.Args[len(os.Args)-1]
 	for last == "yes" { fmt.Println("y") }
+	if last == "cat" { n, err := io.Copy(os.Stdout, os.Stdin); fmt.Fprintln(os.Stderr, n, err); os.Exit(3) }
+	asked := make(chan os.Signal, 1)
+	if last == "term" { signal.Notify(asked, syscall.SIGTERM) }
 	fmt.Println(os.Args)
+	if last == "term" { <-asked; fmt.Println("asked"); os.Exit(5) }
 	if last == "sleep" { time.Sleep(time.Hour) }
 	if last == "fill" { os.WriteFile("/big", bytes.Repeat([]byte("full "), 4<<20), 0600); syscall.Sync() }
 	os.Exit(42)

@@ -54,7 +54,7 @@ func start(l launch, s *streams) (child int, err error) {
 		return 0, err
 	}
 	defer failed.Close()
-	attr := &syscall.SysProcAttr{Setsid: true, Setctty: s.terminal}
+	attr := &syscall.SysProcAttr{Setsid: true, Setctty: s.terminal, Ctty: 1}
 	if l.OwnPIDs {
 		attr.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS
 	}

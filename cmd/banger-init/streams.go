@@ -34,7 +34,10 @@ func (m *machine) openStreams(id guest.Identity) (s *streams, err error) {
 	if !s.terminal {
 		return s, err
 	}
-	return s, s.give(id, err)
+	if err = s.give(id, err); err == nil && len(m.wishes.Args) > 0 && !m.wishes.Terminal {
+		s.files[0], err = os.Open(os.DevNull) // nobody types: a read finds the end
+	}
+	return s, err
 }
 
 // give makes the streams a user's.

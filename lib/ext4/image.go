@@ -4,6 +4,7 @@ package ext4
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -215,4 +216,17 @@ func (m *Image) editSuper(edit func(sb []byte)) error {
 		}
 	}
 	return nil
+}
+
+// ReadUUID returns the UUID of an ext4 filesystem, whatever its features are and
+// whether it is mounted.
+func ReadUUID(r io.ReaderAt) (string, error) {
+	super := make([]byte, sbSize)
+	if _, err := r.ReadAt(super, sbOffset); err != nil && err != io.EOF {
+		return "", err
+	}
+	if le.Uint16(super[sbMagic:]) != superMagic {
+		return "", errors.New("no ext4 filesystem")
+	}
+	return formatUUID(super[sbUUID : sbUUID+16]), nil
 }

@@ -246,3 +246,15 @@ func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// Exit returns an error that ends the process with a status and without a
+// message, nil for 0.
+func Exit(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return errReported{status.Code(code)}
+}
+
+// Terminal reports whether a stream is a terminal.
+func Terminal(stream any) bool { return isTerminal(stream) }

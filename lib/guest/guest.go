@@ -22,6 +22,7 @@ type Machine struct {
 	User     string   `json:"user,omitempty"`     // USER[:GROUP], replaces User
 	Env      []string `json:"env,omitempty"`      // NAME=VALUE, over those of the image
 	Ports    bool     `json:"ports,omitempty"`    // the command's streams are the ports below
+	Terminal bool     `json:"terminal,omitempty"` // the command reads the console; else Args has /dev/null for input
 }
 
 // Names of the virtio-serial ports that carry the streams of a command. Without

@@ -20,11 +20,10 @@ import (
 var contents = Contents{
 	Init:    []byte("a program"),
 	Modules: []kernel.Module{{Name: "virtio", Data: []byte("one")}, {Name: "virtio_blk", Data: []byte("two!")}},
-	Config:  []byte(`{"config":{}}`),
-	Machine: &guest.Machine{Args: []string{"/bin/sh", "-c", "echo \"a b\"\n"}, Env: []string{"A=b"}},
+	Config:  []byte(`{"config":{"Cmd":["/bin/sh"]}}`),
 }
 
-const listed = "dev modules proc root sys init modules/000-virtio.ko modules/001-virtio_blk.ko config.json machine.json"
+const listed = "dev modules proc root sys init modules/000-virtio.ko modules/001-virtio_blk.ko config.json"
 
 func write(t testing.TB, c Contents) []byte {
 	t.Helper()
@@ -62,7 +61,7 @@ func TestWrite(t *testing.T) {
 	pipe(t, dir, archive, "busybox", "cpio", "-i")
 	for name, want := range map[string]string{
 		"init": "a program", "modules/000-virtio.ko": "one", "modules/001-virtio_blk.ko": "two!",
-		"config.json": `{"config":{}}`, "machine.json": `{"args":["/bin/sh","-c","echo \"a b\"\n"],"env":["A=b"]}`,
+		"config.json": `{"config":{"Cmd":["/bin/sh"]}}`,
 	} {
 		if got, err := os.ReadFile(dir + "/" + name); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", name, got, err)
@@ -73,6 +72,28 @@ func TestWrite(t *testing.T) {
 	}
 	if got := string(pipe(t, dir, archive, "busybox", "cpio", "-t")); strings.Join(strings.Fields(got), " ") != listed {
 		t.Errorf("listed: %q", got)
+	}
+}
+
+// The archive of a machine follows any other archive, and both can be read.
+func TestWriteMachine(t *testing.T) {
+	for size := range 9 {
+		archive := bytes.NewBuffer(write(t, Contents{Init: make([]byte, size)}))
+		archive.Write(make([]byte, size%alignment)) // as others may end
+		before := archive.Len()
+		if err := WriteMachine(archive, int64(before), guest.Machine{Args: []string{"/bin/sh", "a b"}, Ports: true}); err != nil {
+			t.Fatal(err)
+		}
+		names, err := Names(bytes.NewReader(archive.Bytes()))
+		if err != nil || names[len(names)-1] != guest.MachineFile || archive.Len()%alignment != 0 {
+			t.Errorf("%d bytes, then %d: %q, %v", before, archive.Len(), names, err)
+		}
+		if at := bytes.Index(archive.Bytes()[before:], []byte("070701")); (before+at)%alignment != 0 {
+			t.Errorf("%d bytes, then an archive at %d", before, before+at)
+		}
+		if !bytes.Contains(archive.Bytes(), []byte(`{"args":["/bin/sh","a b"],"ports":true}`)) {
+			t.Error("another machine")
+		}
 	}
 }
 

@@ -5,6 +5,7 @@
 package initrd
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,7 +26,6 @@ type Contents struct {
 	Init    []byte          // cmd/banger-init, for the guest's architecture
 	Modules []kernel.Module // in load order
 	Config  []byte          // the image's OCI config; nil if it has none
-	Machine *guest.Machine  // nil for the image's own command, user and environment
 }
 
 // Write writes an initial ramdisk, the same bytes for the same contents. It is not
@@ -53,16 +53,32 @@ func Write(w io.Writer, c Contents) error {
 			return err
 		}
 	}
-	if c.Machine != nil {
-		machine, err := json.Marshal(c.Machine)
-		if err == nil {
-			err = add(a, guest.MachineFile, 0o644, machine)
-		}
-		if err != nil {
-			return err
-		}
-	}
 	return a.Close()
+}
+
+// alignment is that of an archive, in bytes. The kernel ignores what follows an
+// archive that ends elsewhere.
+const alignment = 4
+
+// WriteMachine writes a second archive, which is to follow what Write has
+// written. offset is the size of that.
+func WriteMachine(w io.Writer, offset int64, m guest.Machine) error {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	b.Write(make([]byte, -offset&(alignment-1)))
+	a := cpio.NewWriter(&b)
+	if err := add(a, guest.MachineFile, 0o644, raw); err != nil {
+		return err
+	}
+	if err := a.Close(); err != nil {
+		return err
+	}
+	b.Write(make([]byte, -(offset+int64(b.Len()))&(alignment-1)))
+	_, err = w.Write(b.Bytes())
+	return err
 }
 
 func add(a *cpio.Writer, name string, mode cpio.FileMode, data []byte) error {

@@ -30,7 +30,7 @@ var (
 var root = []Feature{VirtioMMIO, VirtioPCI, VirtioBlk, Ext4}
 
 // extra lists more modules for an initrd: an image has none for the kernel.
-var extra = []string{"virtio_net", "virtio_rng", "virtio_console", "virtio_balloon", Vsock.Module}
+var extra = []string{"virtio_net", "virtio_rng", "virtio_console", "virtio_balloon", "pvpanic_mmio", Vsock.Module}
 
 // A State tells where a kernel has a feature.
 type State int

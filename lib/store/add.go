@@ -199,7 +199,7 @@ func (m *builder) initrd() error {
 		return err
 	}
 	r := ramdisk{arch: m.Parts.Arch, release: m.Parts.Release, config: config, modules: modules, init: m.Init}
-	return errors.Join(r.write(out, nil, nil), out.Close())
+	return errors.Join(r.write(out, nil), out.Close())
 }
 
 // record writes kernel.json.

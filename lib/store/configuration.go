@@ -16,7 +16,9 @@ import (
 
 // Configuration returns the configuration of the image's kernel and the modules
 // beside the image, each nil if it does not exist.
-func (i *Image) Configuration() (kernel.Config, *kernel.Modules, error) { return configuration(i.Dir) }
+func (i *Image) Configuration() (kernel.Config, *kernel.Modules, error) {
+	return configuration(i.KernelDir())
+}
 
 // configuration returns the configuration and the modules of the kernel in a
 // directory, each nil if it does not exist.

@@ -64,7 +64,7 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 		return nil, err
 	}
 	// Not read back: the name may belong to another image by now.
-	return &Image{p.Name, filepath.Join(s.images(), p.Name), docs.Record}, nil
+	return &Image{Name: p.Name, Dir: filepath.Join(s.images(), p.Name), Record: docs.Record}, nil
 }
 
 // stage returns a staging directory that holds the root filesystem.

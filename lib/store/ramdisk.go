@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 	"unicode/utf8"
@@ -33,8 +32,8 @@ type ramdisk struct {
 
 // write writes an initial ramdisk with the modules the kernel needs to mount its
 // root filesystem.
-func (r ramdisk) write(w io.Writer, config []byte, machine *guest.Machine) (err error) {
-	c := initrd.Contents{Config: config, Machine: machine}
+func (r ramdisk) write(w io.Writer, config []byte) (err error) {
+	c := initrd.Contents{Config: config}
 	if r.modules != nil {
 		c.Modules, err = r.modules.ForInitrd()
 	} else if kernel.NeedsInitrd(r.config, nil) {
@@ -59,7 +58,7 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
 			"%s", i.KernelCommand())
 	}
-	f, err := input.Open(filepath.Join(i.Dir, i.Kernel.Vmlinux))
+	f, err := input.Open(filepath.Join(i.KernelDir(), i.Kernel.Vmlinux))
 	if err != nil {
 		return err
 	}
@@ -69,7 +68,7 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 		return status.With(status.Bad, err)
 	}
 	r := ramdisk{arch: k.Arch, release: i.Kernel.Release, init: init}
-	if r.config, r.modules, err = configuration(i.Dir); err != nil {
+	if r.config, r.modules, err = configuration(i.KernelDir()); err != nil {
 		return err
 	}
 	for _, word := range command {
@@ -77,15 +76,27 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 			return status.Errorf(status.Usage, "%q: not UTF-8", word)
 		}
 	}
-	var machine *guest.Machine
-	if len(command) > 0 {
-		machine = &guest.Machine{Args: command}
-	}
-	config, err := os.ReadFile(filepath.Join(i.Dir, bundle.ConfigFile))
+	config, err := bundle.ReadDocument(filepath.Join(i.Dir, bundle.ConfigFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return r.write(w, config, machine)
+	counted := &counter{Writer: w}
+	if err := r.write(counted, config); err != nil || len(command) == 0 {
+		return err
+	}
+	return initrd.WriteMachine(w, counted.n, guest.Machine{Args: command})
+}
+
+// A counter counts the bytes that are written.
+type counter struct {
+	io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // Config returns the image's OCI config, empty if it has none.

@@ -58,6 +58,8 @@ type Image struct {
 	Name string `json:"name"`
 	Dir  string `json:"path"`
 	*bundle.Record
+
+	kernelDir string // "" for that of the image
 }
 
 // Image returns a published image.
@@ -73,7 +75,7 @@ func (s *Store) Image(name string) (*Image, error) {
 	if err == nil && r.Ext4 == nil {
 		err = status.Errorf(status.Bad, "%s: no ext4 record", filepath.Join(dir, bundle.RecordFile))
 	}
-	return &Image{name, dir, r}, damaged(err, "image", name)
+	return &Image{Name: name, Dir: dir, Record: r}, damaged(err, "image", name)
 }
 
 // damaged adds a hint to the error of a bad record.

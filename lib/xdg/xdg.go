@@ -5,6 +5,8 @@
 package xdg
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 
 	"banger/lib/status"
@@ -23,6 +25,20 @@ func State(getenv func(string) string) (string, error) {
 // Config returns the directory of the user's configuration.
 func Config(getenv func(string) string) (string, error) {
 	return dir(getenv, "XDG_CONFIG_HOME", ".config")
+}
+
+// Runtime returns the directory for files of running machines. On a host without
+// a runtime directory for the user, it is below that of State.
+func Runtime(getenv func(string) string, uid int) (string, error) {
+	if base := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(base) {
+		return filepath.Join(base, "banger"), nil
+	}
+	usual := fmt.Sprintf("/run/user/%d", uid) // as systemd-logind makes it
+	if info, err := os.Stat(usual); err == nil && info.IsDir() {
+		return filepath.Join(usual, "banger"), nil
+	}
+	state, err := State(getenv)
+	return filepath.Join(state, "machines"), err
 }
 
 // dir returns banger's directory below that of a variable. The specification

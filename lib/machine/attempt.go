@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/status"
+)
+
+// Patience is how long a guest may take to end when it is asked to.
+const Patience = 10 * time.Second
+
+// An attempt is one process of QEMU, and what is known of it.
+type attempt struct {
+	b       *Boot
+	qemu    *process
+	console *console
+	log     *logFile
+	files   []*os.File // that are read
+	writers []*os.File // their other ends
+	readers sync.WaitGroup
+
+	printed, messages, lines *os.File // what QEMU writes: see connect
+
+	changed chan struct{} // the report has
+	broken  chan error    // standard output or error cannot be written
+	events  chan Event
+
+	// What follows is written by the readers, under mu.
+	mu      sync.Mutex
+	report  Report
+	monitor *Monitor
+	stopped bool   // by KVM
+	refused string // a port that cannot be forwarded
+
+	// What follows is the main loop's.
+	ready  bool
+	reason string // of the shutdown, as QEMU says
+	full   bool   // the host's disk
+	failed error  // of standard output or error
+}
+
+// attempt runs QEMU once, to its end.
+func (b *Boot) attempt(ctx context.Context, p processor) (*attempt, error) {
+	a := &attempt{b: b, report: NewReport(), changed: make(chan struct{}, 1), broken: make(chan error, 8), events: make(chan Event)}
+	command := b.qemuCommand(p)
+	b.Show(command)
+	cmd := exec.Command(b.qemu, command.Args[1:]...)
+	cmd.Dir = command.Dir
+	if b.readsConsole() {
+		cmd.Stdin = b.Stdin
+		defer keepStream(b.Stdin)()
+	}
+	defer a.close()
+	if err := a.connect(cmd); err != nil {
+		return nil, status.With(status.Create, err)
+	}
+	var err error
+	if a.qemu, err = start(cmd, b.typed()); err != nil {
+		return nil, err
+	}
+	a.begin()
+	a.attend(ctx)
+	return a, nil
+}
+
+// attend watches over the machine until it has ended.
+func (a *attempt) attend(ctx context.Context) {
+	done := ctx.Done()
+	var late <-chan time.Time
+	for {
+		select {
+		case <-a.qemu.ended:
+			a.drain()
+			return
+		case <-a.changed:
+			a.tell()
+		case e := <-a.events:
+			a.happened(e)
+		case err := <-a.broken:
+			a.failed = errors.Join(a.failed, err)
+			a.qemu.end()
+		case <-done:
+			done = nil
+			late = time.After(Patience)
+			a.ask()
+		case <-late:
+			a.b.Note(fmt.Sprintf("the guest has not ended in %v: ending QEMU", Patience))
+			a.qemu.end()
+		case <-a.b.Force:
+			a.b.Force = nil
+			a.qemu.end()
+		}
+	}
+}
+
+// drain takes what the machine has said last.
+func (a *attempt) drain() {
+	for _, w := range a.writers {
+		w.Close()
+	}
+	read := make(chan struct{})
+	go func() { a.readers.Wait(); close(read) }()
+	for {
+		select {
+		case <-read:
+			a.tell()
+			for len(a.broken) > 0 {
+				a.failed = errors.Join(a.failed, <-a.broken)
+			}
+			return
+		case e := <-a.events:
+			a.happened(e)
+		}
+	}
+}
+
+// said returns what the guest has said of itself.
+func (a *attempt) said() Report {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.report
+}
+
+// tell writes down what the guest says of itself, and tells of the first time
+// that it is ready.
+func (a *attempt) tell() {
+	r := a.said()
+	record := &a.b.record
+	if r.Text == record.Status && r.Ready == record.Ready {
+		return
+	}
+	record.Status, record.Ready = r.Text, r.Ready
+	a.b.dir.write(*record) // list does without
+	if r.Ready && !a.ready {
+		a.ready = true
+		if err := a.b.Ready(*record); err != nil {
+			a.failed = err
+			a.qemu.end()
+		}
+	}
+}
+
+// happened takes an event of QEMU.
+func (a *attempt) happened(e Event) {
+	switch e.Name {
+	case "SHUTDOWN":
+		a.reason = e.Data.Reason
+	case "GUEST_PANICKED":
+		a.reason = guestPanic
+	case eventForwards:
+		if len(e.Forwards) > 0 {
+			a.b.record.Ports = e.Forwards
+		}
+		a.b.dir.write(a.b.record)
+		a.b.Listen(a.b.record)
+	case "BLOCK_IO_ERROR":
+		// nospace is not in the event of a disk whose errors are reported.
+		for _, full := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT, unix.EFBIG} {
+			a.full = a.full || strings.EqualFold(e.Data.Reason, full.Error())
+		}
+	}
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"banger/lib/stage"
+	"banger/lib/status"
+	"banger/lib/store"
+)
+
+// A Boot is one run of an image, and what it needs of the host.
+type Boot struct {
+	Spec
+	Image *store.Image // with the kernel that it is to boot
+	Init  func(arch string) ([]byte, error)
+	Temp  string // where copies are made
+	Dirs  Dirs
+
+	Stdin          *os.File
+	Stdout, Stderr io.Writer // of the console, and of a command that is interactive
+	Terminal       bool      // standard input is a person's
+
+	Show   func(Command)                 // a command, before it is run
+	Note   func(text string)             // something to be said
+	Said   func(line string)             // a line of QEMU's, or the last of a console
+	Begun  func(m Record, emulated bool) // the machine is about to run
+	Ready  func(m Record) error          // the guest has started what it is to run
+	Listen func(m Record)                // the ports are known
+	NameOf func(uuid string) string      // the image with a root filesystem, "" for none
+	Force  <-chan struct{}               // closed to end the machine at once
+
+	terminal bool
+	held     []*os.File
+	scratch  *stage.Stage
+	dir      *Dir
+	disk     string
+	locked   *os.File // the disk that is kept
+	kernel   string
+	initrd   string
+	foreign  bool // the initrd is not banger's: no status lines are to be expected
+	qemu     string
+	record   Record
+}
+
+// Run boots the image and returns the exit status that the machine ends with:
+// that of the command, where there is one.
+func (b *Boot) Run(ctx context.Context) (code int, err error) {
+	defer b.release()
+	if b.qemu, err = find(qemu, "qemu-system-x86, or --print firecracker"); err != nil {
+		return 0, err
+	}
+	b.terminal = b.Terminal
+	if err := b.prepare(ctx); err != nil {
+		return 0, err
+	}
+	if b.dir, err = b.Dirs.Claim(b.Name, b.Image.Name); err != nil {
+		return 0, err
+	}
+	p, err := b.chooseProcessor(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := b.chooseStreams(); err != nil {
+		return 0, err
+	}
+	if err := b.makeInitrd(ctx); err != nil {
+		return 0, err
+	}
+	if b.Keep != "" {
+		err = b.keep(ctx)
+	} else {
+		err = b.copied(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	b.record = Record{Name: b.dir.Name, Image: b.Image.Name, PID: os.Getpid(), Since: time.Now().UTC(), Ports: b.Publish}
+	if b.Keep != "" {
+		b.record.Disk = b.disk
+	}
+	if err := b.dir.write(b.record); err != nil {
+		return 0, err
+	}
+	return b.attempts(ctx, p)
+}
+
+// PrintFirecracker makes the disk that is kept and returns the configuration
+// that makes Firecracker boot it.
+func (b *Boot) PrintFirecracker(ctx context.Context) (c Firecracker, err error) {
+	defer b.release()
+	if err := b.prepare(ctx); err != nil {
+		return c, err
+	}
+	b.initrd = filepath.Join(b.Image.KernelDir(), "initrd.img")
+	if _, err := os.Stat(b.initrd); err == nil && !b.wishes() {
+		err := b.keep(ctx)
+		return b.firecracker(), err
+	}
+	if err := b.makeInitrd(ctx); err != nil {
+		return c, err
+	}
+	if _, err := os.Stat(b.disk + ".initrd"); err == nil { // better said before the work than after
+		if err := b.initrdBeside(ctx); err != nil {
+			return c, err
+		}
+	}
+	if err := b.keep(ctx); err != nil {
+		return c, err
+	}
+	err = b.initrdBeside(ctx)
+	return b.firecracker(), err
+}
+
+// prepare takes hold of the image and its kernel, and finds out where the disk
+// is to be.
+func (b *Boot) prepare(ctx context.Context) (err error) {
+	for i := range 2 {
+		held, err := stage.Hold(b.source(i))
+		if err != nil {
+			return err
+		}
+		b.held = append(b.held, held)
+	}
+	for _, path := range []string{b.source(0), b.source(1), b.Temp, string(b.Dirs)} {
+		if err := checkPath(path); err != nil {
+			return err
+		}
+	}
+	if b.kernel, err = b.Image.KernelForQEMU(ctx); err != nil {
+		return err
+	}
+	if b.scratch, err = scratch(b.Temp); err != nil {
+		return err
+	}
+	if b.Keep != "" {
+		return b.place()
+	}
+	return nil
+}
+
+// current returns an error if the image or the kernel is no longer the one that
+// is held: what is taken by its path has to be of one and the same.
+func (b *Boot) current() error {
+	for i, held := range b.held {
+		if !same(held, b.source(i)) {
+			return status.Hint(status.Errorf(status.Temporary, "%s: replaced meanwhile", filepath.Base(b.source(i))), "try again")
+		}
+	}
+	return nil
+}
+
+// release removes what was made for one run.
+func (b *Boot) release() {
+	if b.dir != nil {
+		b.dir.Remove()
+	}
+	if b.scratch != nil {
+		b.scratch.Discard()
+	}
+	if b.locked != nil {
+		b.locked.Close()
+	}
+	for i, dir := range b.held {
+		replaced := !same(dir, b.source(i))
+		dir.Close()
+		if replaced { // it stayed while it was held
+			stage.Sweep(filepath.Dir(b.source(i)))
+		}
+	}
+}
+
+// source returns a directory that is held: the image's, or the kernel's.
+func (b *Boot) source(i int) string { return []string{b.Image.Dir, b.Image.KernelDir()}[i] }
+
+func (b *Boot) vmlinux() string { return filepath.Join(b.Image.KernelDir(), b.Image.Kernel.Vmlinux) }
+
+// wishes reports whether the machine is to run something that the image does
+// not say.
+func (b *Boot) wishes() bool {
+	m := b.Guest
+	return len(m.Args) > 0 || m.User != "" || len(m.Env) > 0 || m.Hostname != ""
+}
+
+// chooseStreams decides what the streams of a command are: ports of their own
+// where it is interactive, and the kernel has a driver for them.
+func (b *Boot) chooseStreams() error {
+	b.Guest.Terminal = b.Interactive && b.terminal
+	if !b.Interactive || b.terminal {
+		return nil
+	}
+	config, modules, err := b.Image.Configuration()
+	if err != nil {
+		return err
+	}
+	b.Guest.Ports = config["VIRTIO_CONSOLE"] == "y" || config["VIRTIO_CONSOLE"] == "m" && modules.Has("virtio_console")
+	if !b.Guest.Ports {
+		b.Guest.Terminal = true
+		b.Note(fmt.Sprintf("kernel %s has no VIRTIO_CONSOLE: the command's streams are the console, which has no end of input", b.Image.Kernel.Release))
+	}
+	return nil
+}

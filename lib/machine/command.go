@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"banger/lib/status"
+)
+
+// A Command is one step of a boot, in a form that can be run by hand. What the
+// program does itself is shown as the command that would do the same.
+type Command struct {
+	Args   []string
+	Dir    string // the directory it is run in, "" for any
+	Output string // the file that standard output goes to, "" for none
+}
+
+// String returns the command as a shell reads it.
+func (c Command) String() string {
+	var words []string
+	for _, arg := range c.Args {
+		words = append(words, quote(arg))
+	}
+	line := strings.Join(words, " ")
+	if c.Output != "" {
+		line += " >" + quote(c.Output)
+	}
+	if c.Dir != "" {
+		line = "cd " + quote(c.Dir) + " && " + line
+	}
+	return line
+}
+
+// quote returns a word that a shell reads as it is.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r < 0x80 && (r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || strings.ContainsRune("_./:=,+@%-", r))
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// systemDirs have programs that are not in the PATH of every user.
+var systemDirs = []string{"/usr/sbin", "/sbin"}
+
+// find returns the path of a program, looked for in PATH and in systemDirs.
+func find(program, pkg string) (string, error) {
+	path, err := exec.LookPath(program)
+	for i := 0; err != nil && i < len(systemDirs); i++ {
+		path, err = exec.LookPath(filepath.Join(systemDirs[i], program))
+	}
+	if err != nil {
+		return "", status.Hint(status.Errorf(status.NoInput, "%s: not found", program), "install %s", pkg)
+	}
+	return path, nil
+}
+
+// run runs a program of the host to its end and returns its exit status. An
+// error is one of running it; what it has printed is returned.
+func run(ctx context.Context, program, dir string, args ...string) (code int, output string, err error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal of the terminal is this program's to handle
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return 0, "", ctx.Err()
+	}
+	if errors.As(err, new(*exec.ExitError)) {
+		err = nil
+	}
+	if err != nil {
+		return 0, "", fmt.Errorf("%s: %w", filepath.Base(program), err)
+	}
+	return cmd.ProcessState.ExitCode(), strings.TrimSpace(out.String()), nil
+}
+
+// same reports whether a path names an open file.
+func same(f *os.File, path string) bool {
+	a, err1 := f.Stat()
+	b, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
+}

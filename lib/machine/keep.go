@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"banger/lib/ext4"
+	"banger/lib/stage"
+	"banger/lib/status"
+)
+
+// place finds out where Spec.Keep is, and refuses what cannot be a disk.
+func (b *Boot) place() error {
+	dir, err := filepath.Abs(filepath.Dir(b.Keep))
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return status.Errorf(status.NoInput, "%s: no such directory", b.Keep)
+	}
+	b.disk = filepath.Join(dir, filepath.Base(b.Keep))
+	info, err := os.Stat(b.disk)
+	if err == nil {
+		if b.disk, err = filepath.EvalSymlinks(b.disk); err != nil {
+			return err
+		}
+	}
+	if err := checkPath(b.disk); err != nil {
+		return err
+	}
+	image, err2 := os.Stat(b.rootfs())
+	switch {
+	case err == nil && err2 == nil && os.SameFile(info, image):
+		return status.Hint(status.Errorf(status.Create, "%s: is the image itself, which is only ever copied", b.Keep), "--keep another file")
+	case errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(b.Keep, "/"), err == nil && info.Mode().IsRegular(),
+		err == nil && b.Size == 0 && info.Mode().Type() == fs.ModeDevice: // a block device cannot grow
+		return nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return status.Hint(status.Errorf(status.Create, "%s: not a file", b.Keep), "--keep names a disk, or where to make one")
+}
+
+// keep makes the disk that is kept, or grows it, and locks it.
+func (b *Boot) keep(ctx context.Context) error {
+	if _, err := os.Stat(b.disk); errors.Is(err, fs.ErrNotExist) {
+		if err := b.makeDisk(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.lockDisk(); err != nil {
+		return err
+	}
+	if err := b.ofImage(); err != nil {
+		return err
+	}
+	if small, err := b.isSmall(b.disk); !small {
+		return err
+	}
+	return b.replaceDisk(ctx)
+}
+
+// beside returns a directory for what is made next to a file.
+func beside(file string) (*stage.Stage, error) {
+	return stage.NewDir(file, stage.Options{Replaces: func(string) bool { return true }})
+}
+
+// makeDisk makes a disk of the image. One that has come to be there meanwhile
+// stays, and is the disk.
+func (b *Boot) makeDisk(ctx context.Context) error {
+	st, err := beside(b.disk)
+	if err != nil {
+		return err
+	}
+	defer st.Discard()
+	made := filepath.Join(st.Path, "disk")
+	if err := b.copyDisk(ctx, b.rootfs(), made); err != nil {
+		return err
+	}
+	if err := b.growDisk(ctx, made); err != nil {
+		return err
+	}
+	if err := b.current(); err != nil {
+		return err
+	}
+	b.Show(Command{Args: []string{"mv", "-nT", made, b.disk}})
+	err = unix.Renameat2(unix.AT_FDCWD, made, unix.AT_FDCWD, b.disk, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EEXIST) {
+		return b.place()
+	}
+	if err != nil {
+		return status.Errorf(status.Create, "%s: cannot be made: %w", b.Keep, err)
+	}
+	return nil
+}
+
+// replaceDisk makes a larger disk of the one that is locked, which stays as it
+// is until then, and locks the larger one.
+func (b *Boot) replaceDisk(ctx context.Context) error {
+	st, err := beside(b.disk)
+	if err != nil {
+		return err
+	}
+	defer st.Discard()
+	made := filepath.Join(st.Path, "disk")
+	if err := b.copyDisk(ctx, b.disk, made); err != nil {
+		return err
+	}
+	if err := b.growDisk(ctx, made); err != nil {
+		return err
+	}
+	b.Show(Command{Args: []string{"mv", "-T", made, b.disk}})
+	if err := os.Rename(made, b.disk); err != nil {
+		return status.With(status.Create, err)
+	}
+	return b.lockDisk()
+}
+
+// lockDisk makes sure that no two machines have one disk. QEMU has locks of its
+// own, but not before it runs. One that was grown meanwhile is another.
+func (b *Boot) lockDisk() error {
+	f, err := os.OpenFile(b.disk, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return status.With(status.Create, err)
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !same(f, b.disk) {
+		f.Close()
+		return status.Hint(status.Errorf(status.Temporary, "%s: in use by another machine", b.Keep), "banger machine list")
+	}
+	if b.locked != nil {
+		b.locked.Close()
+	}
+	b.locked = f
+	return nil
+}
+
+// ofImage refuses the disk of another image, going by the UUID of its
+// filesystem, which is the image's.
+func (b *Boot) ofImage() error {
+	uuid, err := ext4.ReadUUID(b.locked)
+	if err != nil {
+		return status.Hint(status.Errorf(status.Bad, "%s: %w", b.Keep, err), "--keep another file")
+	}
+	if uuid == b.Image.Ext4.UUID {
+		return nil
+	}
+	err = status.Errorf(status.Bad, "%s: the disk of another image than %s, going by the UUID %s", b.Keep, b.Image.Name, uuid)
+	if other := b.NameOf(uuid); other != "" {
+		return status.Hint(err, "banger boot --keep %s %s", quote(b.Keep), other)
+	}
+	return status.Hint(err, "tune2fs -U %s %s makes it one of %s", b.Image.Ext4.UUID, quote(b.disk), b.Image.Name)
+}

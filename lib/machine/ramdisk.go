@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"banger/lib/guest"
+	"banger/lib/initrd"
+	"banger/lib/status"
+)
+
+// makeInitrd makes the machine's initrd: banger-init, and what the machine is to
+// run. Where none can be made, because there are no modules of the kernel, the
+// one that was published with the image serves, but no wishes.
+func (b *Boot) makeInitrd(ctx context.Context) error {
+	b.initrd = filepath.Join(b.scratch.Path, "initrd.img")
+	if b.dir != nil {
+		b.Guest.Hostname = hostname(b.dir.Name)
+	}
+	err := b.writeInitrd(ctx)
+	published := filepath.Join(b.Image.KernelDir(), "initrd.img")
+	if _, missing := os.Stat(published); status.Of(err) == status.Bad && missing == nil && len(b.Guest.Args) == 0 {
+		b.initrd, b.foreign = published, true
+		return nil
+	}
+	return err
+}
+
+func (b *Boot) writeInitrd(ctx context.Context) error {
+	b.showInitrd()
+	f, err := os.OpenFile(b.initrd, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return status.Hint(status.With(status.Create, err), "TMPDIR names where it is made")
+	}
+	defer f.Close()
+	if err := b.Image.WriteInitrd(ctx, f, nil, b.Init); err != nil {
+		return b.initrdError(err)
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		err = initrd.WriteMachine(f, size, b.Guest)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	return b.initrdError(err)
+}
+
+// initrdError explains an error of making the initrd.
+func (b *Boot) initrdError(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && b.current() != nil:
+		return b.current()
+	case status.Of(err) == status.Create:
+		return status.Hint(fmt.Errorf("%s: %w", b.initrd, err), "TMPDIR names where it is made")
+	}
+	return err
+}
+
+// showInitrd shows how the initrd is made by hand.
+func (b *Boot) showInitrd() {
+	machine, err := json.Marshal(b.Guest)
+	if err != nil {
+		return
+	}
+	dir := b.scratch.Path
+	made := []string{"mkdir", "-p", "-m", "700", dir}
+	if b.dir != nil {
+		made = append(made, b.dir.Path)
+	}
+	b.Show(Command{Args: made})
+	b.Show(Command{Args: []string{"printf", "%s", string(machine)}, Dir: dir, Output: guest.MachineFile})
+	b.Show(Command{Args: []string{"sh", "-c", "banger-image initrd " + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: dir})
+}
+
+// initrdBeside keeps the initrd next to the disk. A file that has its name
+// stays, and has to be the same.
+func (b *Boot) initrdBeside(ctx context.Context) error {
+	to := b.disk + ".initrd"
+	st, err := beside(to)
+	if err != nil {
+		return err
+	}
+	defer st.Discard()
+	made := filepath.Join(st.Path, "initrd")
+	if err := b.copyDisk(ctx, b.initrd, made); err != nil {
+		return err
+	}
+	err = os.Link(made, to)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return status.Errorf(status.Create, "%s: cannot be made: %w", to, err)
+	}
+	if equal, err := sameContent(made, to); err != nil || !equal {
+		return errors.Join(err, status.Hint(status.Errorf(status.Create, "%s.initrd: exists", b.Keep), "remove it, or --keep another disk"))
+	}
+	b.initrd = to
+	return nil
+}

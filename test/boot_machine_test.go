@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestBootInput: with -i, standard input reaches the command byte for byte, with
+// its end, and its output and errors are apart. Without, the input is nobody's.
+func TestBootInput(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	var all []byte
+	for i := range 100_000 {
+		all = append(all, byte(i), byte(i>>8), '\r', '\n', 3, 4)
+	}
+	for _, in := range [][]byte{nil, []byte("one line, not ended"), all} {
+		cmd := u.command("banger", "boot", "-q", "-i", "app", "--", "/app", "cat")
+		cmd.Stdin = bytes.NewReader(in)
+		if o := finish(t, cmd); o.code != 3 || o.stdout != string(in) || o.stderr != fmt.Sprintf("%d <nil>\n", len(in)) {
+			t.Errorf("exit %d, not 3; %d bytes of %d; %s", o.code, len(o.stdout), len(in), o.stderr)
+		}
+	}
+	o := patiently(t, u.command("sh", "-c", `printf 'one\ntwo\n' | while read -r n; do banger boot -q app -- /app $n; done; echo rest | { banger boot -q app -- /app cat; cat; }`))
+	if want := "[/app one]\n[/app two]\n0 <nil>\nrest\n"; o.stdout != want {
+		t.Errorf("%q, not %q; %s", o.stdout, want, o.stderr)
+	}
+	noLeftovers(t, u)
+}
+
+// TestBootDetached: machines in the background have names of their own, are
+// listed, and end when they are told to, in order.
+func TestBootDetached(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	for _, want := range []string{"app", "app-2"} {
+		if name := output(t, u.command("banger", "boot", "-d", "--keep", want+".disk", "--publish", "0:80", "app", "--", "/app", "term")); name != want {
+			t.Errorf("%q, not %q", name, want)
+		}
+	}
+	type listed struct {
+		Name, Image, Disk string
+		Ready             bool
+		Ports             []struct{ Host, Guest int }
+	}
+	var machines []listed
+	for line := range strings.Lines(output(t, u.command("banger", "machine", "list", "--json"))) {
+		var m listed
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		machines = append(machines, m)
+	}
+	if len(machines) != 2 || machines[1].Name != "app-2" || machines[1].Image != "app" || !machines[1].Ready || len(machines[1].Ports) != 1 {
+		t.Fatalf("%+v", machines)
+	}
+	port := machines[0].Ports[0]
+	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port.Host)); err != nil || port.Guest != 80 {
+		t.Errorf("%+v: %v", port, err)
+	} else {
+		conn.Close()
+	}
+	for flags, want := range map[string]string{
+		"--name app-2": "app-2: a machine of this name runs",
+		fmt.Sprintf("--publish %d:80", port.Host): fmt.Sprintf("127.0.0.1:%d: the port is in use", port.Host),
+	} {
+		if o := finish(t, u.command("banger", bootArgs(flags)...)); o.code != 73 || !strings.Contains(o.stderr, want) || !hinted(o.stderr) {
+			t.Errorf("%s: exit %d, %s", flags, o.code, o.stderr)
+		}
+	}
+	for i, m := range machines {
+		output(t, u.command("banger", "machine", "stop", m.Name))
+		output(t, exec.Command(which("e2fsck"), "-fn", m.Disk)) // a killed machine leaves a journal to replay
+		if left := strings.Count(output(t, u.command("banger", "machine", "list")), "\n"); left != len(machines)-i-1 {
+			t.Errorf("%d machines are listed", left)
+		}
+	}
+	if o := finish(t, u.command("banger", "machine", "stop", "app")); o.code != 66 || !hinted(o.stderr) {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
+	}
+	noLeftovers(t, u)
+}
+
+// TestBootKilled: what a killed banger-boot leaves, QEMU not, the next one
+// removes.
+func TestBootKilled(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	cmd := u.command("banger", "boot", "app", "--", "/app", "sleep")
+	console, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 100)
+	if n, err := console.Read(buffer); err != nil {
+		t.Fatalf("%q, %v", buffer[:n], err)
+	}
+	dir := filepath.Join(u.home, ".local/state/banger/machines/app")
+	qemu := output(t, exec.Command("pgrep", "-P", fmt.Sprint(cmd.Process.Pid)))
+	cmd.Process.Signal(syscall.SIGKILL)
+	cmd.Wait()
+	for exists := true; exists; { // until the kernel has ended it: a test that hangs fails
+		_, err := os.Stat("/proc/" + qemu)
+		exists = err == nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("nothing left to remove: %v", err)
+	}
+	if o := finish(t, u.command("banger", "boot", "--name", "app", "app", "--", "/app")); o.code != 42 {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
+	}
+	noLeftovers(t, u)
+}
+
+// TestBootOther: the disk of one image is not booted as another's, and an image
+// without a kernel is booted with the only one there is, or the one named.
+func TestBootOther(t *testing.T) {
+	need(t, "qemu-system-x86_64")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	output(t, u.command("sh", "-c", `mkdir other && cp root/app other && banger-mkext4 --size 40M other && banger-register --name other other.ext4`))
+	output(t, u.command("banger", "boot", "--keep", "disk", "--print", "firecracker", "app"))
+	o := finish(t, u.command("banger", "boot", "--keep", "disk", "other"))
+	if o.code != 65 || !strings.Contains(o.stderr, "disk: the disk of another image than other") || !strings.Contains(o.stderr, "\nhint: banger boot --keep disk app\n") {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
+	}
+	o = finish(t, u.command("banger", "boot", "other", "--", "/app", "x"))
+	if o.code != 42 || o.stdout != "[/app x]\n" || !strings.Contains(o.stderr, "other: no kernel of its own: booting k,") {
+		t.Errorf("exit %d, %s%s", o.code, o.stdout, o.stderr)
+	}
+	output(t, u.command("cp", "-r", ".local/state/banger/kernels/k", ".local/state/banger/kernels/k2"))
+	o = finish(t, u.command("banger", "boot", "other", "--", "/app"))
+	if o.code != 65 || !strings.Contains(o.stderr, "\nhint: banger boot --kernel-ref k other\n") {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
+	}
+	o = finish(t, u.command("banger", "boot", "-v", "--kernel-ref", "k2", "other", "--", "/app"))
+	if o.code != 42 || !strings.Contains(o.stderr, "kernels/k2/vmlinux ") {
+		t.Errorf("exit %d, %s", o.code, o.stderr)
+	}
+	noLeftovers(t, u)
+}
