@@ -137,7 +137,7 @@ func TestBootOther(t *testing.T) {
 	output(t, u.command("sh", "-c", `mkdir other && cp root/app other && banger-mkext4 --size 40M other && banger-register --name other other.ext4`))
 	output(t, u.command("banger", "boot", "--keep", "disk", "--print", "firecracker", "app"))
 	o := finish(t, u.command("banger", "boot", "--keep", "disk", "other"))
-	if o.code != 65 || !strings.Contains(o.stderr, "disk: the disk of another image than other") || !strings.Contains(o.stderr, "\nhint: banger boot --keep disk app\n") {
+	if o.code != 65 || !strings.Contains(o.stderr, "disk: not a disk of other: ") || !strings.Contains(o.stderr, "\nhint: banger boot --keep disk app\n") {
 		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
 	o = finish(t, u.command("banger", "boot", "other", "--", "/app", "x"))

@@ -65,11 +65,15 @@ func boot(ctx context.Context, tool *filter.Tool, o options, name string, spec m
 	return tool.Print(string(raw) + "\n")
 }
 
-// tell has a boot say what it does.
+// tell makes a boot report what it does.
 func (o options) tell(tool *filter.Tool, b *machine.Boot) {
-	note := func(text string) {
-		if !*o.quiet {
-			tool.Note(text)
+	note := func(text, hint string) {
+		if *o.quiet {
+			return
+		}
+		tool.Note(text)
+		if hint != "" {
+			tool.Hint(hint)
 		}
 	}
 	b.Note = note
@@ -84,11 +88,11 @@ func (o options) tell(tool *filter.Tool, b *machine.Boot) {
 		if emulated {
 			how = "emulated"
 		}
-		note(fmt.Sprintf("%s: booting (%s)", m.Name, how))
+		note(fmt.Sprintf("%s: booting (%s)", m.Name, how), "")
 	}
 	b.Listen = func(m machine.Record) {
 		for _, f := range m.Ports {
-			note(fmt.Sprintf("%s: 127.0.0.1:%d is port %d of the guest", m.Name, f.Host, f.Guest))
+			note(fmt.Sprintf("%s: 127.0.0.1:%d is port %d of the guest", m.Name, f.Host, f.Guest), "")
 		}
 	}
 	b.Ready = func(m machine.Record) error { return ready(m.Name) }
@@ -112,10 +116,10 @@ func choose(tool *filter.Tool, s *store.Store, name, kernel string) (*store.Imag
 		none := status.Errorf(status.Bad, "%s: no kernel", name)
 		switch len(kernels) {
 		case 0:
-			return nil, status.Hint(none, "banger kernel debian debian, then banger boot %s", name)
+			return nil, status.Hint(none, "banger kernel debian debian && banger boot %s", name)
 		case 1:
 			kernel = kernels[0].Name
-			tool.Note(fmt.Sprintf("%s: no kernel of its own: booting %s, the only one there is", name, kernel))
+			tool.Note(fmt.Sprintf("%s: no kernel of its own: booting %s, the only kernel", name, kernel))
 		default:
 			return nil, status.Hint(none, "banger boot --kernel-ref %s %s", kernels[0].Name, name)
 		}

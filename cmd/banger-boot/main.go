@@ -82,11 +82,11 @@ func (o options) parse(tool *filter.Tool, args []string) (image string, s machin
 	}
 	switch {
 	case len(operands) == 0:
-		return "", s, filter.Usagef("which image?")
+		return "", s, filter.Usagef("no image")
 	case len(operands) > 1:
-		return "", s, filter.Usagef("one image; a command goes after --")
+		return "", s, filter.Usagef("more than one image; a command follows --")
 	case dash >= 0 && len(s.Guest.Args) == 0:
-		return "", s, filter.Usagef("which command?")
+		return "", s, filter.Usagef("no command after --")
 	}
 	if err := o.empty(tool); err != nil {
 		return "", s, err
@@ -137,13 +137,13 @@ func (o options) checkPrint() error {
 	case *o.print == "":
 		return nil
 	case *o.print != "firecracker":
-		return filter.Usagef("--print %s: firecracker is what can be printed", *o.print)
+		return filter.Usagef("--print %s: not firecracker", *o.print)
 	case *o.accel != "":
-		return filter.Usagef("--accel %s: --print starts no machine", *o.accel)
+		return filter.Usagef("--accel and --print exclude each other")
 	case *o.detach || *o.interactive || *o.network || len(*o.publish) > 0 || *o.name != "":
-		return filter.Usagef("--print starts no machine: -d, -i, --name, --network and --publish are for one")
+		return filter.Usagef("--print excludes -d, -i, --name, --network and --publish")
 	case *o.keep == "":
-		return filter.Usagef("--print goes with --keep: the disk has to stay")
+		return filter.Usagef("--print needs --keep")
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func main() {
 			}
 			return nil
 		}
-		return filter.Usagef("list or stop NAME")
+		return filter.Usagef("no command: list or stop")
 	}))
 }
 

@@ -96,7 +96,7 @@ func (a *attempt) attend(ctx context.Context) {
 			late = time.After(Patience)
 			a.ask()
 		case <-late:
-			a.b.Note(fmt.Sprintf("the guest has not ended in %v: ending QEMU", Patience))
+			a.b.Note(fmt.Sprintf("the guest is still running after %v: ending QEMU", Patience), "")
 			a.qemu.end()
 		case <-a.b.Force:
 			a.b.Force = nil

@@ -28,7 +28,7 @@ type Boot struct {
 	Terminal       bool      // standard input is a person's
 
 	Show   func(Command)                 // a command, before it is run
-	Note   func(text string)             // something to be said
+	Note   func(text, hint string)       // reports something; hint may be ""
 	Said   func(line string)             // a line of QEMU's, or the last of a console
 	Begun  func(m Record, emulated bool) // the machine is about to run
 	Ready  func(m Record) error          // the guest has started what it is to run
@@ -150,7 +150,7 @@ func (b *Boot) prepare(ctx context.Context) (err error) {
 func (b *Boot) current() error {
 	for i, held := range b.held {
 		if !same(held, b.source(i)) {
-			return status.Hint(status.Errorf(status.Temporary, "%s: replaced meanwhile", filepath.Base(b.source(i))), "try again")
+			return status.Hint(status.Errorf(status.Temporary, "%s: replaced during the boot", filepath.Base(b.source(i))), "try again")
 		}
 	}
 	return nil
@@ -202,7 +202,7 @@ func (b *Boot) chooseStreams() error {
 	b.Guest.Ports = config["VIRTIO_CONSOLE"] == "y" || config["VIRTIO_CONSOLE"] == "m" && modules.Has("virtio_console")
 	if !b.Guest.Ports {
 		b.Guest.Terminal = true
-		b.Note(fmt.Sprintf("kernel %s has no VIRTIO_CONSOLE: the command's streams are the console, which has no end of input", b.Image.Kernel.Release))
+		b.Note(fmt.Sprintf("kernel %s has no VIRTIO_CONSOLE: the command's streams are the console, which has no end of input", b.Image.Kernel.Release), "")
 	}
 	return nil
 }

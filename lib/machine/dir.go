@@ -87,7 +87,7 @@ func (d Dirs) Claim(name, image string) (*Dir, error) {
 	if name != "" {
 		dir, err := d.claim(name)
 		if errors.Is(err, fs.ErrExist) {
-			return nil, status.Hint(status.Errorf(status.Create, "%s: a machine of this name runs", name), "banger machine stop %s", name)
+			return nil, status.Hint(status.Errorf(status.Create, "%s: a machine of this name is running", name), "banger machine stop %s", name)
 		}
 		return dir, err
 	}
@@ -222,7 +222,7 @@ func (d Dirs) List() (all []Record, err error) {
 func scratch(in string) (*stage.Stage, error) {
 	st, err := stage.NewDir(filepath.Join(in, "banger-boot-"+rand.Text()[:8]), stage.Options{Replaces: func(string) bool { return true }})
 	if err != nil {
-		return nil, status.Hint(err, "TMPDIR names where it is made")
+		return nil, status.Hint(err, "set TMPDIR to a directory with more space")
 	}
 	return st, nil
 }

@@ -16,8 +16,8 @@ import (
 	"banger/lib/status"
 )
 
-// copyHint is added to the error of a copy that there is no room for.
-const copyHint = "TMPDIR names where a copy is made, --keep FILE another place"
+// copyHint is the hint for a copy that there is no room for.
+const copyHint = "set TMPDIR to a directory with more space, or use --keep FILE"
 
 // copyDisk makes a new file of the content of another, holes kept, the blocks
 // shared where the filesystem can.

@@ -46,9 +46,9 @@ func (b *Boot) attempts(ctx context.Context, p processor) (code int, err error) 
 // done something.
 func (b *Boot) again(ctx context.Context, a *attempt) error {
 	if b.Accel != "" || b.Keep != "" || !a.console.silent() || a.said() != NewReport() {
-		return status.Hint(errors.New("KVM has stopped the machine"), "--accel tcg emulates the processor")
+		return status.Hint(errors.New("KVM stopped the machine"), "--accel tcg emulates the processor")
 	}
-	b.Note("KVM has stopped the machine before it printed anything: emulating, which is slow; --accel tcg does so at once")
+	b.Note("KVM stopped the machine before it printed anything: emulating the processor, which is slow", "--accel tcg skips KVM")
 	return b.copied(ctx)
 }
 
@@ -61,7 +61,7 @@ func (a *attempt) verdict() (code int, err error) {
 	case a.failed != nil:
 		return 0, status.With(status.Create, fmt.Errorf("standard output: %w", cause(a.failed)))
 	case a.refused != "":
-		return 0, status.Hint(status.Errorf(status.Create, "%s: the port is in use, or not for this user", a.refused), "--publish 0:PORT takes one that is free")
+		return 0, status.Hint(status.Errorf(status.Create, "%s: the port is in use or not permitted", a.refused), "--publish 0:PORT uses a free port")
 	case a.full:
 		return 0, a.noSpace()
 	case said.Exit >= 0:
@@ -74,15 +74,15 @@ func (a *attempt) verdict() (code int, err error) {
 	state := a.qemu.state
 	switch {
 	case a.reason == guestPanic:
-		return 0, errors.New("the guest's kernel has panicked")
+		return 0, errors.New("the guest's kernel panicked")
 	case state == nil || !state.Success():
-		return 0, fmt.Errorf("QEMU has failed: %v", state)
+		return 0, fmt.Errorf("QEMU failed: %v", state)
 	case a.reason == hostSignal:
 		return 0, errors.New("QEMU was ended by a signal")
 	case len(b.Guest.Args) > 0:
-		return 0, status.Hint(errors.New("the machine ended before the command did"), "--memory gives it more; -v shows the command without loglevel=1")
+		return 0, status.Hint(errors.New("the machine stopped before the command ended"), "use --memory 2G, or -v and run the command without loglevel=1")
 	case !said.Ready && !b.foreign:
-		return 0, status.Hint(errors.New("the machine ended before it ran anything"), "banger image lint %s", b.Image.Name)
+		return 0, status.Hint(errors.New("the machine stopped before it ran anything"), "banger image lint %s", b.Image.Name)
 	}
 	return 0, nil
 }

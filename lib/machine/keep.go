@@ -39,14 +39,14 @@ func (b *Boot) place() error {
 	image, err2 := os.Stat(b.rootfs())
 	switch {
 	case err == nil && err2 == nil && os.SameFile(info, image):
-		return status.Hint(status.Errorf(status.Create, "%s: is the image itself, which is only ever copied", b.Keep), "--keep another file")
+		return status.Hint(status.Errorf(status.Create, "%s: is the published image", b.Keep), "use another file with --keep")
 	case errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(b.Keep, "/"), err == nil && info.Mode().IsRegular(),
 		err == nil && b.Size == 0 && info.Mode().Type() == fs.ModeDevice: // a block device cannot grow
 		return nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	return status.Hint(status.Errorf(status.Create, "%s: not a file", b.Keep), "--keep names a disk, or where to make one")
+	return status.Hint(status.Errorf(status.Create, "%s: not a regular file", b.Keep), "--keep FILE needs a disk image, or a new name")
 }
 
 // keep makes the disk that is kept, or grows it, and locks it.
@@ -97,7 +97,7 @@ func (b *Boot) makeDisk(ctx context.Context) error {
 		return b.place()
 	}
 	if err != nil {
-		return status.Errorf(status.Create, "%s: cannot be made: %w", b.Keep, err)
+		return status.Errorf(status.Create, "%s: cannot create: %w", b.Keep, err)
 	}
 	return nil
 }
@@ -147,12 +147,12 @@ func (b *Boot) lockDisk() error {
 func (b *Boot) ofImage() error {
 	uuid, err := ext4.ReadUUID(b.locked)
 	if err != nil {
-		return status.Hint(status.Errorf(status.Bad, "%s: %w", b.Keep, err), "--keep another file")
+		return status.Hint(status.Errorf(status.Bad, "%s: %w", b.Keep, err), "use another file with --keep")
 	}
 	if uuid == b.Image.Ext4.UUID {
 		return nil
 	}
-	err = status.Errorf(status.Bad, "%s: the disk of another image than %s, going by the UUID %s", b.Keep, b.Image.Name, uuid)
+	err = status.Errorf(status.Bad, "%s: not a disk of %s: its filesystem has the UUID %s", b.Keep, b.Image.Name, uuid)
 	if other := b.NameOf(uuid); other != "" {
 		return status.Hint(err, "banger boot --keep %s %s", quote(b.Keep), other)
 	}

@@ -50,7 +50,7 @@ func (b *Boot) chooseProcessor(ctx context.Context) (processor, error) {
 	case b.Accel == KVM:
 		return processor{}, unusable
 	}
-	b.Note(fmt.Sprintf("%v: emulating, which is slow; %s", unusable, status.HintOf(unusable)))
+	b.Note(fmt.Sprintf("%v: emulating the processor, which is slow", unusable), status.HintOf(unusable))
 	return emulate(b.CPUs), nil
 }
 
@@ -114,7 +114,7 @@ func (b *Boot) tryKVM(ctx context.Context) (unusable, err error) {
 	if works || err != nil {
 		return nil, err
 	}
-	return status.Hint(status.Errorf(status.Failed, "%s: no guest runs on it", kvmDevice), "--accel kvm shows why, --accel tcg does not try"), nil
+	return status.Hint(status.Errorf(status.Failed, "%s: cannot run a guest", kvmDevice), "--accel kvm shows why, --accel tcg does not try"), nil
 }
 
 // permit returns the command that lets this user open /dev/kvm.
@@ -144,7 +144,7 @@ const probePatience = time.Second
 func (b *Boot) probe(ctx context.Context) (works bool, err error) {
 	program := filepath.Join(b.scratch.Path, "probe")
 	if err := os.WriteFile(program, probeGuest(), 0o600); err != nil {
-		return false, status.Hint(status.With(status.Create, err), "TMPDIR names where it is made")
+		return false, status.Hint(status.With(status.Create, err), "set TMPDIR to a directory with more space")
 	}
 	if _, _, err := run(ctx, b.qemu, "", "--version"); err != nil {
 		return false, err

@@ -38,7 +38,7 @@ func (b *Boot) writeInitrd(ctx context.Context) error {
 	b.showInitrd()
 	f, err := os.OpenFile(b.initrd, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return status.Hint(status.With(status.Create, err), "TMPDIR names where it is made")
+		return status.Hint(status.With(status.Create, err), "set TMPDIR to a directory with more space")
 	}
 	defer f.Close()
 	if err := b.Image.WriteInitrd(ctx, f, nil, b.Init); err != nil {
@@ -60,7 +60,7 @@ func (b *Boot) initrdError(err error) error {
 	case errors.Is(err, fs.ErrNotExist) && b.current() != nil:
 		return b.current()
 	case status.Of(err) == status.Create:
-		return status.Hint(fmt.Errorf("%s: %w", b.initrd, err), "TMPDIR names where it is made")
+		return status.Hint(fmt.Errorf("%s: %w", b.initrd, err), "set TMPDIR to a directory with more space")
 	}
 	return err
 }
@@ -96,10 +96,10 @@ func (b *Boot) initrdBeside(ctx context.Context) error {
 	}
 	err = os.Link(made, to)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return status.Errorf(status.Create, "%s: cannot be made: %w", to, err)
+		return status.Errorf(status.Create, "%s: cannot create: %w", to, err)
 	}
 	if equal, err := sameContent(made, to); err != nil || !equal {
-		return errors.Join(err, status.Hint(status.Errorf(status.Create, "%s.initrd: exists", b.Keep), "remove it, or --keep another disk"))
+		return errors.Join(err, status.Hint(status.Errorf(status.Create, "%s.initrd: exists", b.Keep), "remove it, or use --keep FILE with another name"))
 	}
 	b.initrd = to
 	return nil

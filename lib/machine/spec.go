@@ -47,7 +47,7 @@ func ParseForward(text string) (Forward, error) {
 	h, err1 := strconv.ParseUint(host, 10, 16)
 	g, err2 := strconv.ParseUint(inside, 10, 16)
 	if err1 != nil || err2 != nil || g == 0 {
-		return Forward{}, status.Errorf(status.Usage, "--publish %s: HOST:GUEST, as in 8080:80; host port 0 is any that is free", text)
+		return Forward{}, status.Errorf(status.Usage, "--publish %s: not HOST:GUEST, such as 8080:80 or 0:80", text)
 	}
 	return Forward{uint16(h), uint16(g)}, nil
 }
@@ -67,9 +67,9 @@ func ParseMemory(text string) (mebibytes int, err error) {
 	n, ok := number(digits)
 	switch {
 	case !ok:
-		return 0, status.Errorf(status.Usage, "--memory %s: as in 512M or 2G", text)
+		return 0, status.Errorf(status.Usage, "--memory %s: not a size such as 512M or 2G", text)
 	case n < 0 || n > int64(maxMemory/factor):
-		return 0, status.Errorf(status.Usage, "--memory %s: more than machines have", text)
+		return 0, status.Errorf(status.Usage, "--memory %s: too large", text)
 	}
 	return int(n) * factor, nil
 }
@@ -86,9 +86,9 @@ func ParseSize(text string) (bytes int64, err error) {
 	n, ok := number(digits)
 	switch {
 	case !ok:
-		return 0, status.Errorf(status.Usage, "--size %s: as in 512M or 20G", text)
+		return 0, status.Errorf(status.Usage, "--size %s: not a size such as 512M or 20G", text)
 	case n < 0 || n > maxDisk>>shift:
-		return 0, status.Errorf(status.Usage, "--size %s: larger than disks are", text)
+		return 0, status.Errorf(status.Usage, "--size %s: too large", text)
 	}
 	return n << shift, nil
 }
@@ -97,7 +97,7 @@ func ParseSize(text string) (bytes int64, err error) {
 func ParseCPUs(text string) (int, error) {
 	n, ok := number(text)
 	if !ok || n < 0 || n > 255 {
-		return 0, status.Errorf(status.Usage, "--cpus %s: as in 1 or 4", text)
+		return 0, status.Errorf(status.Usage, "--cpus %s: not a number from 1 to 999", text)
 	}
 	return int(n), nil
 }
@@ -119,22 +119,22 @@ func number(digits string) (n int64, ok bool) {
 func (s Spec) Check() error {
 	switch {
 	case s.Accel != "" && s.Accel != KVM && s.Accel != TCG:
-		return status.Errorf(status.Usage, "--accel %s: kvm or tcg", s.Accel)
+		return status.Errorf(status.Usage, "--accel %s: not kvm or tcg", s.Accel)
 	case s.Size != 0 && s.Keep == "":
-		return status.Errorf(status.Usage, "--size goes with --keep")
+		return status.Errorf(status.Usage, "--size needs --keep")
 	case s.Interactive && s.Detached:
-		return status.Errorf(status.Usage, "-i and -d do not go together")
+		return status.Errorf(status.Usage, "-i and -d exclude each other")
 	case s.Interactive && len(s.Guest.Args) == 0:
-		return status.Errorf(status.Usage, "-i goes with a command, after --")
+		return status.Errorf(status.Usage, "-i needs a command after --")
 	}
 	for _, pair := range s.Guest.Env {
 		if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
-			return status.Errorf(status.Usage, "--env %s: as in NAME=VALUE", pair)
+			return status.Errorf(status.Usage, "--env %s: not NAME=VALUE", pair)
 		}
 	}
 	for _, word := range append(append([]string{s.Guest.User}, s.Guest.Args...), s.Guest.Env...) {
 		if !utf8.ValidString(word) || strings.ContainsRune(word, 0) {
-			return status.Errorf(status.Usage, "%q: not UTF-8, which what a guest runs has to be", word)
+			return status.Errorf(status.Usage, "%q: not UTF-8", word)
 		}
 	}
 	return checkPath(s.Keep)
@@ -143,7 +143,7 @@ func (s Spec) Check() error {
 // checkPath refuses paths that QEMU's options and JSON have no room for.
 func checkPath(path string) error {
 	if strings.ContainsAny(path, ",\"\\\n") {
-		return status.Errorf(status.Usage, "%s: no comma, quote, backslash or newline", path)
+		return status.Errorf(status.Usage, "%s: a comma, quote, backslash or newline in the path", path)
 	}
 	return nil
 }

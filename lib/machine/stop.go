@@ -36,7 +36,7 @@ func (d Dirs) Stop(ctx context.Context, name string) error {
 			return nil
 		}
 	}
-	return status.Errorf(status.Temporary, "%s: has not ended after %v", name, late)
+	return status.Errorf(status.Temporary, "%s: still running after %v", name, late)
 }
 
 // process returns a descriptor of the process that has a machine.
