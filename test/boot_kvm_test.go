@@ -131,7 +131,7 @@ done
 		{"banger boot app -- /app >/dev/full; echo $?", "prints x; " + silent, "73\n", "probe kvm"},
 		{terminal("banger boot app -- /app"), silent, "emulated\r\n42\n", "probe kvm tcg"},
 		{terminal("banger boot app -- /app"), "prints x; " + silent, "x\r\n1\n", "probe kvm"},
-		{terminal("banger boot app"), bootThenStop, "1\n", "probe kvm"},
+		{terminal("banger boot app -- /app"), bootThenStop, "1\n", "probe kvm"},
 		{terminal("banger boot app -- /app"), "exit 9", "1\n", "probe kvm"},
 	} {
 		o := finish(t, u.onKVM(t, u.command("sh", "-c", c.script), present, "exit 43", c.machine))

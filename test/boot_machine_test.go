@@ -73,7 +73,7 @@ func TestBootDetached(t *testing.T) {
 		conn.Close()
 	}
 	for flags, want := range map[string]string{
-		"--name app-2": "app-2: a machine of this name runs",
+		"--name app-2": "app-2: a machine of this name is running",
 		fmt.Sprintf("--publish %d:80", port.Host): fmt.Sprintf("127.0.0.1:%d: the port is in use", port.Host),
 	} {
 		if o := finish(t, u.command("banger", bootArgs(flags)...)); o.code != 73 || !strings.Contains(o.stderr, want) || !hinted(o.stderr) {
