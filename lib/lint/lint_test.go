@@ -224,7 +224,7 @@ func TestCheck(t *testing.T) {
 		{"others' modules", map[string]string{"lib/modules/5.10/": ""}, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, "warning modules: (5.10)"},
 		{"modules in the image", map[string]string{"lib": "->usr/lib", "usr/lib/modules/" + release + "/": ""}, map[string]string{"vmlinux.config": full + "CONFIG_MODULES=y\n"}, ""},
 
-		{"a shell", map[string]string{"sbin/init": "-"}, nil, "warning init: no init: /bin/sh runs instead"},
+		{"a shell", map[string]string{"sbin/init": "-"}, nil, "warning init: no init: its command or /bin/sh runs instead"},
 		{"neither init nor shell", map[string]string{"sbin/init": "-", "bin/sh": "-"}, nil, "error init: neither an init nor a shell"},
 		{"an init that dangles", map[string]string{"sbin/init": "->/none"}, nil, "warning init: no init"},
 		{"an init that leads to itself", map[string]string{"sbin/init": "->init"}, nil, "warning init: no init"},

@@ -33,7 +33,7 @@ func (c *checker) checkInit() error {
 	case init == "" && sh == "":
 		return c.checkCommand()
 	case init == "":
-		c.report(Warning, "init", c.boot(""), "no init: /bin/sh runs instead")
+		c.report(Warning, "init", c.boot(""), "no init: its command or /bin/sh runs instead")
 		return c.checkProgram(sh)
 	}
 	found := len(c.findings)
