@@ -104,7 +104,7 @@ func (b *Boot) tryKVM(ctx context.Context) (unusable, err error) {
 	switch err := unix.Access(kvmDevice, unix.R_OK|unix.W_OK); {
 	case err == unix.ENOENT:
 		return status.Hint(status.Errorf(status.NoInput, "%s: no such file", kvmDevice),
-			"as root, modprobe kvm_intel or kvm_amd; in a container, --device /dev/kvm"), nil
+			"as root, modprobe kvm_intel or kvm_amd; in a container, --device=/dev/kvm"), nil
 	case err != nil:
 		return status.Hint(status.Errorf(status.Refused, "%s: permission denied", kvmDevice), "%s", permit()), nil
 	case b.Accel == KVM:

@@ -30,7 +30,7 @@ type Event struct {
 
 // eventForwards is an event of this package's own: it is known which ports of
 // the host QEMU has.
-const eventForwards = "banger forwards"
+const eventForwards = "FORWARDS"
 
 type answer struct {
 	Return json.RawMessage `json:"return"`
