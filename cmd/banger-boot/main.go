@@ -13,7 +13,7 @@ import (
 	"banger/lib/machine"
 )
 
-const help = `Usage: banger-boot [FLAG...] NAME [-- CMD...]
+const help = `Usage: banger-boot [--keep FILE] [-d | -i] [--network] [--publish HOST:GUEST] NAME [-- CMD...]
 
 Boots a published image on a copy of its root filesystem, the serial console
 attached. With CMD, runs that in place of what the image runs, and exits with
