@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -221,8 +222,14 @@ func (d Dirs) List() (all []Record, err error) {
 // is killed.
 func scratch(in string) (*stage.Stage, error) {
 	st, err := stage.NewDir(filepath.Join(in, "banger-boot-"+rand.Text()[:8]), stage.Options{Replaces: func(string) bool { return true }})
-	if err != nil {
+	if errors.Is(err, unix.ENOSPC) {
 		return nil, status.Hint(err, "set TMPDIR to a directory with more space")
+	}
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		err = status.Errorf(status.Create, "%s: %w", in, errno)
+	}
+	if err != nil {
+		return nil, status.Hint(err, "set TMPDIR to a writable directory")
 	}
 	return st, nil
 }
