@@ -80,7 +80,7 @@ func (s *source) add(name string, n tree.Inode, content string) *tree.Inode {
 			s.t.Fatal(err)
 		}
 		defer f.Close()
-		if usage, err = sparse.Count(s.t.Context(), f); err != nil {
+		if usage, err = sparse.ScanFile(f, func([]byte, int64) error { return nil }); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -48,11 +48,6 @@ func Write(f *os.File, src *Source) (Usage, error) {
 	return usage, err
 }
 
-// Count returns the usage of f. It does not read holes.
-func Count(ctx context.Context, f *os.File) (Usage, error) {
-	return ScanFile(f, func([]byte, int64) error { return ctx.Err() })
-}
-
 // ScanFile is like Scan for a file. It does not read holes.
 func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 	info, err := f.Stat()
@@ -69,7 +64,7 @@ func ScanFile(f *os.File, data func(p []byte, off int64) error) (Usage, error) {
 	return s.Usage, err
 }
 
-// Estimate returns an upper bound of what Count would return, without reading f.
+// Estimate returns an upper bound of what ScanFile would return, without reading f.
 // It counts every block that the host does not store as a hole.
 func Estimate(f *os.File, size int64) (Usage, error) {
 	u, end := Usage{Size: size}, int64(-1)
