@@ -46,7 +46,7 @@ func detach(ctx context.Context, tool *filter.Tool) error {
 	}
 	defer context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) })()
 	line, _ := bufio.NewReader(r).ReadString('\n')
-	if name, is := strings.CutSuffix(line, "\n"); is {
+	if name, ok := strings.CutSuffix(line, "\n"); ok {
 		cmd.Process.Release()
 		return tool.Print(name + "\n")
 	}
@@ -65,7 +65,7 @@ func ready(name string) error {
 	}
 	w := os.NewFile(readyDescriptor, "ready")
 	if _, err := fmt.Fprintln(w, name); err != nil {
-		return err // nobody waits any more
+		return err // the parent is gone
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // The environment is the kernel's, not the image's: many an image sets
 // container=docker, which would make systemd take the machine for a container.
 func (m *machine) becomeInit(plan guest.Plan) (status int, err error) {
-	program, status, err := lookup(plan.Args[0], "/", imagePath(m.config.Env))
+	program, status, err := lookup(plan.Args[0], "/", guest.SearchPath(m.config.Env))
 	if err != nil {
 		return status, err
 	}

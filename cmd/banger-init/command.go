@@ -25,7 +25,7 @@ func environment(usual []string, lists ...[]string) (env []string) {
 			if !ok || name == "" {
 				continue
 			}
-			if i, is := at[name]; is {
+			if i, ok := at[name]; ok {
 				env[i] = pair
 				continue
 			}
@@ -45,23 +45,11 @@ func usual(home, hostname string, terminal bool, kernel []string) []string {
 	}
 	term := "linux"
 	for _, pair := range kernel {
-		if value, is := strings.CutPrefix(pair, "TERM="); is && value != "" {
+		if value, ok := strings.CutPrefix(pair, "TERM="); ok && value != "" {
 			term = value
 		}
 	}
 	return append(env, "TERM="+term)
-}
-
-// imagePath returns the last PATH of an environment, the usual one if there is
-// none.
-func imagePath(env []string) string {
-	path := guest.UsualPath
-	for _, pair := range env {
-		if value, is := strings.CutPrefix(pair, "PATH="); is {
-			path = value
-		}
-	}
-	return path
 }
 
 // lookup finds a command as a shell would, seen from a directory. If it does

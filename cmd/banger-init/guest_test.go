@@ -26,7 +26,7 @@ import (
 // namespace that has what a guest has once its root is entered, the agent, the
 // launcher.
 func TestMain(m *testing.M) {
-	if status, is := another(); is {
+	if status, ok := another(); ok {
 		os.Exit(status)
 	}
 	if text := os.Getenv("BANGER_TEST_GUEST"); text != "" {

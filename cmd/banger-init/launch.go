@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"banger/lib/guest"
 )
 
 // launcherName is the argv[0] of the launcher, the process that becomes the
@@ -102,7 +104,7 @@ func (l launch) become() (status int, err error) {
 	if err := l.setUser(); err != nil {
 		return cannotRun, fmt.Errorf("become user %d, group %d: %w", l.UID, l.GID, err)
 	}
-	program, status, err := lookup(l.Args[0], l.Dir, imagePath(l.Env))
+	program, status, err := lookup(l.Args[0], l.Dir, guest.SearchPath(l.Env))
 	if err != nil {
 		return status, err
 	}

@@ -26,7 +26,7 @@ Flags:
 `
 
 func main() {
-	if status, is := another(); is {
+	if status, ok := another(); ok {
 		os.Exit(status)
 	}
 	if os.Getpid() != 1 {
@@ -46,7 +46,7 @@ func main() {
 
 // another does the work of the program's other processes, which argv[0] names,
 // and returns their exit status.
-func another() (status int, is bool) {
+func another() (status int, ok bool) {
 	switch os.Args[0] {
 	case guest.AgentName:
 		return runAgent(os.Args[1:]), true

@@ -26,7 +26,7 @@ func statusAddress(line cmdline) string {
 // A machine without the port has nobody to tell: that is no error.
 func send(address string, lines ...string) error {
 	text := strings.Join(lines, "\n") + "\n"
-	if rest, is := strings.CutPrefix(address, "vsock-stream:"); is {
+	if rest, ok := strings.CutPrefix(address, "vsock-stream:"); ok {
 		return sendVsock(rest, text)
 	}
 	if !filepath.IsAbs(address) {

@@ -119,17 +119,22 @@ func lookIn(root Root, program string, env []string) string {
 	if strings.Contains(program, "/") {
 		return program
 	}
-	search := UsualPath
-	for _, pair := range env {
-		if value, ok := strings.CutPrefix(pair, "PATH="); ok {
-			search = value
-		}
-	}
-	for dir := range strings.SplitSeq(search, ":") {
+	for dir := range strings.SplitSeq(SearchPath(env), ":") {
 		candidate := path.Join("/", dir, program)
 		if there, err := isProgram(root, candidate); there && err == nil {
 			return candidate
 		}
 	}
 	return program
+}
+
+// SearchPath returns the last PATH of an environment, UsualPath if it has none.
+func SearchPath(env []string) string {
+	search := UsualPath
+	for _, pair := range env {
+		if value, ok := strings.CutPrefix(pair, "PATH="); ok {
+			search = value
+		}
+	}
+	return search
 }
