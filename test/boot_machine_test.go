@@ -128,6 +128,35 @@ func TestBootKilled(t *testing.T) {
 	noLeftovers(t, u)
 }
 
+// TestBootCommands: the printed commands boot the image by hand, and nothing is
+// made before they are run.
+func TestBootCommands(t *testing.T) {
+	need(t, "qemu-system-x86_64", "cpio")
+	u := newUser(t, nobody)
+	u.bootable(t, "app")
+	tmp := t.TempDir()
+	if err := os.Chmod(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	script := output(t, withEnv(u.command("banger", "boot", "--accel", "tcg", "--keep", "a disk", "--size", "64M", "--print", "commands", "app", "--", "/app", "it's"), "TMPDIR="+tmp))
+	if made, err := os.ReadDir(tmp); err != nil || len(made) > 0 {
+		t.Fatalf("made: %v, %v", made, err)
+	}
+	if _, err := os.Stat(filepath.Join(u.home, "a disk")); err == nil {
+		t.Fatal("the disk was made")
+	}
+	o := finish(t, u.command("sh", "-ec", script))
+	if !strings.Contains(o.stdout, "[/app it's]\r\n") && !strings.Contains(o.stdout, "[/app it's]\n") {
+		t.Errorf("exit status %d\n%s\n%s%s", o.code, script, o.stdout, o.stderr)
+	}
+	lines, err := os.ReadFile(filepath.Join(tmp, "banger-app", "status"))
+	if err != nil || !strings.HasSuffix(string(lines), "\nEXIT_STATUS=42\n") {
+		t.Errorf("status lines: %q, %v", lines, err)
+	}
+	output(t, exec.Command(which("e2fsck"), "-fn", filepath.Join(u.home, "a disk")))
+	noLeftovers(t, u)
+}
+
 // TestBootOther: the disk of one image is not booted as another's, and an image
 // without a kernel is booted with the only one there is, or the one named.
 func TestBootOther(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"banger/lib/filter"
@@ -51,8 +52,11 @@ func boot(ctx context.Context, tool *filter.Tool, o options, name string, spec m
 		Force:  second(),
 	}
 	o.tell(tool, b)
-	if *o.print == "" {
+	switch *o.print {
+	case "":
 		return code(b.Run(ctx))
+	case "commands":
+		return printCommands(ctx, tool, b)
 	}
 	config, err := b.PrintFirecracker(ctx)
 	if err != nil {
@@ -63,6 +67,16 @@ func boot(ctx context.Context, tool *filter.Tool, o options, name string, spec m
 		return err
 	}
 	return tool.Print(string(raw) + "\n")
+}
+
+// printCommands prints the commands that boot the image by hand.
+func printCommands(ctx context.Context, tool *filter.Tool, b *machine.Boot) error {
+	var script strings.Builder
+	b.Show = func(c machine.Command) { script.WriteString(c.String() + "\n") }
+	if err := b.Commands(ctx); err != nil {
+		return err
+	}
+	return tool.Print(script.String())
 }
 
 // tell makes a boot report what it does.

@@ -50,7 +50,7 @@ func addFlags(tool *filter.Tool) options {
 		network:     f.Bool("network", false, "let the guest reach the network"),
 		publish:     f.StringArray("publish", nil, "forward the port `HOST:GUEST` of 127.0.0.1 to the guest"),
 		kernelRef:   f.String("kernel-ref", "", "boot the kernel `NAME` in place of the image's"),
-		print:       f.String("print", "", "boot nothing, print the configuration for `firecracker`"),
+		print:       f.String("print", "", "do not boot: print `commands|firecracker`, a script or a configuration that boots it"),
 		verbose:     f.BoolP("verbose", "v", false, "print each command before it is run"),
 		quiet:       f.BoolP("quiet", "q", false, "print nothing that is no error"),
 	}
@@ -136,14 +136,18 @@ func (o options) checkPrint() error {
 	switch {
 	case *o.print == "":
 		return nil
+	case *o.print == "commands" && *o.detach:
+		return filter.Usagef("--print and -d exclude each other")
+	case *o.print == "commands":
+		return nil
 	case *o.print != "firecracker":
-		return filter.Usagef("--print %s: not firecracker", *o.print)
+		return filter.Usagef("--print %s: not commands or firecracker", *o.print)
 	case *o.accel != "":
-		return filter.Usagef("--accel and --print exclude each other")
+		return filter.Usagef("--accel and --print firecracker exclude each other")
 	case *o.detach || *o.interactive || *o.network || len(*o.publish) > 0 || *o.name != "":
-		return filter.Usagef("--print excludes -d, -i, --name, --network and --publish")
+		return filter.Usagef("--print firecracker excludes -d, -i, --name, --network and --publish")
 	case *o.keep == "":
-		return filter.Usagef("--print needs --keep")
+		return filter.Usagef("--print firecracker needs --keep")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -36,9 +37,11 @@ type Boot struct {
 	NameOf func(uuid string) string      // the image with a root filesystem, "" for none
 	Force  <-chan struct{}               // closed to end the machine at once
 
+	dry      bool // commands are shown and not run
 	terminal bool
 	held     []*os.File
 	scratch  *stage.Stage
+	files    string // where the initrd and a copy of the disk are made
 	dir      *Dir
 	disk     string
 	locked   *os.File // the disk that is kept
@@ -56,28 +59,13 @@ func (b *Boot) Run(ctx context.Context) (code int, err error) {
 	if b.qemu, err = find(qemu, "qemu-system-x86, or --print firecracker"); err != nil {
 		return 0, err
 	}
-	b.terminal = b.Terminal
 	if err := b.prepare(ctx); err != nil {
 		return 0, err
 	}
 	if b.dir, err = b.Dirs.Claim(b.Name, b.Image.Name); err != nil {
 		return 0, err
 	}
-	p, err := b.chooseProcessor(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if err := b.chooseStreams(); err != nil {
-		return 0, err
-	}
-	if err := b.makeInitrd(ctx); err != nil {
-		return 0, err
-	}
-	if b.Keep != "" {
-		err = b.keep(ctx)
-	} else {
-		err = b.copied(ctx)
-	}
+	p, err := b.makeFiles(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -89,6 +77,24 @@ func (b *Boot) Run(ctx context.Context) (code int, err error) {
 		return 0, err
 	}
 	return b.attempts(ctx, p)
+}
+
+// makeFiles chooses the processor, and makes the initrd and the disk.
+func (b *Boot) makeFiles(ctx context.Context) (p processor, err error) {
+	b.terminal = b.Terminal
+	if p, err = b.chooseProcessor(ctx); err != nil {
+		return p, err
+	}
+	if err := b.chooseStreams(); err != nil {
+		return p, err
+	}
+	if err := b.makeInitrd(ctx); err != nil {
+		return p, err
+	}
+	if b.Keep != "" {
+		return p, b.keep(ctx)
+	}
+	return p, b.copied(ctx)
 }
 
 // PrintFirecracker makes the disk that is kept and returns the configuration
@@ -118,6 +124,31 @@ func (b *Boot) PrintFirecracker(ctx context.Context) (c Firecracker, err error) 
 	return b.firecracker(), err
 }
 
+// Commands shows the commands that boot the image by hand, with all files in one
+// new directory. It makes none of them.
+func (b *Boot) Commands(ctx context.Context) error {
+	defer b.release()
+	b.dry = true
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	if b.qemu = qemu; b.Accel == "" && canOpenKVM() == nil {
+		var err error
+		if b.qemu, err = find(qemu, "qemu-system-x86"); err != nil {
+			return err
+		}
+	}
+	b.dir = &Dir{Name: cmp.Or(b.Name, b.Image.Name)}
+	b.dir.Path = filepath.Join(b.Temp, "banger-"+b.dir.Name)
+	b.files = b.dir.Path
+	p, err := b.makeFiles(ctx)
+	if err != nil {
+		return err
+	}
+	b.Show(b.qemuCommand(p))
+	return nil
+}
+
 // prepare takes hold of the image and its kernel, and finds out where the disk
 // is to be.
 func (b *Boot) prepare(ctx context.Context) (err error) {
@@ -139,6 +170,7 @@ func (b *Boot) prepare(ctx context.Context) (err error) {
 	if b.scratch, err = scratch(b.Temp); err != nil {
 		return err
 	}
+	b.files = b.scratch.Path
 	if b.Keep != "" {
 		return b.place()
 	}
@@ -158,7 +190,7 @@ func (b *Boot) current() error {
 
 // release removes what was made for one run.
 func (b *Boot) release() {
-	if b.dir != nil {
+	if b.dir != nil && !b.dry {
 		b.dir.Remove()
 	}
 	if b.scratch != nil {

@@ -24,6 +24,15 @@ type Command struct {
 	Output string // the file that standard output goes to, "" for none
 }
 
+// do shows a command, and does what it would do by f.
+func (b *Boot) do(c Command, f func() error) error {
+	b.Show(c)
+	if b.dry {
+		return nil
+	}
+	return f()
+}
+
 // String returns the command as a shell reads it.
 func (c Command) String() string {
 	var words []string

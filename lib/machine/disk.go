@@ -22,7 +22,11 @@ const copyHint = "set TMPDIR to a directory with more space, or use --keep FILE"
 // copyDisk makes a new file of the content of another, holes kept, the blocks
 // shared where the filesystem can.
 func (b *Boot) copyDisk(ctx context.Context, from, to string) error {
-	b.Show(Command{Args: []string{"cp", "--reflink=auto", "--sparse=always", "--no-preserve=mode,ownership", from, to}})
+	cp := Command{Args: []string{"cp", "--reflink=auto", "--sparse=always", "--no-preserve=mode,ownership", from, to}}
+	return b.do(cp, func() error { return b.copyFile(ctx, from, to) })
+}
+
+func (b *Boot) copyFile(ctx context.Context, from, to string) error {
 	src, err := os.Open(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(b.current(), err)
@@ -54,8 +58,8 @@ func (b *Boot) growDisk(ctx context.Context, path string) error {
 	if small, err := b.isSmall(path); !small {
 		return err
 	}
-	b.Show(Command{Args: []string{"truncate", fmt.Sprintf("--size=%d", b.Size), path}})
-	if err := os.Truncate(path, b.Size); err != nil {
+	truncate := Command{Args: []string{"truncate", fmt.Sprintf("--size=%d", b.Size), path}}
+	if err := b.do(truncate, func() error { return os.Truncate(path, b.Size) }); err != nil {
 		return status.With(status.Create, err)
 	}
 	// 1 says that errors were corrected (e2fsck(8)).
@@ -70,6 +74,9 @@ func (b *Boot) isSmall(path string) (bool, error) {
 		return false, nil
 	}
 	info, err := os.Stat(path)
+	if b.dry && errors.Is(err, fs.ErrNotExist) { // a copy that was not made
+		info, err = os.Stat(b.rootfs())
+	}
 	return err == nil && info.Size() < b.Size, err
 }
 
@@ -83,19 +90,22 @@ func (b *Boot) e2fsprogs(ctx context.Context, disk string, failed status.Code, g
 	}
 	dir, base := filepath.Split(disk)
 	args := append(flags, base)
-	b.Show(Command{Args: append([]string{tool}, args...), Dir: filepath.Clean(dir)})
-	code, said, err := run(ctx, program, dir, args...)
-	if err == nil && code > good {
-		lines := strings.Split(said, "\n")
-		err = status.Errorf(failed, "%s: %s: %s", disk, tool, lines[len(lines)-1])
-	}
-	return err
+	return b.do(Command{Args: append([]string{tool}, args...), Dir: filepath.Clean(dir)}, func() error {
+		code, output, err := run(ctx, program, dir, args...)
+		if err == nil && code > good {
+			lines := strings.Split(output, "\n")
+			err = status.Errorf(failed, "%s: %s: %s", disk, tool, lines[len(lines)-1])
+		}
+		return err
+	})
 }
 
 // copied makes the disk of a machine that keeps none.
 func (b *Boot) copied(ctx context.Context) error {
-	b.disk = filepath.Join(b.scratch.Path, "rootfs.ext4")
-	os.Remove(b.disk) // that of an attempt before
+	b.disk = filepath.Join(b.files, "rootfs.ext4")
+	if !b.dry {
+		os.Remove(b.disk) // that of an attempt before
+	}
 	if err := b.copyDisk(ctx, b.rootfs(), b.disk); err != nil {
 		return err
 	}

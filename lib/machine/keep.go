@@ -51,6 +51,9 @@ func (b *Boot) place() error {
 
 // keep makes the disk that is kept, or grows it, and locks it.
 func (b *Boot) keep(ctx context.Context) error {
+	if b.dry {
+		return b.showKeep(ctx)
+	}
 	if _, err := os.Stat(b.disk); errors.Is(err, fs.ErrNotExist) {
 		if err := b.makeDisk(ctx); err != nil {
 			return err
@@ -66,6 +69,16 @@ func (b *Boot) keep(ctx context.Context) error {
 		return err
 	}
 	return b.replaceDisk(ctx)
+}
+
+// showKeep shows how the disk that is kept is made, or grown.
+func (b *Boot) showKeep(ctx context.Context) error {
+	if _, err := os.Stat(b.disk); errors.Is(err, fs.ErrNotExist) {
+		if err := b.copyDisk(ctx, b.rootfs(), b.disk); err != nil {
+			return err
+		}
+	}
+	return b.growDisk(ctx, b.disk)
 }
 
 // beside returns a directory for what is made next to a file.

@@ -101,20 +101,26 @@ func counterRate(cpuinfo io.Reader) int {
 // tryKVM returns why KVM cannot be used, nil if it can. Where the user has
 // asked for it, it is not tried out: QEMU says what is wrong with it.
 func (b *Boot) tryKVM(ctx context.Context) (unusable, err error) {
-	switch err := unix.Access(kvmDevice, unix.R_OK|unix.W_OK); {
-	case err == unix.ENOENT:
-		return status.Hint(status.Errorf(status.NoInput, "%s: no such file", kvmDevice),
-			"as root, modprobe kvm_intel or kvm_amd; in a container, --device=/dev/kvm"), nil
-	case err != nil:
-		return status.Hint(status.Errorf(status.Refused, "%s: permission denied", kvmDevice), "%s", permit()), nil
-	case b.Accel == KVM:
-		return nil, nil
+	if err := canOpenKVM(); err != nil || b.Accel == KVM {
+		return err, nil
 	}
 	works, err := b.probe(ctx)
 	if works || err != nil {
 		return nil, err
 	}
 	return status.Hint(status.Errorf(status.Failed, "%s: cannot run a guest", kvmDevice), "--accel kvm shows why, --accel tcg does not try"), nil
+}
+
+// canOpenKVM returns why this user cannot open /dev/kvm, nil if that is possible.
+func canOpenKVM() error {
+	switch err := unix.Access(kvmDevice, unix.R_OK|unix.W_OK); {
+	case err == unix.ENOENT:
+		return status.Hint(status.Errorf(status.NoInput, "%s: no such file", kvmDevice),
+			"as root, modprobe kvm_intel or kvm_amd; in a container, --device=/dev/kvm")
+	case err != nil:
+		return status.Hint(status.Errorf(status.Refused, "%s: permission denied", kvmDevice), "%s", permit())
+	}
+	return nil
 }
 
 // permit returns the command that lets this user open /dev/kvm.

@@ -21,7 +21,7 @@ import (
 // run. Where none can be made, because there are no modules of the kernel, the
 // one that was published with the image serves, but no wishes.
 func (b *Boot) makeInitrd(ctx context.Context) error {
-	b.initrd = filepath.Join(b.scratch.Path, "initrd.img")
+	b.initrd = filepath.Join(b.files, "initrd.img")
 	if b.dir != nil {
 		b.Guest.Hostname = hostname(b.dir.Name)
 	}
@@ -36,6 +36,9 @@ func (b *Boot) makeInitrd(ctx context.Context) error {
 
 func (b *Boot) writeInitrd(ctx context.Context) error {
 	b.showInitrd()
+	if b.dry {
+		return nil
+	}
 	f, err := os.OpenFile(b.initrd, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return status.Hint(status.With(status.Create, err), "set TMPDIR to a directory with more space")
@@ -71,14 +74,13 @@ func (b *Boot) showInitrd() {
 	if err != nil {
 		return
 	}
-	dir := b.scratch.Path
-	made := []string{"mkdir", "-p", "-m", "700", dir}
-	if b.dir != nil {
-		made = append(made, b.dir.Path)
+	mkdir := []string{"mkdir", "-p", "-m", "700", b.files}
+	if b.dir != nil && b.dir.Path != b.files {
+		mkdir = append(mkdir, b.dir.Path)
 	}
-	b.Show(Command{Args: made})
-	b.Show(Command{Args: []string{"printf", "%s", string(machine)}, Dir: dir, Output: guest.MachineFile})
-	b.Show(Command{Args: []string{"sh", "-c", "banger-image initrd " + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: dir})
+	b.Show(Command{Args: mkdir})
+	b.Show(Command{Args: []string{"printf", "%s", string(machine)}, Dir: b.files, Output: guest.MachineFile})
+	b.Show(Command{Args: []string{"sh", "-c", "banger-image initrd " + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: b.files})
 }
 
 // initrdBeside keeps the initrd next to the disk. A file that has its name
