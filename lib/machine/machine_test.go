@@ -108,14 +108,6 @@ func TestParseForwards(t *testing.T) {
 	}
 }
 
-func TestHostname(t *testing.T) {
-	for name, want := range map[string]string{"web": "web", "a_b+c.d-2": "a-b-c.d-2", strings.Repeat("x", 128): strings.Repeat("x", 63), "a-": "a"} {
-		if got := hostname(name); got != want {
-			t.Errorf("%s: %s, not %s", name, got, want)
-		}
-	}
-}
-
 // Machines have names of their own, and leave nothing.
 func TestDirs(t *testing.T) {
 	d := Dirs(filepath.Join(t.TempDir(), "deep/machines"))

@@ -97,7 +97,7 @@ func (b *Boot) kernelLine(p processor) string {
 	if p.clock != "" {
 		words = append(words, p.clock)
 	}
-	words = append(words, "root=/dev/vda rw", address(hostname(b.dir.Name)), systemdParameters)
+	words = append(words, "root=/dev/vda rw", address(guest.Hostname(b.dir.Name)), systemdParameters)
 	return strings.Join(words, " ")
 }
 

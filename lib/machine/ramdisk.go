@@ -23,7 +23,7 @@ import (
 func (b *Boot) makeInitrd(ctx context.Context) error {
 	b.initrd = filepath.Join(b.files, "initrd.img")
 	if b.dir != nil {
-		b.Guest.Hostname = hostname(b.dir.Name)
+		b.Guest.Hostname = guest.Hostname(b.dir.Name)
 	}
 	err := b.writeInitrd(ctx)
 	published := filepath.Join(b.Image.KernelDir(), "initrd.img")

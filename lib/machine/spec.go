@@ -148,18 +148,6 @@ func checkPath(path string) error {
 	return nil
 }
 
-// hostname returns a machine's name as hosts have names: of letters, digits,
-// dots and hyphens, 63 at most.
-func hostname(name string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r == '_' || r == '+' {
-			return '-'
-		}
-		return r
-	}, name)
-	return strings.TrimRight(clean[:min(len(clean), 63)], "-.")
-}
-
 // address returns the kernel's ip= parameter for QEMU's user network
 // (Documentation/admin-guide/nfs/nfsroot.rst).
 func address(hostname string) string {
