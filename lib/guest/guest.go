@@ -5,6 +5,8 @@
 // which it reports its state.
 package guest
 
+import "reflect"
+
 // Files of the initrds that banger makes. A machine's initrd may be two
 // archives, an image's initrd.img and one with what differs for the machine: the
 // kernel unpacks the second over the first.
@@ -12,7 +14,7 @@ const (
 	InitFile    = "init"         // banger-init
 	ModulesDir  = "modules"      // NNN-NAME.ko, loaded in the order of their names
 	ConfigFile  = "config.json"  // the image's OCI config; absent if the image has none
-	MachineFile = "machine.json" // a Machine; absent for one without wishes
+	MachineFile = "machine.json" // a Machine; absent from a kernel's initrd
 )
 
 // A Machine is what one machine is to run, as far as the image does not say it.
@@ -23,6 +25,13 @@ type Machine struct {
 	Env      []string `json:"env,omitempty"`      // NAME=VALUE, over those of the image
 	Ports    bool     `json:"ports,omitempty"`    // the command's streams are the ports below
 	Terminal bool     `json:"terminal,omitempty"` // the command reads the console; else Args has /dev/null for input
+}
+
+// Differs reports whether the machine is to run something else than the image
+// says, or in another way.
+func (m Machine) Differs() bool {
+	m.Hostname = ""
+	return !reflect.DeepEqual(m, Machine{})
 }
 
 // Names of the virtio-serial ports that carry the streams of a command. Without

@@ -180,5 +180,9 @@ func FuzzNames(f *testing.F) {
 	f.Add(write(f, contents))
 	f.Add(pipe(f, "", write(f, contents), "gzip"))
 	f.Add(pipe(f, "", write(f, contents), "xz"))
-	f.Fuzz(func(t *testing.T, b []byte) { Names(bytes.NewReader(b)) })
+	f.Add(followed(f, ofImage(f), guest.Machine{Args: []string{"/bin/x"}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		Names(bytes.NewReader(b))
+		ReadOwn(bytes.NewReader(b))
+	})
 }

@@ -26,56 +26,66 @@ const (
 
 // Names lists the files in any initial ramdisk: one or more cpio archives, with
 // zeros between them. The last may be compressed.
-func Names(r io.Reader) ([]string, error) {
-	l := list{in: bufio.NewReader(&io.LimitedReader{R: r, N: maxSize})}
-	if err := l.archives(); err != nil {
-		return nil, status.With(status.Bad, fmt.Errorf("initrd: %w", err))
-	}
-	return l.names, nil
+func Names(r io.Reader) (names []string, err error) {
+	err = walk(r, func(h *cpio.Header, _ io.Reader) error {
+		names = append(names, h.Name)
+		return nil
+	})
+	return names, err
 }
 
-// A list collects the names in an initial ramdisk.
-type list struct {
+// walk calls each for the files in an initial ramdisk, until it returns an error.
+func walk(r io.Reader, each func(h *cpio.Header, content io.Reader) error) error {
+	w := walker{in: bufio.NewReader(&io.LimitedReader{R: r, N: maxSize}), each: each}
+	if err := w.archives(); err != nil {
+		return status.With(status.Bad, fmt.Errorf("initrd: %w", err))
+	}
+	return nil
+}
+
+// A walker reads an initial ramdisk.
+type walker struct {
 	in    *bufio.Reader
-	names []string
+	each  func(h *cpio.Header, content io.Reader) error
+	files int // so far
 	depth int // of compressed archives
 }
 
 // archives reads one archive after the other.
-func (l *list) archives() error {
+func (w *walker) archives() error {
 	for {
-		if err := l.skipZeros(); err == io.EOF {
+		if err := w.skipZeros(); err == io.EOF {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		magic, err := l.in.Peek(5)
+		magic, err := w.in.Peek(5)
 		if err != nil {
 			return fmt.Errorf("not a cpio archive: %w", io.ErrUnexpectedEOF)
 		}
 		if !bytes.Equal(magic, []byte("07070")) {
-			return l.compressed()
+			return w.compressed()
 		}
-		if err := l.archive(); err != nil {
+		if err := w.archive(); err != nil {
 			return err
 		}
 	}
 }
 
-func (l *list) skipZeros() error {
+func (w *walker) skipZeros() error {
 	for {
-		switch c, err := l.in.ReadByte(); {
+		switch c, err := w.in.ReadByte(); {
 		case err != nil:
 			return err
 		case c != 0:
-			return l.in.UnreadByte()
+			return w.in.UnreadByte()
 		}
 	}
 }
 
 // archive reads one archive to its trailer.
-func (l *list) archive() error {
-	in := &tail{r: l.in}
+func (w *walker) archive() error {
+	in := &tail{r: w.in}
 	a := cpio.NewReader(in)
 	for {
 		h, err := a.Next()
@@ -88,24 +98,27 @@ func (l *list) archive() error {
 		if err != nil {
 			return err
 		}
-		if l.names = append(l.names, h.Name); len(l.names) > maxFiles {
+		if w.files++; w.files > maxFiles {
 			return fmt.Errorf("more than %d files", maxFiles)
+		}
+		if err := w.each(h, a); err != nil {
+			return err
 		}
 	}
 }
 
 // compressed reads the rest as one compressed stream.
-func (l *list) compressed() error {
-	if l.depth++; l.depth > 1 {
+func (w *walker) compressed() error {
+	if w.depth++; w.depth > 1 {
 		return fmt.Errorf("not a cpio archive")
 	}
-	r, err := decompress.All.Reader(l.in)
+	r, err := decompress.All.Reader(w.in)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	l.in = bufio.NewReader(&io.LimitedReader{R: r, N: maxSize})
-	return l.archives()
+	w.in = bufio.NewReader(&io.LimitedReader{R: r, N: maxSize})
+	return w.archives()
 }
 
 // trailer is the name of the last entry of an archive.

@@ -5,6 +5,7 @@
 package initrd
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,16 @@ type Contents struct {
 	Init    []byte          // cmd/banger-init, for the guest's architecture
 	Modules []kernel.Module // in load order
 	Config  []byte          // the image's OCI config; nil if it has none
+	Machine *guest.Machine  // nil for the initrd of a kernel
 }
+
+// directories are those that an initial ramdisk has, first of all.
+var directories = []string{"dev", guest.ModulesDir, "proc", "root", "sys"}
+
+// modulePrefix returns the start of the name of a module's file, the nth to load.
+func modulePrefix(n int) string { return fmt.Sprintf("%s/%03d-", guest.ModulesDir, n) }
+
+const moduleSuffix = ".ko"
 
 // Write writes an initial ramdisk, the same bytes for the same contents. It is not
 // compressed, so that every kernel supports it and none spends time on it.
@@ -34,8 +44,9 @@ func Write(w io.Writer, c Contents) error {
 	if len(c.Modules) > maxModules {
 		return status.Errorf(status.Bad, "%d modules to load at boot: too many (limit %d)", len(c.Modules), maxModules)
 	}
-	a := cpio.NewWriter(w)
-	for _, dir := range []string{"dev", guest.ModulesDir, "proc", "root", "sys"} {
+	b := bufio.NewWriterSize(w, 1<<16)
+	a := cpio.NewWriter(b)
+	for _, dir := range directories {
 		if err := a.WriteHeader(&cpio.Header{Name: dir, Mode: cpio.TypeDir | 0o755, Links: 2}); err != nil {
 			return err
 		}
@@ -44,7 +55,7 @@ func Write(w io.Writer, c Contents) error {
 		return err
 	}
 	for i, m := range c.Modules {
-		if err := add(a, fmt.Sprintf("%s/%03d-%s.ko", guest.ModulesDir, i, m.Name), 0o644, m.Data); err != nil {
+		if err := add(a, modulePrefix(i)+m.Name+moduleSuffix, 0o644, m.Data); err != nil {
 			return err
 		}
 	}
@@ -53,7 +64,15 @@ func Write(w io.Writer, c Contents) error {
 			return err
 		}
 	}
-	return a.Close()
+	if c.Machine != nil {
+		if err := addMachine(a, *c.Machine); err != nil {
+			return err
+		}
+	}
+	if err := a.Close(); err != nil {
+		return err
+	}
+	return b.Flush()
 }
 
 // alignment is that of an archive, in bytes. The kernel ignores what follows an
@@ -61,24 +80,28 @@ func Write(w io.Writer, c Contents) error {
 const alignment = 4
 
 // WriteMachine writes a second archive, which is to follow what Write has
-// written. offset is the size of that.
+// written. offset is the size of that. Its Machine replaces the first one's.
 func WriteMachine(w io.Writer, offset int64, m guest.Machine) error {
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
 	var b bytes.Buffer
 	b.Write(make([]byte, -offset&(alignment-1)))
 	a := cpio.NewWriter(&b)
-	if err := add(a, guest.MachineFile, 0o644, raw); err != nil {
+	if err := addMachine(a, m); err != nil {
 		return err
 	}
 	if err := a.Close(); err != nil {
 		return err
 	}
 	b.Write(make([]byte, -(offset+int64(b.Len()))&(alignment-1)))
-	_, err = w.Write(b.Bytes())
+	_, err := w.Write(b.Bytes())
 	return err
+}
+
+func addMachine(a *cpio.Writer, m guest.Machine) error {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return add(a, guest.MachineFile, 0o644, raw)
 }
 
 func add(a *cpio.Writer, name string, mode cpio.FileMode, data []byte) error {
