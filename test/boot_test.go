@@ -123,9 +123,7 @@ func (g guests) scratch(t *testing.T) {
 // SIGTERM, or fill the disk first.
 func staticProgram(t testing.TB) string {
 	t.Helper()
-	dir := scratch(t)
-	source := filepath.Join(dir, "main.go")
-	text := `package main
+	return compiled(t, `package main
 import ("bytes"; "fmt"; "io"; "os"; "os/signal"; "syscall"; "time")
 func main() {
 	last := os.Args[len(os.Args)-1]
@@ -138,7 +136,14 @@ func main() {
 	if last == "sleep" { time.Sleep(time.Hour) }
 	if last == "fill" { os.WriteFile("/big", bytes.Repeat([]byte("full "), 4<<20), 0600); syscall.Sync() }
 	os.Exit(42)
-}`
+}`)
+}
+
+// compiled returns a static program made of its source.
+func compiled(t testing.TB, text string) string {
+	t.Helper()
+	dir := scratch(t)
+	source := filepath.Join(dir, "main.go")
 	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

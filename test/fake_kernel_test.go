@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -21,7 +22,7 @@ func kernel(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	for name, data := range map[string][]byte{
-		"vmlinux": fakeVmlinux(t, release, 1_000_000), "initrd.img": emptyInitrd(300_000),
+		"vmlinux": fakeVmlinux(t, release, 1_000_000), "initrd.img": fakeInitrd(300_000),
 		"modules/" + release + "/kernel/firmware.bin": smallNoise(1, 30_000),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
@@ -60,12 +61,30 @@ func elfHeader(segments byte) []byte {
 	return h
 }
 
-// emptyInitrd is an archive without files, followed by zeros.
-func emptyInitrd(size int) []byte {
-	const name = "TRAILER!!!\x00"
-	trailer := "070701"
-	for _, field := range []int{0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, len(name), 0} {
-		trailer += fmt.Sprintf("%08x", field)
+// fakeInitrd is an archive of the files that banger's initrds for kernels have, the
+// last of that size.
+func fakeInitrd(size int) []byte {
+	return cpioArchive(map[string]string{"init": strings.Repeat("\x00", size)}, "dev", "modules", "proc", "root", "sys", "init")
+}
+
+// cpioArchive is an archive (cpio(5), newc). A name without content is a directory.
+func cpioArchive(contents map[string]string, names ...string) []byte {
+	var b strings.Builder
+	pad := func() { b.WriteString(strings.Repeat("\x00", -b.Len()&3)) }
+	for i, name := range append(names, "TRAILER!!!") {
+		content, ok := contents[name]
+		mode := 0o40755
+		if ok {
+			mode = 0o100755
+		}
+		b.WriteString("070701")
+		for _, field := range []int{i + 1, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0} {
+			fmt.Fprintf(&b, "%08x", field)
+		}
+		b.WriteString(name + "\x00")
+		pad()
+		b.WriteString(content)
+		pad()
 	}
-	return append([]byte(trailer+name), make([]byte, size)...)
+	return []byte(b.String())
 }

@@ -89,7 +89,7 @@ func checkPublished(t *testing.T, u user, dir, ref string) {
 	if fi, err := os.Stat(filepath.Join(dir, "rootfs.ext4")); err != nil || fi.Mode() != 0o444 {
 		t.Errorf("rootfs.ext4: %v %v, want a file of mode 0444", fi.Mode(), err)
 	}
-	if names := list(t, dir); !slices.Equal(names, []string{"config.json", "image.json", "rootfs.ext4"}) {
+	if names := list(t, dir); !slices.Equal(names, []string{"config.json", "image.json", "initrd.img", "rootfs.ext4"}) {
 		t.Errorf("the image holds %q", names)
 	}
 	noLeftovers(t, u)
@@ -114,6 +114,7 @@ func noLeftovers(t *testing.T, u user) {
 type record struct {
 	Version                     int
 	Reference, Digest, Platform string
+	Initrd                      string
 	Layers                      []string
 	Entries                     int
 	ContentBytes                int64 `json:"content_bytes"`
@@ -141,7 +142,7 @@ func checkRecord(t *testing.T, dir, ref string, tree map[string]facts) {
 	fromJSON(t, read(t, filepath.Join(dir, "image.json")), &got)
 	want := record{
 		Version: 1, Reference: ref, Digest: digestOf(t, ref), Platform: "linux/" + runtime.GOARCH,
-		Entries: len(tree),
+		Entries: len(tree), Initrd: "initrd.img",
 	}
 	for _, l := range manifest.Layers {
 		want.Layers = append(want.Layers, l.Digest)

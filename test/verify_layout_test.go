@@ -53,7 +53,7 @@ func TestVerifyOwnLayout(t *testing.T) {
 					t.Errorf("%s keeps a path of the host:\n%s", document, text)
 				}
 			}
-			if names := list(t, published); strings.Join(names, " ") != "config.json image.json rootfs.ext4" {
+			if names := list(t, published); strings.Join(names, " ") != "config.json image.json initrd.img rootfs.ext4" {
 				t.Errorf("published: %q", names)
 			}
 			output(t, u.command("rm", "link")) // which is not needed any more

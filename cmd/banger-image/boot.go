@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 
@@ -50,9 +49,5 @@ func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name st
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(tool.Out(), 1<<20)
-	if err := i.WriteInitrd(ctx, w, command, guest.Program); err != nil {
-		return err
-	}
-	return w.Flush()
+	return i.WriteInitrd(ctx, tool.Out(), command, guest.Program)
 }

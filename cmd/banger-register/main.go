@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"banger/lib/filter"
+	"banger/lib/guest"
 	"banger/lib/lint"
 	"banger/lib/store"
 	"banger/lib/xdg"
@@ -48,7 +49,7 @@ func main() {
 		}
 		defer kernel.Close()
 		image, err := s.Publish(ctx, store.Publication{
-			Rootfs: rootfs, Name: *name, Kernel: kernel, Replace: *force, Now: time.Now(),
+			Rootfs: rootfs, Name: *name, Kernel: kernel, Replace: *force, Now: time.Now(), Init: guest.Program,
 		})
 		if err != nil {
 			return "", err

@@ -36,6 +36,7 @@ type Record struct {
 	Managed      bool            `json:"managed,omitempty"`
 	Registered   time.Time       `json:"registered,omitzero"`
 	Kernel       *Kernel         `json:"kernel,omitempty"`
+	Initrd       string          `json:"initrd,omitempty"` // if there is no kernel; else Kernel has it
 }
 
 // A HostPath is an absolute path of the host. In JSON it is percent-encoded, as

@@ -11,6 +11,9 @@ import (
 	"banger/lib/status"
 )
 
+// Archs are the architectures of guests.
+var Archs = []string{"amd64", "arm64"}
+
 // Program returns banger-init for an architecture, from where make install puts
 // it relative to the running program: ../libexec/banger/ARCH/banger-init.
 func Program(arch string) ([]byte, error) {

@@ -58,7 +58,7 @@ func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	if err := c.openKernel(ctx); err != nil {
 		return nil, err
 	}
-	for _, check := range []func() error{c.checkKernel, c.checkRamdisk, c.checkRoot, c.checkGuest, c.checkModules, c.checkInit, c.checkMounts} {
+	for _, check := range []func() error{c.checkKernel, c.checkRamdisk, c.checkInitrd, c.checkRoot, c.checkGuest, c.checkModules, c.checkInit, c.checkMounts} {
 		if err := check(); err != nil {
 			return c.findings, err
 		}

@@ -17,6 +17,7 @@ import (
 
 	"banger/lib/bundle"
 	"banger/lib/ext4"
+	"banger/lib/guest"
 	"banger/lib/initrd"
 	"banger/lib/kernel"
 	"banger/lib/status"
@@ -109,7 +110,7 @@ func published(t *testing.T, image, boot map[string]string) *store.Image {
 	if err := mkfs.Create(ctx, rootfs, o); err != nil {
 		t.Fatal(err)
 	}
-	p := store.Publication{Rootfs: rootfs, Name: "x", Now: time.Unix(1, 0)}
+	p := store.Publication{Rootfs: rootfs, Name: "x", Now: time.Unix(1, 0), Init: func(string) ([]byte, error) { return []byte("init"), nil }}
 	if boot != nil {
 		parts := filepath.Join(dir, "state/kernels/k")
 		write(t, parts, boot)
@@ -148,12 +149,23 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
+// ramdisk returns the initrd of a kernel; ramdiskFor, one for a machine.
 func ramdisk(t *testing.T, modules ...string) string {
 	t.Helper()
 	c := initrd.Contents{}
 	for _, name := range modules {
 		c.Modules = append(c.Modules, kernel.Module{Name: name})
 	}
+	return written(t, c)
+}
+
+func ramdiskFor(t *testing.T, m guest.Machine) string {
+	t.Helper()
+	return written(t, initrd.Contents{Machine: &m})
+}
+
+func written(t *testing.T, c initrd.Contents) string {
+	t.Helper()
 	var b bytes.Buffer
 	if err := initrd.Write(&b, c); err != nil {
 		t.Fatal(err)
@@ -187,8 +199,8 @@ func TestCheck(t *testing.T) {
 		{"sections that are not there", map[string]string{"sbin/init": sectioned(runs)}, map[string]string{"vmlinux": sectioned(vmlinux)}, ""},
 		{"a loader", map[string]string{"sbin/init": elfOf(elf.EM_X86_64, loader, false, ""), loader[1:]: runs}, nil, ""},
 
-		{"no kernel", nil, map[string]string{"vmlinux": "-"}, "error kernel: no kernel"},
-		{"text for a kernel", nil, map[string]string{"vmlinux": "text"}, "error kernel: vmlinux is not a Linux kernel"},
+		{"no kernel", nil, map[string]string{"vmlinux": "-"}, "error kernel: no kernel\nwarning guest: no initrd.img: the architecture is unknown"},
+		{"text for a kernel", nil, map[string]string{"vmlinux": "text"}, "error kernel: vmlinux is not a Linux kernel\nwarning guest: no initrd.img: the architecture is unknown"},
 		{"no PVH", nil, map[string]string{"vmlinux": elfOf(elf.EM_X86_64, "", false, "Linux version "+release+" (x)\x00")},
 			"warning kernel: no PVH entry: Firecracker boots it, QEMU does not"},
 		{"notes beyond the kernel", nil, map[string]string{"vmlinux": beyond(vmlinux)}, "error kernel: vmlinux is damaged: notes: EOF"},
@@ -204,8 +216,15 @@ func TestCheck(t *testing.T) {
 		{"no virtio_mmio", nil, map[string]string{"vmlinux.config": without("VIRTIO_MMIO")}, "warning root: no virtio_mmio: Firecracker"},
 		{"no virtio_pci", nil, map[string]string{"vmlinux.config": without("VIRTIO_PCI")}, ""},
 		{"no way to a disk", nil, map[string]string{"vmlinux.config": without("VIRTIO_PCI", "VIRTIO_MMIO")}, "error root: neither virtio_mmio nor virtio_pci"},
-		{"modules and no initrd", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI")},
-			"error root: ext4 is a module, and there is no initrd\nerror root: virtio_blk is a module\nerror root: virtio_mmio is a module"},
+		{"an initrd that is foreign", nil, map[string]string{"initrd.img": ramdisk(t) + ramdisk(t)}, "warning guest: initrd.img came with the kernel: it has no agent"},
+		{"an initrd with a command", nil, map[string]string{"initrd.img": ramdiskFor(t, guest.Machine{Args: []string{"/bin/x"}})},
+			"warning guest: initrd.img came with the kernel: it runs a command of its own"},
+		{"an initrd of banger's", nil, map[string]string{"initrd.img": ramdisk(t)}, ""},
+
+		{"drivers without modules", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI")},
+			"error root: ext4 is a module, and it is not in initrd.img\nerror root: virtio_blk is a module\nerror root: virtio_mmio is a module"},
+		{"drivers without an initrd", nil, map[string]string{"vmlinux.config": strings.Replace(without("BLK_DEV_INITRD"), "EXT4_FS=y", "EXT4_FS=m", 1)},
+			"warning kernel: no initial ramdisk\nerror root: ext4 is a module, and there is no initrd to load it"},
 		{"modules in an initrd", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO"), "initrd.img": ramdisk(t, "ext4", "virtio_blk", "virtio_mmio")}, ""},
 		{"one not in the initrd", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK"), "initrd.img": ramdisk(t, "ext4")},
 			"error root: virtio_blk is a module, and it is not in initrd.img"},

@@ -104,8 +104,7 @@ func (b *Boot) PrintFirecracker(ctx context.Context) (c Firecracker, err error) 
 	if err := b.prepare(ctx); err != nil {
 		return c, err
 	}
-	b.initrd = filepath.Join(b.Image.KernelDir(), "initrd.img")
-	if _, err := os.Stat(b.initrd); err == nil && !b.wishes() {
+	if b.initrd = b.Image.InitrdPath(); b.initrd != "" && b.Name == "" && !b.Guest.Differs() {
 		err := b.keep(ctx)
 		return b.firecracker(), err
 	}
@@ -212,13 +211,6 @@ func (b *Boot) release() {
 func (b *Boot) source(i int) string { return []string{b.Image.Dir, b.Image.KernelDir()}[i] }
 
 func (b *Boot) vmlinux() string { return filepath.Join(b.Image.KernelDir(), b.Image.Kernel.Vmlinux) }
-
-// wishes reports whether the machine is to run something that the image does
-// not say.
-func (b *Boot) wishes() bool {
-	m := b.Guest
-	return len(m.Args) > 0 || m.User != "" || len(m.Env) > 0 || m.Hostname != ""
-}
 
 // chooseStreams decides what the streams of a command are: ports of their own
 // where it is interactive, and the kernel has a driver for them.

@@ -3,6 +3,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,20 +16,26 @@ import (
 	"banger/lib/guest"
 	"banger/lib/initrd"
 	"banger/lib/status"
+	"banger/lib/store"
 )
 
 // makeInitrd makes the machine's initrd: banger-init, and what the machine is to
-// run. Where none can be made, because there are no modules of the kernel, the
-// one that was published with the image serves, but no wishes.
+// run. Where none can be made, because there are no modules of the kernel, one
+// that the kernel came with and banger did not make serves, unless there is a
+// command.
 func (b *Boot) makeInitrd(ctx context.Context) error {
 	b.initrd = filepath.Join(b.files, "initrd.img")
+	b.Guest.Hostname = guest.Hostname(cmp.Or(b.Name, b.Image.Name))
 	if b.dir != nil {
 		b.Guest.Hostname = guest.Hostname(b.dir.Name)
 	}
 	err := b.writeInitrd(ctx)
-	published := filepath.Join(b.Image.KernelDir(), "initrd.img")
-	if _, missing := os.Stat(published); status.Of(err) == status.Bad && missing == nil && len(b.Guest.Args) == 0 {
-		b.initrd, b.foreign = published, true
+	if status.Of(err) != status.Bad || len(b.Guest.Args) > 0 {
+		return err
+	}
+	brought := filepath.Join(b.Image.KernelDir(), "initrd.img")
+	if _, foreign, e := store.ReadInitrd(brought); e == nil && foreign {
+		b.initrd, b.foreign = brought, true
 		return nil
 	}
 	return err

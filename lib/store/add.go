@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"banger/lib/bundle"
+	"banger/lib/initrd"
 	"banger/lib/kernel"
 	"banger/lib/stage"
 	"banger/lib/status"
@@ -194,12 +195,15 @@ func (m *builder) initrd() error {
 	if err != nil || !kernel.NeedsInitrd(config, modules) {
 		return err
 	}
+	r := ramdisk{arch: m.Parts.Arch, release: m.Parts.Release, config: config, modules: modules, init: m.Init}
+	if err := r.check(); err != nil {
+		return err
+	}
 	out, err := os.OpenFile(m.path(initrdPart), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
 		return err
 	}
-	r := ramdisk{arch: m.Parts.Arch, release: m.Parts.Release, config: config, modules: modules, init: m.Init}
-	return errors.Join(r.write(out, nil), out.Close())
+	return errors.Join(r.write(out, initrd.Contents{}), out.Close())
 }
 
 // record writes kernel.json.

@@ -16,7 +16,7 @@ import (
 // first adds Debian's or, for an architecture that is not the host's, a kernel
 // from a directory DIR.
 func (i *Image) KernelCommand() string {
-	arch := i.arch()
+	arch := i.Arch()
 	s := Open(filepath.Dir(filepath.Dir(i.Dir)))
 	kernels, _ := s.Kernels(func(error) {})
 	for _, k := range kernels {
@@ -33,8 +33,8 @@ func (i *Image) KernelCommand() string {
 	return fmt.Sprintf("banger kernel debian %s && %s", name, i.RegisterCommand(name))
 }
 
-// arch returns the architecture of the image, or "" if it is unknown.
-func (i *Image) arch() string {
+// Arch returns the architecture of the image, or "" if it is unknown.
+func (i *Image) Arch() string {
 	_, rest, _ := strings.Cut(i.Platform, "/")
 	arch, _, _ := strings.Cut(rest, "/") // a variant may follow
 	return arch

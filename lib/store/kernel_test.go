@@ -217,7 +217,7 @@ func TestWriteInitrd(t *testing.T) {
 	if err := errors.Join(image.WriteInitrd(t.Context(), &with, []string{"/bin/x", "a b"}, init), image.WriteInitrd(t.Context(), &without, nil, init)); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(with.String(), "init for amd64") || !strings.Contains(with.String(), `{"args":["/bin/x","a b"]}`) {
+	if !strings.Contains(with.String(), "init for amd64") || !strings.Contains(with.String(), `{"hostname":"acme-web-1","args":["/bin/x","a b"]}`) {
 		t.Errorf("%q", with.String())
 	}
 	if err := image.WriteInitrd(t.Context(), &without, []string{"/bin/x", "caf\xe9"}, init); status.Of(err) != status.Usage {

@@ -19,7 +19,7 @@ func (s *Store) WithKernel(i *Image, name string) (*Image, error) {
 		return nil, err
 	}
 	record := *i.Record
-	record.Kernel = &bundle.Kernel{Ref: name, Release: k.Release, Vmlinux: vmlinuxPart}
+	record.Kernel, record.Initrd = &bundle.Kernel{Ref: name, Release: k.Release, Vmlinux: vmlinuxPart}, ""
 	return &Image{Name: i.Name, Dir: i.Dir, Record: &record, kernelDir: k.Dir}, nil
 }
 

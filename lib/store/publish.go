@@ -25,6 +25,8 @@ type Publication struct {
 	Kernel  *KernelFiles // nil for none
 	Replace bool         // an existing image of that name
 	Now     time.Time
+	// Init returns banger-init for an architecture, for the image's initrd.
+	Init func(arch string) ([]byte, error)
 }
 
 // Publish makes an image of an ext4 file, a kernel and a record under a temporary
@@ -114,11 +116,14 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 	if d.Made == nil && before != nil && before.UUID == r.Ext4.UUID { // published before
 		r.Ext4.BuildInfo = before.BuildInfo
 	}
-	r.Kernel = nil // the kernel of a published image is not copied with its rootfs
+	r.Kernel, r.Initrd = nil, "" // the kernel of a published image is not copied with its rootfs
 	if p.Kernel != nil {
 		if r.Kernel, err = p.Kernel.stageInto(ctx, dir); err != nil {
 			return err
 		}
+	}
+	if err := (&Image{Name: p.Name, Dir: dir, Record: r}).addInitrd(ctx, p.Init); err != nil {
+		return err
 	}
 	if err := os.Chmod(rootfs, 0o444); err != nil { // a master: a VM boots a copy
 		return err
@@ -133,12 +138,12 @@ func (p Publication) complete(ctx context.Context, dir string, d bundle.Document
 	if err := bundle.WriteJSON(filepath.Join(dir, bundle.RecordFile), r); err != nil {
 		return err
 	}
-	for _, name := range []string{bundle.Ext4File, bundle.ConfigFile, bundle.RecordFile, "."} {
+	for _, name := range []string{bundle.Ext4File, bundle.ConfigFile, initrdPart, bundle.RecordFile, "."} {
 		if err := stage.SyncPath(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // describe returns the record of an ext4 file, read from the file; how it was made

@@ -27,26 +27,66 @@ type ramdisk struct {
 	arch, release string
 	config        kernel.Config
 	modules       *kernel.Modules
+	own           []kernel.Module // of an initrd that banger made, for a kernel without modules beside it
 	init          func(arch string) ([]byte, error)
 }
 
-// write writes an initial ramdisk with the modules the kernel needs to mount its
-// root filesystem.
-func (r ramdisk) write(w io.Writer, config []byte) (err error) {
-	c := initrd.Contents{Config: config}
-	if r.modules != nil {
-		c.Modules, err = r.modules.ForInitrd()
-	} else if kernel.NeedsInitrd(r.config, nil) {
-		err = status.Hint(status.Errorf(status.Bad, "%s has its virtio disk drivers as modules, and there are no modules", r.release),
-			"add the kernel from a source that has lib/modules/%s", r.release)
-	}
-	if err != nil {
-		return err
+// write writes an initial ramdisk of c, with banger-init and the modules that the
+// kernel needs to mount its root filesystem.
+func (r ramdisk) write(w io.Writer, c initrd.Contents) (err error) {
+	if c.Modules = r.own; r.modules != nil {
+		if c.Modules, err = r.modules.ForInitrd(); err != nil {
+			return err
+		}
 	}
 	if c.Init, err = r.init(r.arch); err != nil {
 		return err
 	}
 	return initrd.Write(w, c)
+}
+
+// check refuses a kernel whose drivers are modules that are not there.
+func (r ramdisk) check() error {
+	if r.modules != nil || r.own != nil || !kernel.NeedsInitrd(r.config, nil) {
+		return nil
+	}
+	return status.Hint(status.Errorf(status.Bad, "%s has its virtio disk drivers as modules, and there are no modules", r.release),
+		"add the kernel from a source that has lib/modules/%s", r.release)
+}
+
+// ramdisk returns the input of an initial ramdisk for the image's kernel.
+func (i *Image) ramdisk(ctx context.Context, init func(arch string) ([]byte, error)) (r ramdisk, err error) {
+	f, err := input.Open(filepath.Join(i.KernelDir(), i.Kernel.Vmlinux))
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	k, err := kernel.OpenFile(ctx, f)
+	if err != nil {
+		return r, status.With(status.Bad, err)
+	}
+	r = ramdisk{arch: k.Arch, release: i.Kernel.Release, init: init}
+	if r.config, r.modules, err = configuration(i.KernelDir()); err != nil {
+		return r, err
+	}
+	own, _, err := ReadInitrd(filepath.Join(i.KernelDir(), initrdPart))
+	r.own = own.Modules
+	return r, err
+}
+
+// ReadInitrd reads an initrd.img. foreign is set if banger did not make it. Of one
+// that does not exist, own is empty.
+func ReadInitrd(path string) (own initrd.Own, foreign bool, err error) {
+	f, err := input.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return own, false, nil
+	}
+	if err != nil {
+		return own, false, err
+	}
+	defer f.Close()
+	own, ok := initrd.ReadOwn(f)
+	return own, !ok, nil
 }
 
 // WriteInitrd writes an initial ramdisk that boots the image with its kernel. Its
@@ -58,45 +98,34 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
 			"%s", i.KernelCommand())
 	}
-	f, err := input.Open(filepath.Join(i.KernelDir(), i.Kernel.Vmlinux))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	k, err := kernel.OpenFile(ctx, f)
-	if err != nil {
-		return status.With(status.Bad, err)
-	}
-	r := ramdisk{arch: k.Arch, release: i.Kernel.Release, init: init}
-	if r.config, r.modules, err = configuration(i.KernelDir()); err != nil {
-		return err
-	}
 	for _, word := range command {
 		if !utf8.ValidString(word) {
 			return status.Errorf(status.Usage, "%q: not UTF-8", word)
 		}
 	}
-	config, err := bundle.ReadDocument(filepath.Join(i.Dir, bundle.ConfigFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	r, err := i.ramdisk(ctx, init)
+	if err == nil {
+		err = r.check()
+	}
+	if err != nil {
 		return err
 	}
-	counted := &counter{Writer: w}
-	if err := r.write(counted, config); err != nil || len(command) == 0 {
+	c, err := i.contents()
+	if err != nil {
 		return err
 	}
-	return initrd.WriteMachine(w, counted.n, guest.Machine{Args: command})
+	c.Machine.Args = command
+	return r.write(w, c)
 }
 
-// A counter counts the bytes that are written.
-type counter struct {
-	io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.Writer.Write(p)
-	c.n += int64(n)
-	return n, err
+// contents returns the documents of the image's initial ramdisk.
+func (i *Image) contents() (c initrd.Contents, err error) {
+	c.Machine = &guest.Machine{Hostname: guest.Hostname(i.Name)}
+	c.Config, err = bundle.ReadDocument(filepath.Join(i.Dir, bundle.ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return c, err
 }
 
 // Config returns the image's OCI config, empty if it has none.
