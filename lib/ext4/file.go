@@ -56,11 +56,26 @@ func (m *Image) file(ino uint32, raw []byte) (*File, error) {
 
 // find returns the inode at path and its number.
 func (m *Image) find(path string) (ino uint32, raw []byte, err error) {
-	if ino, err = m.lookup(path); err != nil {
+	at, err := m.lookup(path)
+	if err != nil {
 		return 0, nil, err
 	}
-	raw, err = m.readInode(ino)
-	return ino, raw, err
+	raw, err = m.readInode(at.ino())
+	return at.ino(), raw, err
+}
+
+// ReadFile returns the first bytes of the regular file at path, at most limit.
+func (m *Image) ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := m.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.Type != tree.File {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	p := make([]byte, min(f.Size, limit))
+	_, err = f.ReadAt(p, 0)
+	return p, err
 }
 
 // ReadAt reads the content of a regular file. Holes read as zeros.

@@ -21,6 +21,7 @@ type Image struct {
 	super    [sbSize]byte
 	descs    []byte // group descriptors
 	csumSeed uint32
+	lookups  int64 // names looked up so far, and blocks of their directories
 }
 
 // Open opens an image for reading. It rejects files that are not ext4 or have

@@ -20,11 +20,11 @@ var small = Options{Size: 16 << 20, Free: -1, Created: 1600000000}
 // stat returns the output of debugfs for a path.
 func stat(t *testing.T, m *Image, path string) string {
 	t.Helper()
-	ino, err := m.lookup(path)
+	at, err := m.lookup(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return debugfs(t, m, fmt.Sprintf("stat <%d>", ino))
+	return debugfs(t, m, fmt.Sprintf("stat <%d>", at.ino()))
 }
 
 var timeLine = regexp.MustCompile(`(?m)^ ?([acm]|cr)time: 0x[0-9a-f]{8}:([0-9a-f]{8}) -- (.*)$`)

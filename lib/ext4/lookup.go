@@ -9,65 +9,76 @@ import (
 	"io/fs"
 	"strings"
 
+	"banger/lib/status"
 	"banger/lib/tree"
 )
 
-// ErrLoop means that a path has more symlinks than the kernel follows.
-var ErrLoop = errors.New("too many symlinks")
+// Limits of lookups. Those of a path and its symlinks are the kernel's
+// (path_resolution(7)).
+const (
+	maxPath    = tree.MaxTarget // bytes
+	maxLinks   = 40             // symlinks that one path leads over
+	maxLookups = 1 << 19        // names looked up in an image, and blocks of their directories
+)
 
 // errFound ends visitDir early.
 var errFound = errors.New("found")
 
-// lookup returns the inode number of a path. It follows symlinks within the
+// lookup returns the place of the file at a path. It follows symlinks within the
 // image.
-func (m *Image) lookup(path string) (uint32, error) {
-	at := []uint32{rootIno} // directories from the root to the current one
+func (m *Image) lookup(path string) (place, error) {
+	if len(path) > maxPath {
+		return nil, fs.ErrNotExist
+	}
+	at := place{{ino: rootIno}}
 	rest := strings.Split(path, "/")
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
-		if name == "" {
-			continue
-		}
-		raw, err := m.readInode(at[len(at)-1])
+		raw, err := m.readInode(at.ino())
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if t, _ := typeOf(raw); t != tree.Dir {
-			return 0, fs.ErrNotExist
+			return nil, fs.ErrNotExist
 		}
 		switch name {
-		case ".":
+		case "", ".": // also after a last slash, before which a directory must be
 			continue
 		case "..":
 			at = at[:max(1, len(at)-1)]
 			continue
 		}
-		child, err := m.entry(at[len(at)-1], raw, name)
+		child, err := m.entry(at.ino(), raw, name)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		target, err := m.readlink(child)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if target == "" {
-			at = append(at, child)
+			at = append(at, place{{child, name}}...)
 			continue
 		}
-		if links++; links > 40 {
-			return 0, fmt.Errorf("%s: %w", path, ErrLoop)
+		if links++; links > maxLinks {
+			return nil, fs.ErrNotExist
 		}
 		if target[0] == '/' {
 			at = at[:1]
 		}
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return at[len(at)-1], nil
+	return at, nil
 }
 
-// entry returns the inode number of a name in a directory.
+// entry returns the inode number of a name in a directory. More than maxLookups
+// are an error: an image can have symlinks that lead through a large directory
+// thousands of times.
 func (m *Image) entry(ino uint32, raw []byte, name string) (child uint32, err error) {
+	if m.lookups += 1 + max(0, sizeOf(raw)/blockSize); m.lookups > maxLookups {
+		return 0, status.Errorf(status.Bad, "too many symlinks through large directories to look up a path")
+	}
 	err = m.visitDir(ino, raw, func(e dirent) error {
 		if e.name == name {
 			child = e.ino

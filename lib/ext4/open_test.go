@@ -39,13 +39,11 @@ func TestOpenPath(t *testing.T) {
 		"/": true, "": true, "/usr/lib/init": true, "usr/lib/init": true, "/lib/init": true, "/abs/lib/init": true,
 		"/up/lib/init": true, "/long/init": true, "/usr/back/init": true, "/file": true, "/../../lib/./init": true,
 		"/none": false, "/usr/none/init": false, "/dangling": false, "/usr/lib/init/x": false, "/usr/lib/init/..": false,
+		"/ring/x": false, "/usr/lib/init/": false, "/file/": false, "/usr/lib/": true,
 		"/many/199" + strings.Repeat("n", 100): true, "/many/200" + strings.Repeat("n", 100): false,
 	} {
 		if _, err := m.Open(path); want && err != nil || !want && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", path, err)
 		}
-	}
-	if _, err := m.Open("/ring/x"); err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("symlink loop: %v", err)
 	}
 }

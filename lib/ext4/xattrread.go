@@ -13,6 +13,15 @@ import (
 
 var errXattr = errors.New("damaged xattrs")
 
+// Xattrs returns the xattrs of the file at path, sorted by name.
+func (m *Image) Xattrs(path string) ([]tree.Xattr, error) {
+	_, raw, err := m.find(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.xattrs(raw)
+}
+
 // xattrs returns the xattrs of an inode, sorted by name.
 func (m *Image) xattrs(raw []byte) ([]tree.Xattr, error) {
 	var all []attribute

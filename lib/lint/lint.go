@@ -169,8 +169,6 @@ func (c *checker) exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// missing reports whether an error means that a path does not exist, or only as a
-// dangling symlink, and not that it cannot be read.
-func missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ext4.ErrLoop)
-}
+// missing reports whether an error means that nothing is at a path, and not that it
+// cannot be read.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
