@@ -78,7 +78,7 @@ func lookup(command, dir, path string) (found string, status int, err error) {
 			return from, 0, nil
 		}
 	}
-	return "", status, fmt.Errorf("%s: %w", words([]string{command}), err)
+	return "", status, fmt.Errorf("%s: %w", guest.Quote(command), err)
 }
 
 // explainExec says why a program that is there could not be run.

@@ -95,7 +95,7 @@ func runLauncher() (status int) {
 func (l launch) become() (status int, err error) {
 	if l.OwnPIDs {
 		if err := ownProc(); err != nil {
-			return cannotRun, fmt.Errorf("mount /proc for %s: %w", words(l.Args[:1]), err)
+			return cannotRun, fmt.Errorf("mount /proc for %s: %w", guest.Quote(l.Args[0]), err)
 		}
 	}
 	if err := os.Chdir(l.Dir); err != nil {
@@ -109,7 +109,7 @@ func (l launch) become() (status int, err error) {
 		return status, err
 	}
 	err = unix.Exec(program, l.Args, l.Env)
-	return notExecutable, fmt.Errorf("%s: %w", words(l.Args[:1]), explainExec(program, err))
+	return notExecutable, fmt.Errorf("%s: %w", guest.Quote(l.Args[0]), explainExec(program, err))
 }
 
 // setUser gives up what root may do, unless the user is root.

@@ -76,7 +76,7 @@ func TestSupervise(t *testing.T) {
 	if len(o.status) != 3 || !strings.HasPrefix(o.status[0], "STATUS=runs sh -c ") || o.status[1] != "READY=1" || o.status[2] != "EXIT_STATUS=7" {
 		t.Errorf("status lines %q", o.status)
 	}
-	if !strings.Contains(o.said, "banger-init: runs sh -c ") || !strings.Contains(o.said, " as user web: the image's command\n") {
+	if !strings.Contains(o.said, "banger-init: runs sh -c ") || !strings.Contains(o.said, " as uid 101, gid 102, groups 7: the image's command\n") {
 		t.Errorf("said %q", o.said)
 	}
 }
@@ -270,13 +270,13 @@ func repeat(until <-chan struct{}, do func()) {
 
 // An image with nothing to run idles until it is asked to end.
 func TestIdle(t *testing.T) {
-	b := box{Bare: true}
+	b := box{Bare: true, Files: map[string]string{"sbin/init": "text"}}
 	o := b.run(t, func(line string, _ *os.File, init int) {
 		if line == "READY=1" {
 			unix.Kill(init, unix.SIGINT)
 		}
 	})
-	if !slices.Equal(o.status, []string{"STATUS=runs nothing: " + string(guest.Idle), "READY=1", "EXIT_STATUS=0"}) {
+	if !slices.Equal(o.status, []string{"STATUS=runs nothing: " + string(guest.Idle) + "; not /sbin/init: not executable", "READY=1", "EXIT_STATUS=0"}) {
 		t.Errorf("%q", o.status)
 	}
 }

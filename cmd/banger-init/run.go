@@ -3,8 +3,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"banger/lib/guest"
@@ -45,36 +43,14 @@ func (m *machine) run() (status int, err error) {
 // announce says what is run and why. A console that is the command's output
 // alone, as banger.raw has it, is spared.
 func (m *machine) announce(plan guest.Plan) {
-	text := describe(plan)
+	text := "runs " + guest.Describe(dirRoot("/"), plan)
+	for _, broken := range plan.Broken {
+		text += "; not " + broken
+	}
 	m.agent.status(text)
 	if !m.line.has("banger.raw") {
 		say("%s", text)
 	}
-}
-
-// describe puts a plan in words.
-func describe(plan guest.Plan) string {
-	text := "runs " + words(command(plan))
-	if len(plan.Args) == 0 {
-		text = "runs nothing"
-	}
-	if plan.User != "" && !plan.IsInit() {
-		text += fmt.Sprintf(" as user %s", words([]string{plan.User}))
-	}
-	text += ": " + string(plan.Rule)
-	if len(plan.Broken) > 0 {
-		text += "; not " + strings.Join(plan.Broken, "; not ")
-	}
-	return text
-}
-
-// command returns the arguments of a plan. A shell that stands in for a command
-// is interactive.
-func command(plan guest.Plan) []string {
-	if plan.Rule == guest.Shell {
-		return append(plan.Args[:1:1], "-i")
-	}
-	return plan.Args
 }
 
 // idle waits until the machine is to end.

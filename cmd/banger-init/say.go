@@ -40,21 +40,3 @@ func printable(text string) string {
 	}
 	return b.String()
 }
-
-// words returns a command as one line. Words that hold other than the usual
-// characters are quoted.
-func words(command []string) string {
-	shown := make([]string, len(command))
-	for i, word := range command {
-		shown[i] = word
-		if word == "" || strings.ContainsFunc(word, unusual) {
-			shown[i] = strconv.Quote(word)
-		}
-	}
-	return strings.Join(shown, " ")
-}
-
-func unusual(r rune) bool {
-	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-	return !letter && !strings.ContainsRune("_./:=,+@%-", r)
-}

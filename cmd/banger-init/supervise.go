@@ -39,7 +39,7 @@ func (m *machine) supervise(plan guest.Plan) (status int, err error) {
 	raiseLimit()
 	hostname, _ := os.Hostname()
 	child, err := start(launch{
-		Args: command(plan), Dir: dir, UID: id.UID, GID: id.GID, Groups: id.Groups, OwnPIDs: plan.OwnPIDs(),
+		Args: plan.Args, Dir: dir, UID: id.UID, GID: id.GID, Groups: id.Groups, OwnPIDs: plan.OwnPIDs(),
 		Env: environment(usual(id.Home, hostname, s.terminal, os.Environ()), m.config.Env, m.wishes.Env),
 	}, s)
 	s.close()

@@ -82,20 +82,6 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-func TestDescribe(t *testing.T) {
-	for want, p := range map[string]guest.Plan{
-		`runs /bin/nginx -g "daemon off;" as user 101: the image's command`: {Rule: guest.ImageCommand, Args: []string{"/bin/nginx", "-g", "daemon off;"}, User: "101"},
-		"runs /bin/sh -i: no init and no command: a shell; not /sbin/init: busybox": {
-			Rule: guest.Shell, Args: []string{"/bin/sh"}, Broken: []string{"/sbin/init: busybox"}},
-		"runs nothing: no init, no command and no shell: idle": {Rule: guest.Idle},
-		`runs "" "a\n": the image's command`:                   {Rule: guest.ImageCommand, Args: []string{"", "a\n"}},
-	} {
-		if got := describe(p); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}
-
 func TestStopSignal(t *testing.T) {
 	for name, want := range map[string]unix.Signal{
 		"": 15, "SIGTERM": 15, "TERM": 15, "sigquit": 3, "9": 9, "SIGRTMIN": 34, "RTMIN+3": 37, "SIGRTMAX-1": 63, "64": 64, "SIGWINCH": 28,

@@ -95,7 +95,7 @@ func Decide(root Root, config v1.ImageConfig, init string, command []string, use
 		return p, nil
 	}
 	if there, err := isProgram(root, "/bin/sh"); there || err != nil {
-		p.Rule, p.Args = Shell, []string{"/bin/sh"}
+		p.Rule, p.Args = Shell, []string{"/bin/sh", "-i"}
 		return p, err
 	}
 	p.Rule = Idle

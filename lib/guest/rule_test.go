@@ -111,8 +111,8 @@ func TestDecide(t *testing.T) {
 		{name: "openrc-init", root: debian + "/usr/sbin/openrc-init\n/sbin/init -> ../usr/sbin/openrc-init\n", rule: ImageInit, args: "/sbin/init"},
 		{name: "sysvinit", root: debian + "/sbin/init\n", rule: ImageInit, args: "/sbin/init"},
 		{name: "an init that leads nowhere, and another", root: "/sbin/init -> none\n/bin/init\n", rule: ImageInit, args: "/bin/init"},
-		{name: "an init that is not executable", root: debian + "/sbin/init = text\n", rule: Shell, args: "/bin/sh", broken: "/sbin/init: not executable"},
-		{name: "a shell at last", root: debian, rule: Shell, args: "/bin/sh"},
+		{name: "an init that is not executable", root: debian + "/sbin/init = text\n", rule: Shell, args: "/bin/sh -i", broken: "/sbin/init: not executable"},
+		{name: "a shell at last", root: debian, rule: Shell, args: "/bin/sh -i"},
 		{name: "nothing", root: "/etc/passwd = \n", rule: Idle},
 	} {
 		t.Run(c.name, func(t *testing.T) {

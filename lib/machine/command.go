@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"banger/lib/guest"
 	"banger/lib/status"
 )
 
@@ -35,29 +36,14 @@ func (b *Boot) do(c Command, f func() error) error {
 
 // String returns the command as a shell reads it.
 func (c Command) String() string {
-	var words []string
-	for _, arg := range c.Args {
-		words = append(words, quote(arg))
-	}
-	line := strings.Join(words, " ")
+	line := guest.Words(c.Args)
 	if c.Output != "" {
-		line += " >" + quote(c.Output)
+		line += " >" + guest.Quote(c.Output)
 	}
 	if c.Dir != "" {
-		line = "cd " + quote(c.Dir) + " && " + line
+		line = "cd " + guest.Quote(c.Dir) + " && " + line
 	}
 	return line
-}
-
-// quote returns a word that a shell reads as it is.
-func quote(word string) string {
-	plain := func(r rune) bool {
-		return r < 0x80 && (r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || strings.ContainsRune("_./:=,+@%-", r))
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // systemDirs have programs that are not in the PATH of every user.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger/lib/ext4"
+	"banger/lib/guest"
 	"banger/lib/stage"
 	"banger/lib/status"
 )
@@ -167,7 +168,7 @@ func (b *Boot) ofImage() error {
 	}
 	err = status.Errorf(status.Bad, "%s: not a disk of %s: its filesystem has the UUID %s", b.Keep, b.Image.Name, uuid)
 	if other := b.NameOf(uuid); other != "" {
-		return status.Hint(err, "banger boot --keep %s %s", quote(b.Keep), other)
+		return status.Hint(err, "banger boot --keep %s %s", guest.Quote(b.Keep), other)
 	}
-	return status.Hint(err, "tune2fs -U %s %s makes it one of %s", b.Image.Ext4.UUID, quote(b.disk), b.Image.Name)
+	return status.Hint(err, "tune2fs -U %s %s makes it one of %s", b.Image.Ext4.UUID, guest.Quote(b.disk), b.Image.Name)
 }
