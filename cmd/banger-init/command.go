@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -55,19 +54,8 @@ func usual(home, hostname string, terminal bool, kernel []string) []string {
 // lookup finds a command as a shell would, seen from a directory. If it does
 // not, it says which status that is.
 func lookup(command, dir, path string) (found string, status int, err error) {
-	candidates := []string{command}
-	if !strings.Contains(command, "/") {
-		candidates = nil
-		for _, in := range filepath.SplitList(path) {
-			candidates = append(candidates, filepath.Join(in, command))
-		}
-	}
 	status, err = notFound, fs.ErrNotExist
-	for _, c := range candidates {
-		from := c
-		if !filepath.IsAbs(c) {
-			from = filepath.Join("/", dir, c)
-		}
+	for from := range guest.Candidates(command, dir, path) {
 		switch info, e := os.Stat(from); {
 		case errors.Is(e, fs.ErrPermission):
 			status, err = notExecutable, fs.ErrPermission

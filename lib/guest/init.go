@@ -11,12 +11,9 @@ import (
 	"strings"
 )
 
-// UsualPath is the PATH of a command whose image sets none.
-const UsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// initPaths are where an image has its init, in the order in which the kernel
+// InitPaths are where an image has its init, in the order in which the kernel
 // looks (init/main.c).
-var initPaths = []string{"/sbin/init", "/etc/init", "/bin/init"}
+var InitPaths = []string{"/sbin/init", "/etc/init", "/bin/init"}
 
 // maxInittab is how many bytes of /etc/inittab are read.
 const maxInittab = 64 << 10
@@ -24,7 +21,7 @@ const maxInittab = 64 << 10
 // findInit returns the first init of the image that works, "" if none does,
 // and why those before it do not.
 func findInit(root Root) (init string, broken []string, err error) {
-	for _, p := range initPaths {
+	for _, p := range InitPaths {
 		resolved, _, err := root.Resolve(p)
 		if missing(err) {
 			continue

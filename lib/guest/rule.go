@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -111,30 +110,4 @@ func isBareShell(command []string) bool {
 		}
 	}
 	return slices.Contains([]string{"sh", "bash", "ash", "dash", "zsh"}, path.Base(command[0]))
-}
-
-// lookIn returns the path of a program, found by the PATH of an environment if
-// its name has no slash; the name itself if it is not found.
-func lookIn(root Root, program string, env []string) string {
-	if strings.Contains(program, "/") {
-		return program
-	}
-	for dir := range strings.SplitSeq(SearchPath(env), ":") {
-		candidate := path.Join("/", dir, program)
-		if there, err := isProgram(root, candidate); there && err == nil {
-			return candidate
-		}
-	}
-	return program
-}
-
-// SearchPath returns the last PATH of an environment, UsualPath if it has none.
-func SearchPath(env []string) string {
-	search := UsualPath
-	for _, pair := range env {
-		if value, ok := strings.CutPrefix(pair, "PATH="); ok {
-			search = value
-		}
-	}
-	return search
 }
