@@ -82,7 +82,7 @@ func (g guests) direct(t *testing.T) {
 // boots boots a Debian image with the probe and compares it with its layers.
 func (g guests) boots(t *testing.T, name string) {
 	t.Helper()
-	g.lint(t, name, "no init: its command or /bin/sh runs instead")
+	g.lint(t, name, "/bin/sh -i as root: no init and no command: a shell")
 	o := g.boot(t, name, "sh", "-c", probe)
 	sameTree(t, map[string]facts{"guest": results(t, o.stdout)}, map[string]facts{"guest": wantResults(t)})
 	if o.code != 7 {
@@ -95,7 +95,7 @@ func (g guests) bzImage(t *testing.T, kernel string) {
 	master := output(t, g.command("banger", "image", "path", "minbase"))
 	output(t, g.command("banger-register", "--name", "bzimage", "--kernel", filepath.Join(kernel, "bzImage"),
 		"--initrd", filepath.Join(kernel, "initrd.img"), "--modules", filepath.Join(kernel, "modules"), filepath.Join(master, "rootfs.ext4")))
-	g.lint(t, "bzimage", "is a bzImage: QEMU boots it, Firecracker does not", "no init: its command or /bin/sh runs instead")
+	g.lint(t, "bzimage", "is a bzImage: QEMU boots it, Firecracker does not", "/bin/sh -i as root: no init and no command: a shell")
 	o := g.boot(t, "bzimage", "sh", "-c", "uname -r; kill -9 $$")
 	if want := strings.TrimPrefix(dependency(t, kernel612), "linux-image-") + "\n"; o.stdout != want || o.code != 128+9 {
 		t.Errorf("exit %d, %q; want 137 and %q", o.code, o.stdout, want)
@@ -173,8 +173,12 @@ func (g guests) systemd(t *testing.T) {
 		symlink("etc/systemd/system/multi-user.target.wants/probe.service", "../probe.service"),
 	}))
 	g.publish(t, "systemd", image.push(t, g.registry, "systemd:1"), "--kernel-ref", "debian-6.12")
-	g.lint(t, "systemd")
+	const runs = "/sbin/init: the image's init"
+	g.lint(t, "systemd", runs, "systemd without udev: it waits 90 s for dev-ttyS0.device")
 	o := g.boot(t, "systemd")
+	if !strings.Contains(o.stdout, "banger-init: runs "+runs+"\r\n") {
+		t.Errorf("not what lint said: %s", o.stdout)
+	}
 	if !strings.Contains(o.stdout, "==> init is systemd\r\n") || o.code != 0 {
 		t.Errorf("exit %d, console:\n%s", o.code, o.stdout)
 	}

@@ -13,8 +13,8 @@ import (
 	"banger/lib/store"
 )
 
-// check prints what keeps, or may keep, an image from booting. It is an error if
-// the image does not boot.
+// check prints what an image runs, and what keeps it, or may keep it, from booting.
+// It is an error if the image does not boot.
 func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, asJSON bool) error {
 	i, err := s.Image(name)
 	if err != nil {
@@ -22,12 +22,7 @@ func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, 
 	}
 	findings, failed := lint.Check(ctx, i)
 	for _, f := range findings {
-		if asJSON {
-			err = tool.PrintJSON(f)
-		} else {
-			err = tool.Print(fmt.Sprintf("%s: %s: %s\n\t%s\n", name, f.Level, filter.Printable(f.Text), filter.Printable(f.Remedy)))
-		}
-		if err != nil {
+		if err := printFinding(tool, name, f, asJSON); err != nil {
 			return err
 		}
 	}
@@ -38,6 +33,18 @@ func check(ctx context.Context, tool *filter.Tool, s *store.Store, name string, 
 		return status.Errorf(status.Bad, "%s: will not boot", name)
 	}
 	return nil
+}
+
+// printFinding prints a finding, and its remedy if it has one.
+func printFinding(tool *filter.Tool, name string, f lint.Finding, asJSON bool) error {
+	if asJSON {
+		return tool.PrintJSON(f)
+	}
+	text := fmt.Sprintf("%s: %s: %s\n", name, f.Level, filter.Printable(f.Text))
+	if f.Remedy != "" {
+		text += "\t" + filter.Printable(f.Remedy) + "\n"
+	}
+	return tool.Print(text)
 }
 
 // writeInitrd writes an initial ramdisk for an image to standard output.

@@ -24,8 +24,8 @@ const help = `Usage: banger-image list [--json]
        banger-image initrd NAME [-- CMD...] >FILE
 
 Lists published images, shows their records, prints their directories, removes
-them; reports whether they will boot; writes an initial ramdisk that runs CMD in
-one.
+them; reports what they run and whether they will boot; writes an initial ramdisk
+that runs CMD in one.
 
     $ banger-image list
     NAME             REFERENCE                          SIZE   KERNEL      MANAGED  AGE

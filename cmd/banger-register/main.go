@@ -67,6 +67,9 @@ func advise(ctx context.Context, tool *filter.Tool, image *store.Image) {
 	}
 	last := ""
 	for _, f := range findings {
+		if f.Level == lint.Runs {
+			continue
+		}
 		tool.Warn(image.Name + ": " + f.Text)
 		if f.Remedy != last { // several findings may have one remedy
 			tool.Hint(f.Remedy)

@@ -17,7 +17,7 @@ func (c *checker) checkRamdisk() error {
 	if c.state(kernel.Ramdisk) != kernel.Absent {
 		return nil
 	}
-	starts, err := c.first(append(inits, "/bin/sh")...)
+	starts, err := c.kernelInit()
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lint checks whether a published image will boot with its kernel. It
-// reads the image's directory, and the store's kernels to suggest one.
+// Package lint checks whether a published image will boot with its kernel, and says
+// what it runs then. It reads the image's directory, and the store's kernels to
+// suggest one.
 package lint
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"banger/lib/bundle"
@@ -22,18 +22,21 @@ import (
 // A Level is the severity of a finding.
 type Level string
 
-// The levels. An image with an error does not boot.
+// The levels. An image with an error does not boot. Runs is no problem: it says what
+// the image runs.
 const (
 	Error   Level = "error"
 	Warning Level = "warning"
+	Runs    Level = "runs"
 )
 
-// A Finding is something that keeps, or may keep, an image from booting.
+// A Finding is something that keeps, or may keep, an image from booting or from
+// running what it is for, or it says what the image runs.
 type Finding struct {
 	Level  Level  `json:"level"`
 	Check  string `json:"check"` // kernel, arch, init, root, guest, modules or mounts
 	Text   string `json:"text"`
-	Remedy string `json:"remedy"` // a command or an action
+	Remedy string `json:"remedy,omitempty"` // a command or an action; none for Runs
 }
 
 // Bootable reports whether there is no error among findings.
@@ -58,7 +61,7 @@ func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	if err := c.openKernel(ctx); err != nil {
 		return nil, err
 	}
-	for _, check := range []func() error{c.checkKernel, c.checkRamdisk, c.checkInitrd, c.checkRoot, c.checkGuest, c.checkModules, c.checkInit, c.checkMounts} {
+	for _, check := range []func() error{c.checkKernel, c.checkRamdisk, c.checkInitrd, c.checkRoot, c.checkGuest, c.checkModules, c.checkRun, c.checkMounts} {
 		if err := check(); err != nil {
 			return c.findings, err
 		}
@@ -83,6 +86,17 @@ type checker struct {
 
 func (c *checker) report(level Level, check, remedy, format string, args ...any) {
 	c.findings = append(c.findings, Finding{level, check, fmt.Sprintf(format, args...), remedy})
+}
+
+// remedy returns a command that boots the image. If an earlier error keeps the image
+// from booting, it returns the remedy for that instead.
+func (c *checker) remedy(command string) string {
+	for _, f := range c.findings {
+		if f.Level == Error && f.Check != "init" {
+			return f.Remedy
+		}
+	}
+	return command
 }
 
 // openKernel reads the kernel for the checks.
@@ -159,16 +173,3 @@ func (c *checker) unpackKernel() string {
 	name := c.Name + "-kernel"
 	return fmt.Sprintf(`banger kernel add %s "$(banger image path %s)"/%s && %s`, name, c.Name, c.Kernel.Vmlinux, c.RegisterCommand(name))
 }
-
-// exists reports whether a path is in the image.
-func (c *checker) exists(path string) (bool, error) {
-	_, err := c.root.Open(path)
-	if missing(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// missing reports whether an error means that nothing is at a path, and not that it
-// cannot be read.
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -7,8 +7,6 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"path"
-	"regexp"
 	"strings"
 
 	"banger/lib/ext4"
@@ -16,97 +14,19 @@ import (
 	"banger/lib/tree"
 )
 
-// inits are the programs that the kernel tries before /bin/sh (init/main.c).
-var inits = []string{"/sbin/init", "/etc/init", "/bin/init"}
-
-// checkInit checks the init, or the shell or the command that runs without one.
-func (c *checker) checkInit() error {
-	init, err := c.first(inits...)
-	if err != nil {
-		return err
-	}
-	sh, err := c.first("/bin/sh")
-	if err != nil {
-		return err
-	}
-	switch {
-	case init == "" && sh == "":
-		return c.checkCommand()
-	case init == "":
-		c.report(Warning, "init", c.boot(""), "no init: its command or /bin/sh runs instead")
-		return c.checkProgram(sh)
-	}
-	found := len(c.findings)
-	if err := c.checkProgram(init); err != nil || sh == "" || len(c.findings) > found {
-		return err
-	}
-	return c.checkProgram(sh) // most inits run scripts
-}
-
-// first returns the first path that is in the image, or "".
-func (c *checker) first(paths ...string) (string, error) {
-	for _, path := range paths {
-		ok, err := c.exists(path)
-		if ok || err != nil {
-			return path, err
-		}
-	}
-	return "", nil
-}
-
-// checkCommand checks the command in the config of an image with neither an init
-// nor a shell.
-func (c *checker) checkCommand() error {
-	command := c.command()
-	if !path.IsAbs(command) {
-		c.report(Error, "init", c.boot(" -- PROGRAM"), "neither an init nor a shell, and no command with an absolute path in its config")
-		return nil
-	}
-	word := command
-	if !plain.MatchString(word) {
-		word = "PROGRAM"
-	}
-	c.report(Warning, "init", c.boot(" -- "+word), "no init and no shell: it can only run its own programs")
-	return c.checkProgram(command)
-}
-
-// plain matches a path that needs no quoting in a shell.
-var plain = regexp.MustCompile(`^[A-Za-z0-9/._+-]+$`)
-
-// boot returns the command that boots the image, with options. If an earlier error
-// keeps the image from booting, it returns the remedy for that instead.
-func (c *checker) boot(command string) string {
-	for _, f := range c.findings {
-		if f.Level == Error && f.Check != "init" {
-			return f.Remedy
-		}
-	}
-	return "banger boot " + c.Name + command
-}
-
-func (c *checker) command() string {
-	config, err := c.Config()
-	if err != nil {
-		return ""
-	}
-	if all := append(config.Config.Entrypoint, config.Config.Cmd...); len(all) > 0 {
-		return all[0]
-	}
-	return ""
-}
-
-// checkProgram checks that a program and its interpreters can run.
-func (c *checker) checkProgram(path string) error {
+// checkProgram checks that a program and its interpreters can run. Its findings
+// have a level, but for programs that no kernel can run, and end with an effect.
+func (c *checker) checkProgram(path string, level Level, effect string) error {
 	for range 4 { // interpreters of interpreters: BINPRM_MAX_RECURSION
 		f, err := c.root.Open(path)
 		switch {
 		case missing(err):
-			c.report(Error, "init", c.boot(" -- PROGRAM"), "%s is not in the image", path)
+			c.report(level, "init", c.remedy("banger boot "+c.Name+" -- PROGRAM"), "%s is not in the image%s", path, effect)
 			return nil
 		case err != nil:
 			return err
 		case f.Type != tree.File || f.Mode&0o111 == 0:
-			c.report(Error, "init", c.boot(" -- PROGRAM"), "%s cannot be executed", path)
+			c.report(level, "init", c.remedy("banger boot "+c.Name+" -- PROGRAM"), "%s cannot be executed%s", path, effect)
 			return nil
 		}
 		next, err := c.checkFile(path, f)
@@ -180,32 +100,4 @@ func loader(e *elf.File) (string, error) {
 		return text, nil
 	}
 	return "", nil
-}
-
-// checkMounts checks for the usual mount points.
-func (c *checker) checkMounts() error {
-	var missing []string
-	for _, dir := range []string{"/dev", "/proc", "/sys", "/run", "/tmp"} {
-		ok, err := c.exists(dir)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			missing = append(missing, dir)
-		}
-	}
-	if len(missing) > 0 {
-		c.report(Warning, "mounts", "create them in the image if another program than banger-init needs them",
-			"no %s in the image", strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-// names lists a directory of the image, empty if it does not exist.
-func (c *checker) names(path string) ([]string, error) {
-	all, err := c.root.Names(path)
-	if missing(err) {
-		return nil, nil
-	}
-	return all, err
 }
