@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -50,21 +51,28 @@ func (d dirRoot) ReadFile(name string, limit int64) ([]byte, error) {
 }
 
 // follow follows the symlinks of a path. What is missing stays in the result as
-// it is written. Symlinks that go in a circle lead nowhere: fs.ErrNotExist.
+// it is written, unless ".." follows. For that, as for symlinks in a circle and for
+// a path that is too long or leads through a file, the error is fs.ErrNotExist.
 func (d dirRoot) follow(name string) (string, error) {
 	at, links := "/", 0
 	rest := strings.Split(name, "/")
+	if len(name) >= unix.PathMax {
+		return "", fs.ErrNotExist
+	}
 	for len(rest) > 0 {
 		next := path.Join(at, rest[0])
 		rest = rest[1:]
 		info, err := os.Lstat(d.host(next))
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist) && !slices.Contains(rest, ".."):
 			at = next
 			continue
 		case err != nil:
 			return "", absent(err)
 		case info.Mode()&fs.ModeSymlink == 0:
+			if !info.IsDir() && len(rest) > 0 {
+				return "", fs.ErrNotExist
+			}
 			at = next
 			continue
 		}

@@ -137,7 +137,8 @@ func TestDirRoot(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"/sbin/init": "/usr/sbin/init", "/lib/init": "/usr/sbin/init", "/up": "/usr/sbin/init", "/etc/passwd": "/etc/passwd", "/": "/",
-		"/a": "", "/gone": "", "/through": "", "/etc/passwd/x": "", "/none": "", "/" + strings.Repeat("x", 300): "",
+		"/a": "", "/gone": "", "/through": "", "/etc/passwd/x": "", "/none": "",
+		"/none/../sbin/init": "", strings.Repeat("/.", 2048) + "/etc": "", "/etc/passwd/..": "", "/etc/passwd/../passwd": "", "/etc/passwd/": "", "/etc/": "/etc", "/etc/..": "/", "/etc/./passwd": "/etc/passwd", "/" + strings.Repeat("x", 300): "",
 	} {
 		got, _, err := root.Resolve(name)
 		if got != want || (want == "") != errors.Is(err, fs.ErrNotExist) {
