@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sshd
+
+import "time"
+
+// What a client may make the server keep or wait for. Packets are at most 256 KiB
+// and a channel holds at most 2 MiB that are not read yet, by
+// golang.org/x/crypto/ssh.
+const (
+	maxEntering  = 10               // clients that are not authenticated; others wait
+	maxAuthTime  = 10 * time.Second // for each of them
+	maxAuthTries = 20               // keys: an agent may hold many
+	maxUserName  = 256              // bytes
+
+	maxChannels  = 1024 // of a connection, sessions and forwarded connections
+	maxListeners = 128  // of a connection
+	maxVariables = 1024 // of a session's environment
+	maxEnv       = 128 << 10
+
+	maxStarting  = 8                // processes that are started at a time
+	maxStartTime = 10 * time.Second // for each of them
+	maxDialTime  = 30 * time.Second
+	maxDrainTime = 30 * time.Second // for data to reach a socket whose client is gone
+)
+
+// copySize is how many bytes are copied at a time.
+const copySize = 32 << 10

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sshd
+
+import (
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+)
+
+// start starts a command, a shell or sftp, and reports whether it did.
+func (s *session) start(do, command string) bool {
+	j := s.conn.newJob(do)
+	j.Command = []byte(command)
+	j.Terminal = s.terminal != nil
+	for _, pair := range s.environment() {
+		j.Env = append(j.Env, []byte(pair))
+	}
+	var err error
+	if s.terminal != nil {
+		err = s.startOnTerminal(j)
+	} else {
+		err = s.startOnPipes(j)
+	}
+	if err != nil {
+		s.conn.logf("start a session: %v", err)
+	}
+	return err == nil
+}
+
+// startOnTerminal starts a process on the terminal.
+func (s *session) startOnTerminal(j job) error {
+	t := s.terminal
+	p, err := s.conn.start(j, []*os.File{t.slave, t.slave, t.slave}, true)
+	if err != nil {
+		return err
+	}
+	t.closeSlave()
+	s.running = p
+	s.run = func() { s.serveTerminal(p) }
+	return nil
+}
+
+// serveTerminal returns once the process has ended. A process in the background
+// that has the terminal does not keep the session open.
+func (s *session) serveTerminal(p *process) {
+	master := s.terminal.master
+	go take(master, s.channel)
+	sent := make(chan struct{})
+	go func() {
+		send(s.channel, master)
+		close(sent)
+	}()
+	exited := p.exited()
+	select {
+	case <-exited:
+		master.SetReadDeadline(time.Now())
+		select {
+		case <-sent:
+		case <-s.gone:
+		}
+	case <-s.gone:
+	}
+	s.finish(p, func() { master.Close() })
+}
+
+// A pipes holds the server's ends of a session's streams.
+type pipes struct{ in, out, err *os.File }
+
+func (p *pipes) close() {
+	for _, f := range []*os.File{p.in, p.out, p.err} {
+		f.Close()
+	}
+}
+
+// newPipes returns pipes whose other ends are the user's: to open /dev/stdout a
+// process must have rights to it.
+func (a Account) newPipes() (ours *pipes, theirs []*os.File, err error) {
+	var r, w [3]*os.File
+	for i := range r {
+		if err == nil {
+			r[i], w[i], err = os.Pipe()
+		}
+		if err == nil {
+			err = r[i].Chown(a.UID, a.GID)
+		}
+	}
+	ours, theirs = &pipes{w[0], r[1], r[2]}, []*os.File{r[0], w[1], w[2]}
+	if err != nil {
+		ours.close()
+		closeAll(theirs)
+	}
+	return ours, theirs, err
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// startOnPipes starts a process whose streams are pipes.
+func (s *session) startOnPipes(j job) error {
+	ours, theirs, err := s.conn.account.newPipes()
+	if err != nil {
+		return err
+	}
+	p, err := s.conn.start(j, theirs, false)
+	closeAll(theirs)
+	if err != nil {
+		ours.close()
+		return err
+	}
+	s.running = p
+	s.run = func() { s.servePipes(p, ours) }
+	return nil
+}
+
+// servePipes returns once the process has ended and all that has its output has
+// closed that, as OpenSSH's sshd does, or once the client is gone.
+func (s *session) servePipes(p *process, files *pipes) {
+	go func() {
+		take(files.in, s.channel)
+		files.in.Close()
+	}()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		send(s.channel, files.out)
+		files.out.Close()
+	})
+	sending.Go(func() {
+		send(s.channel.Stderr(), files.err)
+		files.err.Close()
+	})
+	over := make(chan struct{})
+	exited := p.exited()
+	go func() {
+		sending.Wait()
+		<-exited
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-s.gone:
+	}
+	s.finish(p, files.close)
+}
+
+// finish ends a session: it tells the client how the process ended or, if the
+// client is gone, the process.
+func (s *session) finish(p *process, closeFiles func()) {
+	select {
+	case <-s.gone:
+		p.hangUp()
+	default:
+	}
+	closeFiles()
+	status := p.reap()
+	s.channel.SendRequest(exitMessage(status))
+	s.channel.CloseWrite()
+}
+
+// exitMessage returns the request that tells how a process ended (RFC 4254,
+// section 6.10).
+func exitMessage(status unix.WaitStatus) (name string, wantReply bool, payload []byte) {
+	if !status.Signaled() {
+		return "exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status.ExitStatus())})
+	}
+	return "exit-signal", false, ssh.Marshal(struct {
+		Signal        string
+		CoreDumped    bool
+		Message, Lang string
+	}{strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG"), status.CoreDump(), "", ""})
+}
+
+// A Subsystem serves a subsystem to a user and returns its exit status. In ends
+// when the client has sent all or is gone.
+type Subsystem func(user Account, in io.Reader, out io.Writer) (status int)
+
+// startSubsystem starts sftp, or what the server's caller has given.
+func (s *session) startSubsystem(name string) bool {
+	if name == "sftp" {
+		return s.start(doSFTP, "")
+	}
+	serve, ok := s.conn.Subsystems[name]
+	if !ok || s.terminal != nil {
+		return false
+	}
+	s.run = func() {
+		status := serve(s.conn.account, s.channel, s.channel)
+		s.channel.SendRequest(exitMessage(unix.WaitStatus(status & 0xff << 8)))
+		s.channel.CloseWrite()
+	}
+	return true
+}

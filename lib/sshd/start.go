@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sshd
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process is a helper, and what it becomes.
+type process struct {
+	pid     int
+	started chan struct{} // closed once it does its job
+
+	mu     sync.Mutex
+	reaped bool
+}
+
+// start starts a helper with a job of a session and these streams. With a
+// terminal, that is its controlling terminal.
+func (s *Server) start(j job, streams []*os.File, terminal bool) (*process, error) {
+	s.starting <- struct{}{}
+	p, socket, err := s.fork(j, streams, terminal)
+	if err != nil {
+		<-s.starting
+		return nil, err
+	}
+	go func() {
+		awaitEnd(socket)
+		socket.Close()
+		close(p.started)
+		<-s.starting
+	}()
+	return p, nil
+}
+
+// awaitEnd waits for the end of a helper's stream, for maxStartTime.
+func awaitEnd(socket *net.UnixConn) {
+	socket.SetReadDeadline(time.Now().Add(maxStartTime))
+	socket.Read(make([]byte, 1))
+}
+
+// fork starts a helper in a session of its own and gives it a job.
+func (s *Server) fork(j job, streams []*os.File, terminal bool) (*process, *net.UnixConn, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer theirs.Close()
+	fds := make([]uintptr, 0, jobFD+1)
+	for _, f := range append(streams, theirs) {
+		fds = append(fds, f.Fd())
+	}
+	pid, err := syscall.ForkExec(s.Helper[0], s.Helper[1:], &syscall.ProcAttr{
+		Dir: "/", Files: fds, Sys: &syscall.SysProcAttr{Setsid: true, Setctty: terminal},
+	})
+	if err != nil {
+		ours.Close()
+		return nil, nil, fmt.Errorf("start a process: %w", err)
+	}
+	ours.SetWriteDeadline(time.Now().Add(maxStartTime))
+	ours.Write(j.marshal()) // if this fails, the helper says so to the user
+	return &process{pid: pid, started: make(chan struct{})}, ours, nil
+}
+
+// socketPair returns the ends of a unix stream socket.
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	file := os.NewFile(uintptr(fds[0]), "job")
+	defer file.Close()
+	theirs = os.NewFile(uintptr(fds[1]), "job")
+	c, err := net.FileConn(file)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return c.(*net.UnixConn), theirs, nil
+}
+
+// awaitExit waits until the process has ended. Its id stays taken.
+func (p *process) awaitExit() {
+	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
+
+// reap waits until the process has ended, and returns how. Its id is free then.
+func (p *process) reap() (status unix.WaitStatus) {
+	p.awaitExit()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if _, err := unix.Wait4(p.pid, &status, 0, nil); err != unix.EINTR {
+			p.reaped = true
+			return status
+		}
+	}
+}
+
+// signal sends a signal to a group of processes: the process and what it started,
+// or the group that has the terminal.
+func (p *process) signal(sig unix.Signal, group int) {
+	<-p.started // until then, the helper would take it
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		unix.Kill(-group, sig)
+	}
+}
+
+// hangUp tells the processes that the client is gone. Those that are stopped go
+// on, to take notice.
+func (p *process) hangUp() {
+	p.signal(unix.SIGHUP, p.pid)
+	p.signal(unix.SIGCONT, p.pid)
+}
+
+// exited returns a channel that is closed when the process has ended.
+func (p *process) exited() <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		p.awaitExit()
+		close(ended)
+	}()
+	return ended
+}
