@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 const helperName = "@session"
@@ -198,6 +199,10 @@ func busybox(t testing.TB) string {
 		check(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
 	}
 	check(t, os.Chmod(filepath.Dir(root), 0o755))
+	for minor, name := range map[int]string{3: "null", 5: "zero"} {
+		check(t, unix.Mknod(filepath.Join(root, "dev", name), unix.S_IFCHR|0o666, int(unix.Mkdev(1, uint32(minor)))))
+		check(t, os.Chmod(filepath.Join(root, "dev", name), 0o666))
+	}
 	check(t, os.Chown(filepath.Join(root, "home/user"), userID, userID+1))
 	copyProgram(t, "busybox", root)
 	for _, name := range strings.Fields("sh cat echo id env stty tty sleep kill true false head sha256sum pwd wc printf ls ps mkdir nc tr dd stat yes touch rm uname") {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,7 @@ func sit(t testing.TB, c *exec.Cmd, columns, rows uint32) *desk {
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	check(t, c.Start())
 	term.closeSlave()
+	term.master.SetReadDeadline(time.Now().Add(time.Minute))
 	return &desk{term, bufio.NewReader(term.master), t}
 }
 
@@ -70,7 +72,8 @@ func TestTerminal(t *testing.T) {
 	d.write("until [ \"$(stty size)\" = '41 101' ]; do :; done; echo resi''zed\n")
 	d.await("resized")
 
-	d.write("cat\n")
+	d.write("echo rea''dy; cat\n")
+	d.await("ready\r\n")
 	d.write("echoed\n")
 	d.await("echoed\r\nechoed\r\n")
 	d.write("\x03") // Ctrl-C
@@ -114,7 +117,7 @@ func TestTerminalBackground(t *testing.T) {
 	c.Stdin = strings.NewReader("")
 	stdout, _, status := run(t, c)
 	if status != 4 || strings.Count(stdout, "x") != 200000 {
-		t.Errorf("status %d, %d bytes", status, strings.Count(stdout, "x"))
+		t.Errorf("status %d, %d bytes: %.200q", status, strings.Count(stdout, "x"), stdout)
 	}
 	var pid int
 	fmt.Sscan(stdout, &pid)
