@@ -12,9 +12,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
@@ -22,10 +24,12 @@ import (
 
 const helperName = "@session"
 
+// TestMain ignores signals as a service does: sessions must not.
 func TestMain(m *testing.M) {
 	if os.Args[0] == helperName {
 		os.Exit(RunHelper())
 	}
+	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
 	os.Exit(m.Run())
 }
 
@@ -238,4 +242,52 @@ func copyFile(t testing.TB, from, to string, mode fs.FileMode) {
 	check(t, err)
 	check(t, os.MkdirAll(filepath.Dir(to), 0o755))
 	check(t, os.WriteFile(to, text, mode))
+}
+
+func keygen(kind, file string) *exec.Cmd {
+	return exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", file)
+}
+
+// dial returns a client of golang.org/x/crypto/ssh, for what OpenSSH's does not do.
+func (h *host) dial(user string) *ssh.Client {
+	h.t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.dir, "id"))
+	check(h.t, err)
+	key, err := ssh.ParsePrivateKey(text)
+	check(h.t, err)
+	c, err := ssh.Dial("tcp", h.addr.String(), &ssh.ClientConfig{
+		User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: ssh.FixedHostKey(h.HostKey.PublicKey()),
+	})
+	check(h.t, err)
+	h.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// processes returns those whose root directory is the server's sessions'.
+func (h *host) processes() (found []string) {
+	all, err := filepath.Glob("/proc/[0-9]*/root")
+	check(h.t, err)
+	for _, link := range all {
+		if root, err := os.Readlink(link); err == nil && root == h.Root {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
+			found = append(found, filepath.Base(filepath.Dir(link))+" "+string(line))
+		}
+	}
+	return found
+}
+
+// awaitNone waits until the server's sessions have no processes.
+func (h *host) awaitNone() {
+	h.t.Helper()
+	until(h.t, "the sessions have ended", func() bool { return len(h.processes()) == 0 })
+}
+
+// until waits until something is true.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in a minute: %s", what)
+		}
+	}
 }

@@ -37,8 +37,8 @@ func TestUsers(t *testing.T) {
 	for login, want := range map[string]string{
 		"root": "uid=0(root) gid=0(root) groups=0(root)",
 		"0":    "uid=0(root) gid=0(root) groups=0(root)",
-		"user": "uid=4711(user) gid=4712(user) groups=4712(user),50(staff)",
-		"4711": "uid=4711(user) gid=4712(user) groups=4712(user),50(staff)",
+		"user": "uid=4711(user) gid=4712(user) groups=50(staff),4712(user)",
+		"4711": "uid=4711(user) gid=4712(user) groups=50(staff),4712(user)",
 		"99":   "uid=99 gid=0(root) groups=0(root)",
 		"sly":  "uid=4713(sly) gid=4713 groups=4713", // whose shell is nologin
 	} {

@@ -105,24 +105,6 @@ func (p *process) reap() (status unix.WaitStatus) {
 	}
 }
 
-// signal sends a signal to a group of processes: the process and what it started,
-// or the group that has the terminal.
-func (p *process) signal(sig unix.Signal, group int) {
-	<-p.started // until then, the helper would take it
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.reaped {
-		unix.Kill(-group, sig)
-	}
-}
-
-// hangUp tells the processes that the client is gone. Those that are stopped go
-// on, to take notice.
-func (p *process) hangUp() {
-	p.signal(unix.SIGHUP, p.pid)
-	p.signal(unix.SIGCONT, p.pid)
-}
-
 // exited returns a channel that is closed when the process has ended.
 func (p *process) exited() <-chan struct{} {
 	ended := make(chan struct{})
