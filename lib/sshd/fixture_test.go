@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,7 +87,7 @@ func serve(t testing.TB, root string, changes ...func(*Server)) *host {
 		Env:      []string{"PATH=/bin:/usr/bin", "IMAGE=yes"},
 		Root:     root,
 		AgentDir: "/run/banger-test",
-		Log:      t.Logf,
+		Log:      logger(t),
 	}
 	for _, change := range changes {
 		change(h.Server)
@@ -105,6 +106,17 @@ func serve(t testing.TB, root string, changes ...func(*Server)) *host {
 	})
 	h.config("id")
 	return h
+}
+
+// logger logs to a test until that ends: connections may last longer.
+func logger(t testing.TB) func(string, ...any) {
+	var over atomic.Bool
+	t.Cleanup(func() { over.Store(true) })
+	return func(format string, args ...any) {
+		if !over.Load() {
+			t.Logf(format, args...)
+		}
+	}
 }
 
 // config writes a configuration for OpenSSH's client, with a key.

@@ -95,7 +95,8 @@ func (s *splitter) atEnd() bool { return strings.Trim(s.rest, " \t\n") == "" }
 func (s *splitter) quoted(quote byte) (string, error) {
 	switch quote {
 	case '\\':
-		return s.escaped(), nil
+		text := s.escaped()
+		return text, noNUL(text)
 	case '\'':
 		text, rest, ok := strings.Cut(s.rest, "'")
 		if !ok {
