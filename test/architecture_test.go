@@ -32,8 +32,14 @@ func TestArchitecture(t *testing.T) {
 			if strings.HasPrefix(imported, "banger/cmd/") || strings.HasPrefix(imported, "banger/") && strings.HasSuffix(imported, "test") {
 				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
-			if isLib && networkOnly(imported) && from != "registry" && (from != "machine" || imported != "net") { // which has QEMU's sockets
+			if isLib && networkOnly(imported) && from != "registry" && (imported != "net" || !slices.Contains(local, from)) {
 				t.Errorf("lib/%s imports %s: only registry uses the network", from, imported)
+			}
+			if isLib && strings.HasPrefix(imported, "golang.org/x/crypto/ssh") && from != "sshd" {
+				t.Errorf("lib/%s imports %s: only sshd has SSH", from, imported)
+			}
+			if from == "sshd" && (imported == "net/http" || strings.HasPrefix(imported, "banger/")) {
+				t.Errorf("lib/sshd imports %s: it must be small and know nothing of guests", imported)
 			}
 			if isLib && strings.HasPrefix(imported, "github.com/opencontainers/") && slices.Contains(plain, from) {
 				t.Errorf("lib/%s imports %s: it must not know OCI", from, imported)
@@ -44,6 +50,9 @@ func TestArchitecture(t *testing.T) {
 
 // plain packages know neither registries nor OCI documents.
 var plain = []string{"tree", "layer", "tar", "mtree", "ext4", "sparse", "stage", "status"}
+
+// local packages have sockets: QEMU's, and those of SSH in a guest.
+var local = []string{"machine", "sshd"}
 
 func networkOnly(path string) bool {
 	return path == "net" || path == "net/http" || strings.HasPrefix(path, "github.com/google/go-containerregistry")
