@@ -39,13 +39,13 @@ func send(client io.Writer, src source) error {
 	}
 }
 
-// maxRest is how many bytes sendRest copies: more than a terminal holds. A
-// process in the background might write without end.
-const maxRest = 256 << 10
+// maxRest is how often sendRest reads. A terminal holds less than that, 64 KiB that
+// come in pieces of 4; a process in the background might write without end.
+const maxRest = 64
 
 // sendRest copies what can be read without waiting.
 func sendRest(client io.Writer, raw syscall.RawConn) error {
-	for range maxRest / copySize * 8 { // a terminal is read in pieces of 4 KiB
+	for range maxRest {
 		more, err := sendOnce(client, func(f func(uintptr) bool) error {
 			return raw.Control(func(fd uintptr) { f(fd) })
 		})

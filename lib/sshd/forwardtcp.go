@@ -4,7 +4,6 @@ package sshd
 
 import (
 	"context"
-	"errors"
 	"math"
 	"net"
 	"strconv"
@@ -56,21 +55,19 @@ func (c *conn) directTCP(ch ssh.NewChannel) {
 }
 
 // dialTCP connects to an address. localhost needs no /etc/hosts.
-func dialTCP(ctx context.Context, to tcpAddress) (stream, error) {
-	d := net.Dialer{Timeout: maxDialTime}
+func dialTCP(ctx context.Context, to tcpAddress) (s stream, err error) {
 	hosts := []string{to.Host}
 	if to.Host == "localhost" {
-		hosts = []string{"127.0.0.1", "::1"}
+		hosts = []string{"::1", "127.0.0.1"} // the error is of the last one
 	}
-	var all []error
+	d := net.Dialer{Timeout: maxDialTime}
 	for _, host := range hosts {
-		s, err := d.DialContext(ctx, "tcp", tcpAddress{host, to.Port}.join())
-		if err == nil {
-			return s.(*net.TCPConn), nil
+		var c net.Conn
+		if c, err = d.DialContext(ctx, "tcp", tcpAddress{host, to.Port}.join()); err == nil {
+			return c.(*net.TCPConn), nil
 		}
-		all = append(all, err)
 	}
-	return nil, errors.Join(all...)
+	return nil, err
 }
 
 // parseTCPForward reads where a client wants connections accepted (RFC 4254,

@@ -13,10 +13,10 @@ const (
 	maxAuthTries = 20               // keys: an agent may hold many
 	maxUserName  = 256              // bytes
 
-	maxChannels  = 1024 // of a connection, sessions and forwarded connections
-	maxListeners = 128  // of a connection
-	maxVariables = 1024 // of a session's environment
-	maxEnv       = 128 << 10
+	maxChannels  = 512      // of a connection: sessions and forwarded connections
+	maxListeners = 128      // of a connection
+	maxVariables = 256      // of a session's environment
+	maxEnv       = 32 << 10 // bytes of it
 
 	maxStarting  = 8                // processes that are started at a time
 	maxStartTime = 10 * time.Second // for each of them

@@ -109,17 +109,19 @@ func listenUnix(name string) (f *os.File, done func(), err error) {
 		return nil, nil, err
 	}
 	made, err := os.Lstat(address.Name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(fd), name), func() {
+	done = func() {
 		if now, err := os.Lstat(address.Name); err == nil && os.SameFile(made, now) {
 			os.Remove(address.Name)
 		}
-	}, nil
+	}
+	if err == nil {
+		err = unix.Listen(fd, unix.SOMAXCONN)
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fd), name), done, nil
 }
 
 // listenAgent makes a socket in a new directory, in one that is root's. Nobody

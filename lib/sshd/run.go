@@ -27,6 +27,7 @@ func (s *session) start(do, command string) bool {
 	} else {
 		err = s.startOnPipes(j)
 	}
+	s.asked = variables{}
 	if err != nil {
 		s.conn.logf("start a session: %v", err)
 	}
