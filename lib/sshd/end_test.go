@@ -106,14 +106,16 @@ func TestBackground(t *testing.T) {
 	h.awaitNone()
 }
 
-// TestOutOfMemory lets the kernel kill sessions, unlike the server.
+// TestOutOfMemory gives sessions a score of their own, as the server's is not for
+// them. A process without rights may only raise it.
 func TestOutOfMemory(t *testing.T) {
 	const own = "/proc/self/oom_score_adj"
 	before, err := os.ReadFile(own)
 	check(t, err)
-	if err := os.WriteFile(own, []byte("-1000"), 0); err != nil {
-		t.Skip(err)
+	if strings.TrimSpace(string(before)) != "0" {
+		t.Skipf("the test's own score is %s", before)
 	}
+	check(t, os.WriteFile(own, []byte("100"), 0))
 	defer os.WriteFile(own, before, 0)
 	h := serve(t, "")
 	if got := output(t, h.ssh("vm", "cat "+own)); got != "0\n" {

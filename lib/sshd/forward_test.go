@@ -281,7 +281,10 @@ func TestForwardDynamic(t *testing.T) {
 func TestManySessions(t *testing.T) {
 	h := serve(t, busybox(t))
 	m := h.master("user")
-	const many = 200
+	many := 200
+	if testing.Short() {
+		many = 20
+	}
 	type client struct {
 		in  io.WriteCloser
 		end func() error

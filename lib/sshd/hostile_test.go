@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -23,7 +24,11 @@ func TestHostile(t *testing.T) {
 		return text
 	}
 	client := h.dial("user")
-	for range 100 {
+	rounds := 100
+	if testing.Short() {
+		rounds = 10
+	}
+	for range rounds {
 		for _, request := range []string{"tcpip-forward", "cancel-tcpip-forward", "streamlocal-forward@openssh.com", "cancel-streamlocal-forward@openssh.com"} {
 			if _, _, err := client.SendRequest(request, true, garbage()); err != nil {
 				t.Fatal(request, err)
@@ -106,7 +111,7 @@ func TestListenerLimit(t *testing.T) {
 
 // TestGarbage connects with what is not SSH.
 func TestGarbage(t *testing.T) {
-	h := serve(t, busybox(t))
+	h := serve(t, busybox(t), func(s *Server) { s.authTime = 2 * time.Second })
 	for _, text := range []string{"GET / HTTP/1.0\r\n\r\n", "SSH-2.0-x\r\n\xff\xff\xff\xff" + strings.Repeat("x", 1000), strings.Repeat("\x00", 1<<16)} {
 		c, err := net.Dial("tcp", h.addr.String())
 		check(t, err)
