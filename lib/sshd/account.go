@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 
@@ -68,6 +69,17 @@ func complete(u user.User, group io.Reader) (Account, error) {
 		account.Groups = append(account.Groups, g.Gid)
 	}
 	return account, nil
+}
+
+const usualShell = "/bin/sh"
+
+// shell returns the account's shell, or the usual one in the place of one that
+// only refuses logins: who has a key may be root.
+func (a Account) shell() string {
+	if name := path.Base(a.Shell); a.Shell == "" || name == "nologin" || name == "false" {
+		return usualShell
+	}
+	return a.Shell
 }
 
 // check refuses ids that the kernel does not have. To setresuid(2), -1 means

@@ -14,8 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const usualShell = "/bin/sh"
-
 // become executes the command, or the shell. It returns only if that fails.
 func (j job) become() (status int, err error) {
 	env := make([]string, len(j.Env))
@@ -41,14 +39,10 @@ func (j job) become() (status int, err error) {
 	return notExecutable, explain(program, err)
 }
 
-// findShell returns the user's shell, or the usual one in the place of one that
-// only refuses logins, or is not there; "" if there is none.
+// findShell returns the user's shell, or the usual one where that is not there; ""
+// if there is none.
 func (j job) findShell() string {
-	candidates := []string{j.Shell, usualShell}
-	if name := path.Base(j.Shell); j.Shell == "" || name == "nologin" || name == "false" {
-		candidates = candidates[1:]
-	}
-	for _, shell := range candidates {
+	for _, shell := range []string{j.Shell, usualShell} {
 		if executable(shell) == nil {
 			return shell
 		}

@@ -15,19 +15,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSignals sends signals, as no OpenSSH client does, and reads exit-signal.
+// TestSignals sends signals, as no OpenSSH client does, and reads exit-signal. On a
+// terminal, the job in the foreground gets them, and not the shell.
 func TestSignals(t *testing.T) {
 	h := serve(t, busybox(t))
 	client := h.dial("user")
+	const loop = `trap "echo got; trap - TERM" USR1; echo ready; while :; do sleep 1; done`
 	for _, terminal := range []bool{false, true} {
+		command := loop
 		s, err := client.NewSession()
 		check(t, err)
 		if terminal {
 			check(t, s.RequestPty("vt100", 24, 80, nil))
+			command = "set -m; sh -c '" + loop + "'; exit 7"
 		}
 		out, err := s.StdoutPipe()
 		check(t, err)
-		check(t, s.Start(`trap 'echo got; trap - TERM' USR1; echo ready; while :; do sleep 1; done`))
+		check(t, s.Start(command))
 		buffer := make([]byte, 64)
 		await := func(text string) {
 			t.Helper()
@@ -41,7 +45,7 @@ func TestSignals(t *testing.T) {
 		await("got")
 		check(t, s.Signal(ssh.SIGTERM))
 		var ended *ssh.ExitError
-		if err := s.Wait(); !errors.As(err, &ended) || ended.Signal() != "TERM" {
+		if err := s.Wait(); !errors.As(err, &ended) || terminal && ended.ExitStatus() != 7 || !terminal && ended.Signal() != "TERM" {
 			t.Errorf("terminal %v: %v", terminal, err)
 		}
 	}

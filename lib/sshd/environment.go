@@ -39,10 +39,7 @@ func (v *variables) add(payload []byte) bool {
 // replaces what is true of the connection.
 func (s *session) environment() []string {
 	a := s.conn.account
-	account := []string{"USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home}
-	if a.Shell != "" {
-		account = append(account, "SHELL="+a.Shell)
-	}
+	account := []string{"USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home, "SHELL=" + a.shell()}
 	return merge([]string{"PATH=" + usualPath}, s.conn.Env, account, s.asked.pairs, s.connection())
 }
 

@@ -46,7 +46,7 @@ const jobFD = 3
 func (c *conn) newJob(do string) job {
 	a := c.account
 	groups := append([]int{a.GID}, a.Groups...)
-	return job{Do: do, Root: c.Root, UID: a.UID, GID: a.GID, Groups: groups, Home: a.Home, Shell: a.Shell}
+	return job{Do: do, Root: c.Root, UID: a.UID, GID: a.GID, Groups: groups, Home: a.Home, Shell: a.shell()}
 }
 
 func (j job) marshal() []byte {

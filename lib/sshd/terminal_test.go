@@ -113,7 +113,7 @@ func TestTerminalModes(t *testing.T) {
 // TestTerminalBackground ends with the shell, though a process has the terminal.
 func TestTerminalBackground(t *testing.T) {
 	h := serve(t, busybox(t))
-	c := h.ssh("-tt", "vm", "sleep 1000 & echo $!; head -c 200000 /dev/zero | tr '\\0' x; echo; exit 4")
+	c := h.ssh("-tt", "vm", "trap '' HUP; sleep 1000 & echo $!; head -c 200000 /dev/zero | tr '\\0' x; echo; exit 4")
 	c.Stdin = strings.NewReader("")
 	stdout, _, status := run(t, c)
 	if status != 4 || strings.Count(stdout, "x") != 200000 {
