@@ -3,7 +3,6 @@
 package sshd
 
 import (
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -68,41 +67,6 @@ func (s *session) serveTerminal(p *process) {
 	case <-s.gone:
 	}
 	s.finish(p, func() { master.Close() })
-}
-
-// A pipes holds the server's ends of a session's streams.
-type pipes struct{ in, out, err *os.File }
-
-func (p *pipes) close() {
-	for _, f := range []*os.File{p.in, p.out, p.err} {
-		f.Close()
-	}
-}
-
-// newPipes returns pipes whose other ends are the user's: to open /dev/stdout a
-// process must have rights to it.
-func (a Account) newPipes() (ours *pipes, theirs []*os.File, err error) {
-	var r, w [3]*os.File
-	for i := range r {
-		if err == nil {
-			r[i], w[i], err = os.Pipe()
-		}
-		if err == nil {
-			err = r[i].Chown(a.UID, a.GID)
-		}
-	}
-	ours, theirs = &pipes{w[0], r[1], r[2]}, []*os.File{r[0], w[1], w[2]}
-	if err != nil {
-		ours.close()
-		closeAll(theirs)
-	}
-	return ours, theirs, err
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }
 
 // startOnPipes starts a process whose streams are pipes.
@@ -177,25 +141,4 @@ func exitMessage(status unix.WaitStatus) (name string, wantReply bool, payload [
 		CoreDumped    bool
 		Message, Lang string
 	}{strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG"), status.CoreDump(), "", ""})
-}
-
-// A Subsystem serves a subsystem to a user and returns its exit status. In ends
-// when the client has sent all or is gone.
-type Subsystem func(user Account, in io.Reader, out io.Writer) (status int)
-
-// startSubsystem starts sftp, or what the server's caller has given.
-func (s *session) startSubsystem(name string) bool {
-	if name == "sftp" {
-		return s.start(doSFTP, "")
-	}
-	serve, ok := s.conn.Subsystems[name]
-	if !ok || s.terminal != nil {
-		return false
-	}
-	s.run = func() {
-		status := serve(s.conn.account, s.channel, s.channel)
-		s.channel.SendRequest(exitMessage(unix.WaitStatus(status & 0xff << 8)))
-		s.channel.CloseWrite()
-	}
-	return true
 }
