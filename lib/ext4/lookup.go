@@ -73,11 +73,10 @@ func (m *Image) lookup(path string) (place, error) {
 }
 
 // entry returns the inode number of a name in a directory. More than maxLookups
-// are an error: an image can have symlinks that lead through a large directory
-// thousands of times.
+// are an error: symlinks can lead through a large directory thousands of times.
 func (m *Image) entry(ino uint32, raw []byte, name string) (child uint32, err error) {
 	if m.lookups += 1 + max(0, sizeOf(raw)/blockSize); m.lookups > maxLookups {
-		return 0, status.Errorf(status.Bad, "too many symlinks through large directories to look up a path")
+		return 0, status.Errorf(status.Bad, "looking up paths in the image takes more than %d steps", maxLookups)
 	}
 	err = m.visitDir(ino, raw, func(e dirent) error {
 		if e.name == name {

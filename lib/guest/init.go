@@ -81,7 +81,11 @@ func initProblem(root Root, resolved string) (string, error) {
 		return "", err
 	}
 	for _, program := range startedBy(string(table)) {
-		if there, err := isProgram(root, lookIn(root, program, nil)); err != nil {
+		found, err := lookIn(root, program, nil)
+		if err != nil {
+			return "", err
+		}
+		if there, err := isProgram(root, found); err != nil {
 			return "", err
 		} else if !there {
 			return fmt.Sprintf("busybox, to start %s, which is not in the image", program), nil

@@ -72,7 +72,10 @@ func Decide(root Root, config v1.ImageConfig, init string, command []string, use
 	own := slices.Concat(config.Entrypoint, config.Cmd)
 	p := Plan{User: user, Args: own, Rule: ImageCommand}
 	if len(own) > 0 {
-		program := lookIn(root, own[0], config.Env)
+		program, err := lookIn(root, own[0], config.Env)
+		if err != nil {
+			return Plan{}, err
+		}
 		problem, ok, err := checkInit(root, program)
 		switch {
 		case err != nil:

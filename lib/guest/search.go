@@ -55,14 +55,14 @@ func Candidates(command, dir, search string) iter.Seq[string] {
 
 // lookIn returns the path of a program, found by the PATH of an environment if
 // its name has no slash; the name itself if it is not found.
-func lookIn(root Root, program string, env []string) string {
+func lookIn(root Root, program string, env []string) (string, error) {
 	if strings.Contains(program, "/") {
-		return program
+		return program, nil
 	}
 	for candidate := range Candidates(program, "/", SearchPath(env)) {
-		if there, err := isProgram(root, candidate); there && err == nil {
-			return candidate
+		if there, err := isProgram(root, candidate); there || err != nil {
+			return candidate, err
 		}
 	}
-	return program
+	return program, nil
 }

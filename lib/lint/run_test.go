@@ -6,6 +6,8 @@ import (
 	"debug/elf"
 	"strings"
 	"testing"
+
+	"banger/lib/status"
 )
 
 // What images of several kinds hold, over what is good.
@@ -20,7 +22,11 @@ var (
 		"usr/lib/systemd/systemd": runs, "sbin/init": "->../usr/lib/systemd/systemd", "usr/lib/systemd/system/serial-getty@.service": "data:x",
 		"usr/lib/systemd/systemd-udevd": "->../../bin/udevadm", "usr/bin/udevadm": runs,
 	}
+	selinux = map[string]string{"etc/selinux/config": "data:# SELINUX=disabled\nSELINUX=enforcing\nSELINUXTYPE=targeted\n"}
 )
+
+// selinuxKernel is the configuration of a kernel that uses SELinux.
+const selinuxKernel = full + "CONFIG_SECURITY_SELINUX=y\nCONFIG_SECURITY_SELINUX_BOOTPARAM=y\nCONFIG_LSM=\"lockdown,yama,selinux,apparmor\"\n"
 
 func config(members string) map[string]string {
 	return map[string]string{"config.json:": `{"architecture":"amd64","os":"linux","config":{` + members + `}}`}
@@ -35,7 +41,6 @@ func TestRuns(t *testing.T) {
 		labels  = "warning init: SELinux is enforcing in the image, and /sbin/init has no label"
 		openrc  = "warning init: not a working init: /sbin/init: busybox, to start /sbin/openrc, which is not in the image"
 	)
-	selinux := map[string]string{"etc/selinux/config": "data:# SELINUX=disabled\nSELINUX=enforcing\nSELINUXTYPE=targeted\n"}
 	for _, c := range []struct {
 		name string
 		over []map[string]string // over what is good
@@ -104,12 +109,14 @@ func TestRuns(t *testing.T) {
 		{"locked in passwd", []map[string]string{systemd, {"etc/passwd": "data:root:*:0:0::/root:/bin/sh\n"}}, nil, "/sbin/init: the image's init",
 			"warning init: nobody can log in on the serial console: root is locked in /etc/passwd"},
 
-		{"SELinux", []map[string]string{selinux}, map[string]string{"vmlinux.config": full + "CONFIG_SECURITY_SELINUX=y\n"}, "/sbin/init: the image's init", labels},
+		{"SELinux", []map[string]string{selinux}, map[string]string{"vmlinux.config": selinuxKernel}, "/sbin/init: the image's init", labels},
 		{"SELinux in a kernel without", []map[string]string{selinux}, nil, "/sbin/init: the image's init", ""},
-		{"SELinux with labels", []map[string]string{selinux, {"label:sbin/init": ""}}, map[string]string{"vmlinux.config": full + "CONFIG_SECURITY_SELINUX=y\n"}, "/sbin/init: the image's init", ""},
+		{"SELinux after another", []map[string]string{selinux}, map[string]string{"vmlinux.config": full + "CONFIG_SECURITY_SELINUX=y\nCONFIG_SECURITY_APPARMOR=y\nCONFIG_LSM=\"yama,apparmor,selinux\"\n"}, "/sbin/init: the image's init", ""},
+		{"SELinux in an old kernel", []map[string]string{selinux}, map[string]string{"vmlinux.config": full + "CONFIG_SECURITY_SELINUX=y\nCONFIG_DEFAULT_SECURITY_SELINUX=y\n"}, "/sbin/init: the image's init", labels},
+		{"SELinux with labels", []map[string]string{selinux, {"label:sbin/init": ""}}, map[string]string{"vmlinux.config": selinuxKernel}, "/sbin/init: the image's init", ""},
 		{"SELinux permissive", []map[string]string{{"etc/selinux/config": "data:SELINUX=permissive\n#SELINUX=enforcing\n"}},
-			map[string]string{"vmlinux.config": full + "CONFIG_SECURITY_SELINUX=y\n"}, "/sbin/init: the image's init", ""},
-		{"SELinux and a command", []map[string]string{bare, selinux}, map[string]string{"vmlinux.config": full + "CONFIG_SECURITY_SELINUX=y\n"}, "/bin/sh -i as root: no init and no command: a shell", ""},
+			map[string]string{"vmlinux.config": selinuxKernel}, "/sbin/init: the image's init", ""},
+		{"SELinux and a command", []map[string]string{bare, selinux}, map[string]string{"vmlinux.config": selinuxKernel}, "/bin/sh -i as root: no init and no command: a shell", ""},
 
 		{"no ramdisk", []map[string]string{{"app": runs}, config(`"Cmd":["/app"]`)}, map[string]string{"vmlinux.config": without("BLK_DEV_INITRD")},
 			"/sbin/init: started by the kernel, which supports no initial ramdisk", "warning kernel: no initial ramdisk"},
@@ -124,5 +131,48 @@ func TestRuns(t *testing.T) {
 				t.Errorf("runs %q, want %q", got, c.runs)
 			}
 		})
+	}
+}
+
+// TestRemedies checks what to do about some of the findings.
+func TestRemedies(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		over []map[string]string
+		boot map[string]string
+		want string
+	}{
+		{"nothing to run", []map[string]string{bare, {"bin/sh": "-"}}, nil, "banger boot x -- PROGRAM"},
+		{"no such user", []map[string]string{bare, config(`"Cmd":["/bin/sh"],"User":"ghost"`)}, nil, "banger boot --user root x"},
+		{"no such command", []map[string]string{bare, config(`"Cmd":["/no"]`)}, nil, "banger boot x -- PROGRAM"},
+		{"no such command, and no kernel", []map[string]string{bare, config(`"Cmd":["/no"]`)}, map[string]string{"vmlinux": "-"},
+			`banger kernel debian debian && banger register -f --name x --kernel-ref debian "$(banger image path x)"/rootfs.ext4`},
+		{"locked", []map[string]string{systemd, accounts}, nil, "give root a password in the image, or run a command: banger boot x -- CMD"},
+		{"locked, and no ramdisk", []map[string]string{systemd, accounts}, map[string]string{"vmlinux.config": without("BLK_DEV_INITRD")}, "give root a password in the image"},
+		{"SELinux", []map[string]string{selinux}, map[string]string{"vmlinux.config": selinuxKernel},
+			"add selinux=0 to the kernel's command line, or set SELINUX=disabled in the image's /etc/selinux/config"},
+		{"SELinux in a kernel without the parameter", []map[string]string{selinux}, map[string]string{"vmlinux.config": strings.Replace(selinuxKernel, "BOOTPARAM=y", "BOOTPARAM=n", 1)},
+			"set SELINUX=disabled in the image's /etc/selinux/config"},
+	} {
+		image, boot := good()
+		for _, more := range c.over {
+			over(image, more)
+		}
+		if over(boot, c.boot); boot["vmlinux"] == "" {
+			boot = nil
+		}
+		findings, err := Check(t.Context(), published(t, image, boot))
+		if err != nil || len(findings) == 0 || findings[len(findings)-1].Remedy != c.want {
+			t.Errorf("%s: %+v, %v; want %s", c.name, findings, err, c.want)
+		}
+	}
+}
+
+// A config that makes the search for a command endless is refused.
+func TestHostile(t *testing.T) {
+	image, boot := good()
+	over(image, config(`"Cmd":["x"],"Env":["PATH=`+strings.Repeat("a:", 1<<20)+`"]`))
+	if findings, err := Check(t.Context(), published(t, image, boot)); status.Of(err) != status.Bad {
+		t.Errorf("%+v, %v", findings, err)
 	}
 }
