@@ -198,10 +198,13 @@ func TestForwardRemote(t *testing.T) {
 		check(t, err)
 		overTCP.try(t, "-R "+forward, dialer("tcp", "127.0.0.1:"+port))
 		check(t, m.do("cancel", "-R", bind+"0:"+overTCP.Addr().String()))
-		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
-			c.Close()
-			t.Errorf("-R %s: still there", forward)
-		}
+		until(t, "the port is closed", func() bool { // the client does not wait for that
+			c, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err == nil {
+				c.Close()
+			}
+			return err != nil
+		})
 	}
 
 	socket := filepath.Join(root, "home/user/socket")
