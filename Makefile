@@ -84,10 +84,10 @@ fuzz:
 		done || exit; \
 	done
 
-# Pushes an image of files in the repository to a registry on loopback, pulls it
-# and publishes it. Needs no network.
+# Pushes an image of files in the repository and the host's busybox to a registry
+# on loopback, pulls it and publishes it. Needs no network.
 demo: all
-	scripts/deps
+	scripts/deps --demo
 	$(GO) run ./test/demo
 
 at_demo = XDG_CACHE_HOME=$(CURDIR)/bin/demo/cache XDG_STATE_HOME=$(CURDIR)/bin/demo/state \
@@ -103,10 +103,17 @@ kernel: all
 	$(at_demo) banger kernel debian --force demo
 	$(at_demo) banger register -f --name demo --kernel-ref demo $(published)/rootfs.ext4
 
+# Where the host has no directory for running machines, they are in that of the
+# state (see lib/xdg).
+machines = $(or $(XDG_RUNTIME_DIR),/run/user/$(shell id -u))
+at_state = $(if $(wildcard $(machines)/.),,XDG_STATE_HOME=$(CURDIR)/bin/demo/state )
+
 boot: all
 	$(call needs,rootfs.ext4,demo)
 	$(call needs,vmlinux,kernel)
-	$(at_demo) banger boot demo
+	@name=$$($(at_demo) banger boot -d demo) || exit; \
+	printf '\nlog in:  %s\nend it:  %s\n' \
+		"$(at_state)bin/banger-ssh $$name" "$(at_state)bin/banger-machine stop $$name"
 
 share = $(DESTDIR)$(PREFIX)/share
 bash  = $(share)/bash-completion/completions

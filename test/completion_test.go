@@ -58,7 +58,7 @@ func TestCompletion(t *testing.T) {
 	layout, _, _ = strings.Cut(layout, "@")
 	_, ref, _ := strings.Cut(layout, ":")
 	wants := map[string][]string{
-		"banger ":                                  {"fetch", "flatten", "mkext4", "verify", "tar", "register", "image", "kernel", "boot", "machine", "help", "--help", "--version"},
+		"banger ":                                  {"fetch", "flatten", "mkext4", "verify", "tar", "register", "image", "kernel", "boot", "ssh", "machine", "help", "--help", "--version"},
 		"banger help ker":                          {"kernel"},
 		"banger image ":                            {"list", "show", "path", "rm", "lint", "initrd", "pull"},
 		"banger-image ":                            {"list", "show", "path", "rm", "lint", "initrd"},

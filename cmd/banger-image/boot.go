@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"banger/lib/filter"
-	"banger/lib/guest"
 	"banger/lib/lint"
 	"banger/lib/status"
 	"banger/lib/store"
@@ -45,16 +44,4 @@ func printFinding(tool *filter.Tool, name string, f lint.Finding, asJSON bool) e
 		text += "\t" + filter.Printable(f.Remedy) + "\n"
 	}
 	return tool.Print(text)
-}
-
-// writeInitrd writes an initial ramdisk for an image to standard output.
-func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name string, command []string) error {
-	if tool.OutIsTerminal() {
-		return filter.Usagef("initrd: standard output is a terminal")
-	}
-	i, err := s.Image(name)
-	if err != nil {
-		return err
-	}
-	return i.WriteInitrd(ctx, tool.Out(), command, guest.Program)
 }

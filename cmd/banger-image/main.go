@@ -21,11 +21,11 @@ const help = `Usage: banger-image list [--json]
        banger-image path NAME...
        banger-image rm NAME...
        banger-image lint [--json] NAME...
-       banger-image initrd NAME [-- CMD...] >FILE
+       banger-image initrd [--ssh-key FILE]... [--load-credential ID:FILE]... NAME [-- CMD...] >FILE
 
 Lists published images, shows their records, prints their directories, removes
 them; reports what they run and whether they will boot; writes an initial ramdisk
-that runs CMD in one.
+for one, that runs CMD, or lets the owner of a key log in.
 
     $ banger-image list
     NAME             REFERENCE                          SIZE   KERNEL      MANAGED  AGE
@@ -36,17 +36,18 @@ that runs CMD in one.
 func main() {
 	tool := filter.New("banger-image", help)
 	asJSON := tool.Flags.Bool("json", false, "print one JSON object per line")
+	initrd := addInitrdFlags(tool)
 	os.Exit(tool.Run(func(ctx context.Context, args []string) error {
 		state, err := xdg.State(os.Getenv)
 		if err != nil {
 			return err
 		}
-		return run(ctx, tool, store.Open(state), args, *asJSON)
+		return run(ctx, tool, store.Open(state), args, *asJSON, initrd)
 	}))
 }
 
 // run runs a subcommand.
-func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, asJSON bool) error {
+func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, asJSON bool, initrd initrdFlags) error {
 	if len(args) == 0 {
 		return filter.Usagef("no command: list, show, path, rm, lint or initrd")
 	}
@@ -56,7 +57,7 @@ func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, 
 		"path":   func(name string) error { return path(tool, s, name) },
 		"rm":     s.Remove,
 		"lint":   func(name string) error { return check(ctx, tool, s, name, asJSON) },
-		"initrd": func(name string) error { return writeInitrd(ctx, tool, s, name, args[2:]) },
+		"initrd": func(name string) error { return writeInitrd(ctx, tool, s, name, args[2:], initrd) },
 	}[verb]
 	isList := verb == "list" || verb == "ls"
 	switch {
@@ -70,6 +71,8 @@ func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, 
 		return filter.Usagef("%s: no image named", verb)
 	case asJSON && verb != "show" && verb != "lint":
 		return filter.Usagef("--json goes with list, show and lint")
+	case initrd.given() && verb != "initrd":
+		return filter.Usagef("--ssh-key and --load-credential go with initrd")
 	case verb == "initrd":
 		names = args[1:2] // the others are its command
 	}

@@ -3,9 +3,8 @@
 package main
 
 import (
-	"bufio"
+	"encoding/json"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -14,40 +13,57 @@ import (
 	"banger/lib/guest"
 )
 
-// An agent is the second process of this program, as process 1 sees it. What it
-// does, process 1 need not do: an error in it cannot stop the kernel. The nil
-// agent is one that could not be started.
+// An agent is the second process of this program, as process 1 sees it. It
+// reports, keeps the network and serves SSH: an error there cannot stop the
+// kernel. The nil agent is one that could not be started.
 type agent struct {
-	tell     *os.File // what is written here it reports; it is closed by exec
+	messages *os.File // process 1 writes them; exec closes it
 	network  *os.File // ends when the network is up, or will not be for now
-	reported *os.File // ends when all that it was told is reported
+	reported *os.File // ends when all messages are reported
 }
 
 // The agent's ends of these, as descriptors.
 const (
-	toldFD     = 3
+	messagesFD = 3
 	networkFD  = 4
 	reportedFD = 5
 )
 
-// notStarted is the last line for an agent if neither init nor command runs.
-const notStarted = ""
+// A message is one that process 1 sends the agent. The first has a task.
+type message struct {
+	Task   *task       `json:",omitempty"`
+	Status string      `json:",omitempty"` // to be reported
+	Plan   *guest.Plan `json:",omitempty"` // what is run
+	Last   bool        `json:",omitempty"` // neither init nor command was started
+}
+
+// A task is what the agent has to know.
+type task struct {
+	Notify  string   // the address of status lines
+	IP      string   // the kernel parameter
+	Listen  string   // ADDRESS:PORT of the SSH server, "" for vsock only
+	Keys    []byte   // guest.AuthorizedKeys
+	HostKey []byte   // guest.HostKey
+	Env     []string // of the image and the machine, for sessions
+	Restart bool     // the machine ends by restarting
+	Times   guest.Times
+}
 
 // lastReports is how long the agent may take for its last reports.
 const lastReports = 2 * time.Second
 
-// startAgent starts the agent, which reports to an address and configures the
-// network as ip= says. The program's file need not be there any more.
-func startAgent(address, ip string) *agent {
-	a, err := forkAgent([]string{guest.AgentName, address, ip})
+// startAgent starts the agent. The program's file need not exist any more.
+func startAgent(t task) *agent {
+	a, err := forkAgent()
 	if err != nil {
 		say("the agent cannot be started: %v", err)
 		return nil
 	}
+	a.send(message{Task: &t})
 	return a
 }
 
-func forkAgent(args []string) (*agent, error) {
+func forkAgent() (*agent, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -59,7 +75,7 @@ func forkAgent(args []string) (*agent, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 { // toldFD, which the agent reads
+		if i == 0 { // messagesFD, which the agent reads
 			r, w = w, r
 		}
 		ours[i], files = r, append(files, w)
@@ -68,7 +84,7 @@ func forkAgent(args []string) (*agent, error) {
 	for i, f := range files {
 		fds[i] = f.Fd()
 	}
-	_, err = syscall.ForkExec("/proc/self/exe", args, &syscall.ProcAttr{
+	_, err = syscall.ForkExec("/proc/self/exe", []string{guest.AgentName}, &syscall.ProcAttr{
 		Dir: "/", Env: os.Environ(), Files: fds, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	null.Close()
@@ -78,26 +94,32 @@ func forkAgent(args []string) (*agent, error) {
 	return &agent{ours[0], ours[1], ours[2]}, err
 }
 
-// status has a text reported.
-func (a *agent) status(text string) {
-	if a != nil {
-		a.tell.WriteString(guest.StatusText + printable(text) + "\n")
+// send sends a message, unless the agent has ended.
+func (a *agent) send(m message) {
+	if a == nil {
+		return
+	}
+	if raw, err := json.Marshal(m); err == nil {
+		a.messages.Write(append(raw, '\n'))
 	}
 }
 
-// started has it reported that the init or the command runs. An init need not
-// say so: exec closes the pipe.
+// status makes the agent report a text.
+func (a *agent) status(text string) { a.send(message{Status: text}) }
+
+// started makes the agent report that the init or the command runs. An init need
+// not do so: exec closes the pipe.
 func (a *agent) started() {
 	if a != nil {
-		a.tell.Close()
+		a.messages.Close()
 	}
 }
 
-// over ends the reports. If nothing was started, that is not reported.
+// over waits for the last reports. If nothing was started, that is not reported.
 func (a *agent) over() {
 	if a != nil {
-		a.tell.WriteString(notStarted + "\n") // fails if it is closed
-		a.tell.Close()
+		a.send(message{Last: true}) // fails if the pipe is closed
+		a.messages.Close()
 		awaitEnd(a.reported, lastReports)
 	}
 }
@@ -115,41 +137,11 @@ func (a *agent) awaitNetwork(long time.Duration) {
 	}
 }
 
-// runAgent is the agent: it reports what process 1 tells it, configures the
-// network and renews its lease, until SIGTERM.
-func runAgent(args []string) (status int) {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, unix.SIGTERM)
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE)
-	if len(args) != 2 {
-		return outside(nil)
+// sinceBoot returns the milliseconds since the kernel started.
+func sinceBoot() int64 {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
 	}
-	os.WriteFile("/proc/self/comm", []byte("banger-agent"), 0)
-	os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
-	unix.CloseOnExec(toldFD)
-	unix.CloseOnExec(networkFD)
-	unix.CloseOnExec(reportedFD)
-	go passStatus(os.NewFile(toldFD, "status"), args[0], os.NewFile(reportedFD, "reported"))
-	go keepNetwork(args[1], os.NewFile(networkFD, "network"))
-	<-asked
-	return 0
-}
-
-// passStatus sends each line that process 1 writes. When exec has closed the
-// pipe, the init or the command runs. It closes a file when all is sent.
-func passStatus(told *os.File, address string, reported *os.File) {
-	defer reported.Close()
-	report := func(line string) {
-		if err := send(address, line); err != nil {
-			say("%s: %v", address, err)
-		}
-	}
-	lines := bufio.NewScanner(told)
-	for lines.Scan() {
-		if lines.Text() == notStarted {
-			return
-		}
-		report(lines.Text())
-	}
-	report(guest.StatusReady)
+	return now.Nano() / int64(time.Millisecond)
 }

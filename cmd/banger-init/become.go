@@ -24,12 +24,16 @@ func (m *machine) becomeInit(plan guest.Plan) (status int, err error) {
 	if err != nil {
 		return status, err
 	}
+	env := os.Environ()
 	if resolved, _, err := dirRoot("/").Resolve(program); err == nil && path.Base(resolved) == "systemd" {
 		if err := maskSSHSocket("/run"); err != nil {
 			say("%v", err)
 		}
+		if len(m.credentials) > 0 {
+			env = append(env, "CREDENTIALS_DIRECTORY="+systemCredentials)
+		}
 	}
-	err = unix.Exec(program, slices.Concat(plan.Args, os.Args[1:]), os.Environ())
+	err = unix.Exec(program, slices.Concat(plan.Args, os.Args[1:]), env)
 	return notExecutable, fmt.Errorf("%s: %w", program, explainExec(program, err))
 }
 

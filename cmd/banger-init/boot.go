@@ -30,6 +30,9 @@ type machine struct {
 	wishes guest.Machine
 	name   string // the hostname, "" if none was given
 
+	credentials []guest.Credential
+	times       guest.Times
+
 	agent *agent
 	asked <-chan os.Signal // requests to end the machine
 	ports *ports           // of the command, if any
@@ -55,7 +58,11 @@ func (m *machine) boot() (status int, err error) {
 	if err := enterRoot(m.line); err != nil {
 		return cannotRun, err
 	}
+	m.times.Root = sinceBoot()
 	mountRun()
+	if err := provideCredentials(systemCredentials, m.credentials); err != nil {
+		say("credentials: %v", err)
+	}
 	return m.run()
 }
 
@@ -66,19 +73,18 @@ func (m *machine) read(dir string) error {
 		return err
 	}
 	m.config = image.Config
+	var err error
+	if m.credentials, err = readCredentials(filepath.Join(dir, guest.CredentialsDir)); err != nil {
+		return err
+	}
 	return readDocument(filepath.Join(dir, guest.MachineFile), &m.wishes)
 }
 
 func readDocument(path string, into any) error {
-	f, err := input.Open(path)
+	raw, err := readFile(path, input.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	raw, err := input.ReadAll(f, input.MaxDocument)
 	if err != nil {
 		return err
 	}

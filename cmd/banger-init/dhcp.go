@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -32,8 +31,8 @@ type dhcpLease struct {
 }
 
 // keepLease asks for an address of a device until it has one, and keeps it. It
-// closes a file when it has one, or when nobody answers.
-func keepLease(device netlink.Link, up *os.File) {
+// calls up when it has one, or when nobody answers.
+func keepLease(device netlink.Link, up func()) {
 	name := device.Attrs().Name
 	if err := netlink.LinkSetUp(device); err != nil {
 		say("%s: set up: %v", name, err)
@@ -41,13 +40,13 @@ func keepLease(device netlink.Link, up *os.File) {
 	}
 	slow := time.AfterFunc(firstLease, func() {
 		say("%s: no answer to DHCP yet", name)
-		up.Close()
+		up()
 	})
 	for {
 		if lease, err := obtain(name); err == nil {
 			hold(device, lease, func() {
 				slow.Stop()
-				up.Close()
+				up()
 			})
 		}
 		time.Sleep(retryLease)

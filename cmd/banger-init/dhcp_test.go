@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,10 +57,11 @@ func beDHCPClient() (status int) {
 		return 1
 	}
 	go s.Serve()
-	r, w, _ := os.Pipe()
-	go keepNetwork(":::::eth0:dhcp", w)
-	r.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if _, err := r.Read(make([]byte, 1)); os.IsTimeout(err) {
+	up := make(chan struct{})
+	go keepNetwork(":::::eth0:dhcp", sync.OnceFunc(func() { close(up) }))
+	select {
+	case <-up:
+	case <-time.After(30 * time.Second):
 		fmt.Println("no lease")
 		return 1
 	}

@@ -33,11 +33,7 @@ func (m *machine) end(status int, err error) {
 	}
 	m.report(status, err)
 	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // what the kernel says of it is no output of the command
-	how := unix.LINUX_REBOOT_CMD_POWER_OFF
-	if m.line.has("reboot") { // how a machine ends that cannot switch itself off
-		how = unix.LINUX_REBOOT_CMD_RESTART
-	}
-	err = unix.Reboot(how)
+	err = unix.Reboot(rebootCommand(m.line.has("reboot")))
 	say("the machine cannot be switched off: %v", err)
 	for {
 		unix.Pause()

@@ -4,32 +4,35 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// furnish gives a command what it finds in a container. What the kernel has no
-// filesystem for is left out.
+// furnish gives a command what it finds in a container.
 func furnish() {
 	linkDevices("/dev")
-	for _, m := range []struct {
-		kind, on string
-		flags    uintptr
-		data     string
-	}{
-		{"devpts", "/dev/pts", unix.MS_NOSUID | unix.MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
-		{"tmpfs", "/dev/shm", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
-		{"mqueue", "/dev/mqueue", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"cgroup2", "/sys/fs/cgroup", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-	} {
-		os.MkdirAll(m.on, 0o755)
-		if err := unix.Mount(m.kind, m.on, m.kind, m.flags, m.data); err != nil && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.EBUSY) {
-			say("mount %s on %s: %v", m.kind, m.on, err)
-		}
-	}
+	mountOn("tmpfs", "/dev/shm", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777")
+	mountOn("mqueue", "/dev/mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	mountOn("cgroup2", "/sys/fs/cgroup", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	setKernel("/proc/sys")
+}
+
+// mountTerminals mounts /dev/pts, for every rule: one logs in where an init hangs
+// that has not mounted it yet. Others keep what they find.
+func mountTerminals() {
+	mountOn("devpts", "/dev/pts", unix.MS_NOSUID|unix.MS_NOEXEC, fmt.Sprintf("gid=%d,mode=620,ptmxmode=666", ttyGroup))
+}
+
+// mountOn mounts a filesystem on a directory, which it makes. One that the kernel
+// does not have is left out.
+func mountOn(kind, dir string, flags uintptr, data string) {
+	os.MkdirAll(dir, 0o755)
+	if err := unix.Mount(kind, dir, kind, flags, data); err != nil && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.EBUSY) {
+		say("mount %s on %s: %v", kind, dir, err)
+	}
 }
 
 // linkDevices makes the links to a process's own streams, and to the multiplexer

@@ -41,12 +41,13 @@ func TestMain(m *testing.M) {
 // A box is a guest without a machine: namespaces and a root filesystem of the
 // host's programs and the files of a test.
 type box struct {
-	Config v1.ImageConfig
-	Wishes guest.Machine
-	Line   cmdline
-	Files  map[string]string // content by path; "#!" or "x:" makes a program, "-> " a symlink
-	Bare   bool              // no programs but the loader
-	Kernel []string          // words that the kernel leaves to the init
+	Config      v1.ImageConfig
+	Wishes      guest.Machine
+	Line        cmdline
+	Files       map[string]string // content by path; "#!" or "x:" makes a program, "-> " a symlink
+	Bare        bool              // no programs but the loader
+	Credentials []guest.Credential
+	Kernel      []string // words that the kernel leaves to the init
 
 	Root, Console, Port string // set by run; the latter are terminals
 	HostPIDs            string
@@ -57,6 +58,7 @@ type outcome struct {
 	status  []string // the status lines
 	console string   // what the command has written, where a terminal has \r\n with \n
 	said    string   // what banger-init has
+	noKeys  bool     // the last STATUS ended in noKeys, which is left out above
 }
 
 // run runs a box to its end. on, if not nil, is called for each status line,
@@ -78,6 +80,9 @@ func (b box) run(t *testing.T, on func(line string, console *os.File, init int))
 	go func() {
 		defer close(reported)
 		readPTY(port, func(line string) {
+			if strings.HasPrefix(line, guest.StatusText) {
+				line, o.noKeys = strings.CutSuffix(line, noKeys)
+			}
 			o.status = append(o.status, line)
 			if on != nil {
 				on(line, console, childOf(cmd.Process.Pid))
@@ -91,7 +96,7 @@ func (b box) run(t *testing.T, on func(line string, console *os.File, init int))
 	markEnd(consolePath)
 	markEnd(portPath)
 	<-reported
-	o.console, o.said = <-shown, said.String()
+	o.console, o.said = <-shown, strings.ReplaceAll(said.String(), noKeys, "")
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("status %q\nconsole %q\nsaid %s", o.status, o.console, o.said)
@@ -198,11 +203,14 @@ func beProcess1(text string) {
 		fmt.Fprintln(os.Stderr, "box:", err)
 		os.Exit(1)
 	}
-	m := &machine{line: b.Line, config: b.Config, wishes: b.Wishes}
+	m := &machine{line: b.Line, config: b.Config, wishes: b.Wishes, credentials: b.Credentials}
 	if m.line == nil {
 		m.line = cmdline{}
 	}
 	mountRun()
+	if err := provideCredentials(systemCredentials, b.Credentials); err != nil {
+		say("credentials: %v", err)
+	}
 	m.end(m.run())
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"banger/lib/guest"
+	"banger/lib/sshd"
 )
 
 const help = `Usage: banger-init
@@ -33,7 +34,7 @@ func main() {
 		os.Exit(outside(os.Args[1:]))
 	}
 	surviveSignals()
-	m := new(machine)
+	m := &machine{times: guest.Times{Init: sinceBoot()}}
 	// If process 1 ends, the kernel panics. A machine that is switched off, and
 	// a status, say more.
 	defer func() {
@@ -49,7 +50,9 @@ func main() {
 func another() (status int, ok bool) {
 	switch os.Args[0] {
 	case guest.AgentName:
-		return runAgent(os.Args[1:]), true
+		return runAgent(), true
+	case helperName:
+		return sshd.RunHelper(), true
 	case launcherName:
 		return runLauncher(), true
 	}

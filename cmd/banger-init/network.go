@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -18,11 +17,10 @@ import (
 // deviceTime is how long a network device may take to be found.
 const deviceTime = 10 * time.Second
 
-// keepNetwork configures the network as ip= says, closes a file once that is done
-// or has to wait for others, and renews the lease, if there is one. What is wrong
-// it says on the console: the machine goes on without a network.
-func keepNetwork(ip string, up *os.File) {
-	defer up.Close()
+// keepNetwork configures the network as ip= says, and renews the lease, if there is
+// one. It calls up once the network is up; where it has to wait for others, it goes
+// on after that. Errors go to the console: the machine runs without a network.
+func keepNetwork(ip string, up func()) {
 	if ip == "" {
 		return
 	}

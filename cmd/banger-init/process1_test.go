@@ -199,7 +199,7 @@ func TestHandOver(t *testing.T) {
 			if !slices.Equal(o.status[min(1, len(o.status)):], []string{"READY=1"}) || !strings.Contains(o.said, c.said) {
 				t.Errorf("%q, %q", o.status, o.said)
 			}
-			want = guest.AgentName + " /dev/ttyS1  -1000\n755\nover\n"
+			want = guest.AgentName + " -1000\n755\nover\n"
 			if !mayRaise() {
 				want = strings.Replace(want, "-1000", "0", 1)
 			}
@@ -276,7 +276,28 @@ func TestIdle(t *testing.T) {
 			unix.Kill(init, unix.SIGINT)
 		}
 	})
-	if !slices.Equal(o.status, []string{"STATUS=runs nothing: " + string(guest.Idle) + "; not /sbin/init: not executable", "READY=1", "EXIT_STATUS=0"}) {
+	if !slices.Equal(o.status, []string{"STATUS=runs nothing: " + string(guest.Idle) + "; not /sbin/init: not executable", "READY=1", "EXIT_STATUS=0"}) || !o.noKeys {
 		t.Errorf("%q", o.status)
+	}
+}
+
+// systemd finds the credentials of the initrd, which nobody else can read. The
+// environment of another init is the kernel's.
+func TestCredentials(t *testing.T) {
+	script := `#!/bin/sh
+echo "in [$CREDENTIALS_DIRECTORY]" >&2
+stat -c '%a %u' /run/credentials/@system /run/credentials/@system/* >&2; cat /run/credentials/@system/* >&2
+`
+	for init, want := range map[string]string{
+		"opt/systemd": "in [/run/credentials/@system]\n700 0\n400 0\n9.9.9.9",
+		"sbin/init":   "in []\n700 0\n400 0\n9.9.9.9",
+	} {
+		b := box{
+			Credentials: []guest.Credential{{ID: "network.dns", Data: []byte("9.9.9.9\n")}},
+			Config:      v1.ImageConfig{Cmd: []string{"/" + init}}, Files: map[string]string{init: script},
+		}
+		if o := b.run(t, nil); !strings.Contains(o.said, want) {
+			t.Errorf("%s: %q", init, o.said)
+		}
 	}
 }

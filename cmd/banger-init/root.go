@@ -47,7 +47,9 @@ func freeRamdisk() {
 	if unix.Statfs("/", &root) != nil || root.Type != unix.RAMFS_MAGIC && root.Type != unix.TMPFS_MAGIC {
 		return
 	}
-	os.RemoveAll("/" + guest.ModulesDir)
+	for _, dir := range []string{guest.ModulesDir, guest.CredentialsDir} {
+		os.RemoveAll("/" + dir)
+	}
 	for _, file := range []string{guest.InitFile, guest.ConfigFile, guest.MachineFile} {
 		os.Remove("/" + file)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// maxAccounts is how many bytes of /etc/passwd and /etc/group are read.
-const maxAccounts = 4 << 20
+// MaxAccounts is how many bytes of /etc/passwd and /etc/group are read.
+const MaxAccounts = 4 << 20
 
 // An Identity is the user that a command runs as.
 type Identity struct {
@@ -48,7 +48,7 @@ func Identify(root Root, spec string) (Identity, error) {
 
 // accounts reads one of the files, nothing if the image has none.
 func accounts(root Root, path string) (io.Reader, error) {
-	text, err := root.ReadFile(path, maxAccounts)
+	text, err := root.ReadFile(path, MaxAccounts)
 	if missing(err) {
 		return new(bytes.Reader), nil
 	}

@@ -28,6 +28,8 @@ type Contents struct {
 	Modules []kernel.Module // in load order
 	Config  []byte          // the image's OCI config; nil if it has none
 	Machine *guest.Machine  // nil for the initrd of a kernel
+
+	Credentials []guest.Credential
 }
 
 // directories are those that an initial ramdisk has, first of all.
@@ -69,6 +71,9 @@ func Write(w io.Writer, c Contents) error {
 			return err
 		}
 	}
+	if err := addCredentials(a, c.Credentials); err != nil {
+		return err
+	}
 	if err := a.Close(); err != nil {
 		return err
 	}
@@ -80,12 +85,16 @@ func Write(w io.Writer, c Contents) error {
 const alignment = 4
 
 // WriteMachine writes a second archive, which is to follow what Write has
-// written. offset is the size of that. Its Machine replaces the first one's.
-func WriteMachine(w io.Writer, offset int64, m guest.Machine) error {
+// written: what differs for one machine. offset is the size of the first archive,
+// whose Machine is replaced.
+func WriteMachine(w io.Writer, offset int64, m guest.Machine, credentials ...guest.Credential) error {
 	var b bytes.Buffer
 	b.Write(make([]byte, -offset&(alignment-1)))
 	a := cpio.NewWriter(&b)
 	if err := addMachine(a, m); err != nil {
+		return err
+	}
+	if err := addCredentials(a, credentials); err != nil {
 		return err
 	}
 	if err := a.Close(); err != nil {
@@ -102,6 +111,25 @@ func addMachine(a *cpio.Writer, m guest.Machine) error {
 		return err
 	}
 	return add(a, guest.MachineFile, 0o644, raw)
+}
+
+// addCredentials adds files that only root can read.
+func addCredentials(a *cpio.Writer, credentials []guest.Credential) error {
+	if len(credentials) == 0 {
+		return nil
+	}
+	if err := a.WriteHeader(&cpio.Header{Name: guest.CredentialsDir, Mode: cpio.TypeDir | 0o700, Links: 2}); err != nil {
+		return err
+	}
+	for _, c := range credentials {
+		if err := guest.CheckCredential(c); err != nil {
+			return status.With(status.Usage, err)
+		}
+		if err := add(a, guest.CredentialsDir+"/"+c.ID, 0o400, c.Data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func add(a *cpio.Writer, name string, mode cpio.FileMode, data []byte) error {

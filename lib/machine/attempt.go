@@ -45,7 +45,8 @@ type attempt struct {
 	refused string // a port that cannot be forwarded
 
 	// What follows is the main loop's.
-	ready  bool
+	ready, reachable, announced bool
+
 	reason string // of the shutdown, as QEMU says
 	full   bool   // the host's disk
 	failed error  // of standard output or error
@@ -133,8 +134,7 @@ func (a *attempt) said() Report {
 	return a.report
 }
 
-// tell writes down what the guest says of itself, and tells of the first time
-// that it is ready.
+// tell writes down what the guest says of itself.
 func (a *attempt) tell() {
 	r := a.said()
 	record := &a.b.record
@@ -143,12 +143,20 @@ func (a *attempt) tell() {
 	}
 	record.Status, record.Ready = r.Text, r.Ready
 	a.b.dir.write(*record) // list does without
-	if r.Ready && !a.ready {
-		a.ready = true
-		if err := a.b.Ready(*record); err != nil {
-			a.failed = err
-			a.qemu.end()
-		}
+	a.ready = a.ready || r.Ready
+	a.announce()
+}
+
+// announce reports that the guest is ready, once it can be reached.
+func (a *attempt) announce() {
+	if !a.ready || !a.reachable || a.announced {
+		return
+	}
+	a.announced = true
+	a.b.readiness.set()
+	if err := a.b.Ready(a.b.record); err != nil {
+		a.failed = err
+		a.qemu.end()
 	}
 }
 
@@ -160,15 +168,27 @@ func (a *attempt) happened(e Event) {
 	case "GUEST_PANICKED":
 		a.reason = guestPanic
 	case eventForwards:
-		if len(e.Forwards) > 0 {
-			a.b.record.Ports = e.Forwards
-		}
-		a.b.dir.write(a.b.record)
-		a.b.Listen(a.b.record)
+		a.listening(e.Forwards)
 	case "BLOCK_IO_ERROR":
 		// nospace is not in the event of a disk whose errors are reported.
 		for _, full := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT, unix.EFBIG} {
 			a.full = a.full || strings.EqualFold(e.Data.Reason, full.Error())
 		}
 	}
+}
+
+// listening writes down the ports of the host that QEMU has opened.
+func (a *attempt) listening(all []Forward) {
+	record := &a.b.record
+	var port uint16
+	if port, record.Ports = splitSSH(all, a.b.Publish); port > 0 {
+		record.SSH = port
+		a.b.dir.writeSSHConfig(port) // banger ssh reports that it is missing
+	}
+	a.b.dir.write(*record)
+	if len(record.Ports) > 0 {
+		a.b.Listen(*record)
+	}
+	a.reachable = true
+	a.announce()
 }

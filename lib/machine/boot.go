@@ -37,19 +37,21 @@ type Boot struct {
 	NameOf func(uuid string) string      // the image with a root filesystem, "" for none
 	Force  <-chan struct{}               // closed to end the machine at once
 
-	dry      bool // commands are shown and not run
-	terminal bool
-	held     []*os.File
-	scratch  *stage.Stage
-	files    string // where the initrd and a copy of the disk are made
-	dir      *Dir
-	disk     string
-	locked   *os.File // the disk that is kept
-	kernel   string
-	initrd   string
-	foreign  bool // the initrd is not banger's: no status lines are to be expected
-	qemu     string
-	record   Record
+	dry       bool // commands are shown and not run
+	terminal  bool
+	held      []*os.File
+	scratch   *stage.Stage
+	files     string // where the initrd and a copy of the disk are made
+	dir       *Dir
+	keys      keys
+	readiness *readiness
+	disk      string
+	locked    *os.File // the disk that is kept
+	kernel    string
+	initrd    string
+	foreign   bool // the initrd is not banger's: no status lines are to be expected
+	qemu      string
+	record    Record
 }
 
 // Run boots the image and returns the exit status that the machine ends with:
@@ -63,6 +65,12 @@ func (b *Boot) Run(ctx context.Context) (code int, err error) {
 		return 0, err
 	}
 	if b.dir, err = b.Dirs.Claim(b.Name, b.Image.Name); err != nil {
+		return 0, err
+	}
+	if b.keys, err = b.dir.makeKeys(); err != nil {
+		return 0, err
+	}
+	if b.readiness, err = listenReady(b.dir.Path); err != nil {
 		return 0, err
 	}
 	p, err := b.makeFiles(ctx)

@@ -26,7 +26,7 @@ import (
 const (
 	recordFile  = "machine.json" // a Record
 	monitorFile = "qmp"          // the socket of QEMU's monitor
-	statusFile  = "status"       // a FIFO, in which the guest's status lines arrive
+	statusFile  = "status"       // a FIFO, to which QEMU writes the guest's status lines
 	consoleFile = "console.log"
 )
 
@@ -38,6 +38,7 @@ type Record struct {
 	Since  time.Time `json:"since"`
 	Status string    `json:"status,omitempty"` // as the guest says
 	Ready  bool      `json:"ready"`
+	SSH    uint16    `json:"ssh,omitempty"` // the port of 127.0.0.1 that leads to the guest's SSH server
 	Ports  []Forward `json:"ports,omitempty"`
 	Disk   string    `json:"disk,omitempty"` // that is kept
 }
@@ -174,11 +175,7 @@ func (d *Dir) write(r Record) error {
 	if err != nil {
 		return err
 	}
-	temporary := d.file("." + recordFile)
-	if err := os.WriteFile(temporary, append(raw, '\n'), 0o600); err != nil {
-		return status.With(status.Create, err)
-	}
-	return os.Rename(temporary, d.file(recordFile))
+	return writeWhole(d.file(recordFile), append(raw, '\n'))
 }
 
 // maxRecord is the size of the largest record, in bytes.

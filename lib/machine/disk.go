@@ -90,7 +90,7 @@ func (b *Boot) e2fsprogs(ctx context.Context, disk string, failed status.Code, g
 	}
 	dir, base := filepath.Split(disk)
 	args := append(flags, base)
-	return b.do(Command{Args: append([]string{tool}, args...), Dir: filepath.Clean(dir)}, func() error {
+	return b.do(Command{Args: append([]string{program}, args...), Dir: filepath.Clean(dir)}, func() error {
 		code, output, err := run(ctx, program, dir, args...)
 		if err == nil && code > good {
 			lines := strings.Split(output, "\n")

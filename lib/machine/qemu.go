@@ -49,12 +49,14 @@ func (b *Boot) consoleArgs() []string {
 }
 
 // networkArgs give the machine QEMU's user network, in which the guest reaches
-// nothing unless Spec.Network, and the host the ports published.
+// nothing unless Spec.Network, and the host the guest's SSH server and the ports
+// published.
 func (b *Boot) networkArgs() []string {
 	net := "user,id=net"
 	if !b.Network {
 		net += ",restrict=on"
 	}
+	net += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:0-:%d", guest.SSHPort)
 	for _, f := range b.Publish {
 		net += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.Host, f.Guest)
 	}
@@ -82,6 +84,9 @@ func portArgs() []string {
 // image, and from other names for network devices. Others ignore them.
 const systemdParameters = "systemd.condition_first_boot=0 systemd.firstboot=off net.ifnames=0"
 
+// sshParameter makes the agent listen on the address that address gives the guest.
+var sshParameter = fmt.Sprintf("%s=%s:%d", guest.SSHParameter, guestAddress, guest.SSHPort)
+
 // kernelLine returns the kernel's command line. At log level 3 the kernel does
 // not call an error that a microvm has no PCI bus.
 func (b *Boot) kernelLine(p processor) string {
@@ -97,7 +102,7 @@ func (b *Boot) kernelLine(p processor) string {
 	if p.clock != "" {
 		words = append(words, p.clock)
 	}
-	words = append(words, "root=/dev/vda rw", address(guest.Hostname(b.dir.Name)), systemdParameters)
+	words = append(words, "root=/dev/vda rw", address(guest.Hostname(b.dir.Name)), sshParameter, systemdParameters)
 	return strings.Join(words, " ")
 }
 

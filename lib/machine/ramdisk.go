@@ -51,12 +51,12 @@ func (b *Boot) writeInitrd(ctx context.Context) error {
 		return status.Hint(status.With(status.Create, err), "set TMPDIR to a directory with more space")
 	}
 	defer f.Close()
-	if err := b.Image.WriteInitrd(ctx, f, nil, b.Init); err != nil {
+	if err := b.Image.WriteInitrd(ctx, f, store.Personal{}, b.Init); err != nil {
 		return b.initrdError(err)
 	}
 	size, err := f.Seek(0, io.SeekEnd)
 	if err == nil {
-		err = initrd.WriteMachine(f, size, b.Guest)
+		err = initrd.WriteMachine(f, size, b.Guest, b.keys.credentials()...)
 	}
 	if err == nil {
 		err = f.Close()

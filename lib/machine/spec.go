@@ -148,8 +148,11 @@ func checkPath(path string) error {
 	return nil
 }
 
+// guestAddress is the address to which QEMU's user network forwards ports.
+const guestAddress = "10.0.2.15"
+
 // address returns the kernel's ip= parameter for QEMU's user network
 // (Documentation/admin-guide/nfs/nfsroot.rst).
 func address(hostname string) string {
-	return fmt.Sprintf("ip=10.0.2.15::10.0.2.2:255.255.255.0:%s:eth0:off:10.0.2.3", hostname)
+	return fmt.Sprintf("ip=%s::10.0.2.2:255.255.255.0:%s:eth0:off:10.0.2.3", guestAddress, hostname)
 }

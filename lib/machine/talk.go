@@ -4,13 +4,15 @@ package machine
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"banger/lib/guest"
 )
 
 // dial connects to a socket of QEMU's in the machine's directory, once it is
@@ -29,18 +31,6 @@ func (a *attempt) dial(name string) *net.UnixConn {
 	}
 }
 
-// dialIn connects to a socket in a directory, whose path may be longer than the
-// 107 bytes that an address has room for (unix(7)).
-func dialIn(dir, name string) (*net.UnixConn, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	path := filepath.Join("/proc/self/fd", strconv.Itoa(int(f.Fd())), name)
-	return net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
-}
-
 // converse takes up the conversation with QEMU's monitor, and passes on what
 // happens until it ends.
 func (a *attempt) converse() {
@@ -56,9 +46,7 @@ func (a *attempt) converse() {
 	a.mu.Lock()
 	a.monitor = m
 	a.mu.Unlock()
-	if len(a.b.Publish) > 0 {
-		a.readForwards(m)
-	}
+	a.readForwards(m)
 	for e := range m.Events() {
 		a.events <- e
 	}
@@ -68,8 +56,11 @@ func (a *attempt) converse() {
 func (a *attempt) readForwards(m *Monitor) {
 	raw, err := m.Do("human-monitor-command", map[string]string{"command-line": "info usernet"})
 	var text string
-	if err != nil || json.Unmarshal(raw, &text) != nil {
-		return
+	if err == nil {
+		err = json.Unmarshal(raw, &text)
+	}
+	if err != nil {
+		a.b.Said(fmt.Sprintf("QEMU: ports: %v", err))
 	}
 	a.events <- Event{Name: eventForwards, Forwards: parseForwards(text)}
 }
@@ -92,6 +83,20 @@ func parseForwards(text string) (all []Forward) {
 		}
 	}
 	return all
+}
+
+// splitSSH returns the port of the host that leads to the guest's SSH server, 0
+// for none, and the other ports. published are those that the user has asked for,
+// of which some may lead to the same port of the guest.
+func splitSSH(all, published []Forward) (port uint16, others []Forward) {
+	for _, f := range all {
+		if port == 0 && f.Guest == guest.SSHPort && !slices.Contains(published, f) {
+			port = f.Host
+			continue
+		}
+		others = append(others, f)
+	}
+	return port, others
 }
 
 // connectPorts makes the streams of a command those of this program. QEMU waits
@@ -123,21 +128,4 @@ func (a *attempt) connectPorts() {
 			a.pass(to, from)
 		})
 	}
-}
-
-// ask asks the guest to end: Ctrl-Alt-Del is to every init the wish to. A guest
-// that has not started anything is not asked, and would not hear.
-func (a *attempt) ask() {
-	a.mu.Lock()
-	m := a.monitor
-	a.mu.Unlock()
-	if m == nil || !a.ready && !a.b.foreign {
-		a.qemu.end()
-		return
-	}
-	keys := []map[string]string{}
-	for _, key := range []string{"ctrl", "alt", "delete"} {
-		keys = append(keys, map[string]string{"type": "qcode", "data": key})
-	}
-	go m.Do("send-key", map[string]any{"keys": keys})
 }

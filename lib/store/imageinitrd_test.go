@@ -146,7 +146,7 @@ func TestPublishInitrdSame(t *testing.T) {
 		}
 		first = raw
 		var again bytes.Buffer
-		if err := i.WriteInitrd(t.Context(), &again, nil, program("init")); err != nil || !bytes.Equal(again.Bytes(), raw) {
+		if err := i.WriteInitrd(t.Context(), &again, Personal{}, program("init")); err != nil || !bytes.Equal(again.Bytes(), raw) {
 			t.Errorf("WriteInitrd writes others, %v", err)
 		}
 	}

@@ -214,13 +214,13 @@ func TestWriteInitrd(t *testing.T) {
 	}
 	init := func(arch string) ([]byte, error) { return []byte("init for " + arch), nil }
 	var with, without bytes.Buffer
-	if err := errors.Join(image.WriteInitrd(t.Context(), &with, []string{"/bin/x", "a b"}, init), image.WriteInitrd(t.Context(), &without, nil, init)); err != nil {
+	if err := errors.Join(image.WriteInitrd(t.Context(), &with, Personal{Command: []string{"/bin/x", "a b"}}, init), image.WriteInitrd(t.Context(), &without, Personal{}, init)); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(with.String(), "init for amd64") || !strings.Contains(with.String(), `{"hostname":"acme-web-1","args":["/bin/x","a b"]}`) {
 		t.Errorf("%q", with.String())
 	}
-	if err := image.WriteInitrd(t.Context(), &without, []string{"/bin/x", "caf\xe9"}, init); status.Of(err) != status.Usage {
+	if err := image.WriteInitrd(t.Context(), &without, Personal{Command: []string{"/bin/x", "caf\xe9"}}, init); status.Of(err) != status.Usage {
 		t.Errorf("an argument that JSON cannot hold: %v", err)
 	}
 	if strings.Contains(without.String(), "args") {
@@ -231,7 +231,7 @@ func TestWriteInitrd(t *testing.T) {
 		t.Errorf("published again, from itself: %+v, %v", again, err)
 	}
 	image.Kernel = nil
-	if err := image.WriteInitrd(t.Context(), &with, nil, init); status.Of(err) != status.Bad {
+	if err := image.WriteInitrd(t.Context(), &with, Personal{}, init); status.Of(err) != status.Bad {
 		t.Errorf("without a kernel: %v", err)
 	}
 }

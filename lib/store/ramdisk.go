@@ -89,16 +89,22 @@ func ReadInitrd(path string) (own initrd.Own, foreign bool, err error) {
 	return own, !ok, nil
 }
 
-// WriteInitrd writes an initial ramdisk that boots the image with its kernel. Its
-// banger-init runs a command with the environment and the working directory of the
-// image's config. Without a command, it runs what the image is for. init returns
-// banger-init.
-func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, init func(arch string) ([]byte, error)) error {
+// A Personal is what an initial ramdisk holds for one machine.
+type Personal struct {
+	// Command is run with the environment and the working directory of the image's
+	// config. Without a command, banger-init runs what the image is for.
+	Command     []string
+	Credentials []guest.Credential
+}
+
+// WriteInitrd writes an initial ramdisk that boots the image with its kernel. init
+// returns banger-init.
+func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, p Personal, init func(arch string) ([]byte, error)) error {
 	if i.Kernel == nil {
 		return status.Hint(status.Errorf(status.Bad, "%s: no kernel", i.Name),
 			"%s", i.KernelCommand())
 	}
-	for _, word := range command {
+	for _, word := range p.Command {
 		if !utf8.ValidString(word) {
 			return status.Errorf(status.Usage, "%q: not UTF-8", word)
 		}
@@ -114,7 +120,7 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, command []string, 
 	if err != nil {
 		return err
 	}
-	c.Machine.Args = command
+	c.Machine.Args, c.Credentials = p.Command, p.Credentials
 	return r.write(w, c)
 }
 

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command demo takes a small image through the whole pipeline: it builds it
-// from files in this repository, serves it from a registry on loopback, pulls
-// it, and lists and shows it. Everything that it leaves is in bin/demo.
+// from files in this repository and the host's busybox, serves it from a registry
+// on loopback, pulls it, and lists and shows it. Everything that it leaves is in
+// bin/demo.
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -20,7 +18,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -28,7 +25,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 func main() {
@@ -46,7 +42,7 @@ func run() error {
 	if err := os.RemoveAll(home); err != nil {
 		return err
 	}
-	image, err := build(filepath.Join(home, "init"))
+	image, err := build()
 	if err != nil {
 		return err
 	}
@@ -69,22 +65,17 @@ func run() error {
 	)
 }
 
-// build returns an image of two layers: files, and an init above them.
-func build(init string) (v1.Image, error) {
-	compile := exec.Command("go", "build", "-trimpath", "-o", init, "./test/demo/init")
-	compile.Stderr = os.Stderr
-	if err := compile.Run(); err != nil {
-		return nil, err
-	}
-	files, err := archive(os.DirFS("test/demo/rootfs"), "")
+// build returns an image of two layers: busybox, and files above it.
+func build() (v1.Image, error) {
+	programs, err := busybox()
 	if err != nil {
 		return nil, err
 	}
-	program, err := archive(os.DirFS(filepath.Dir(init)), "sbin/")
+	files, err := files("test/demo/rootfs")
 	if err != nil {
 		return nil, err
 	}
-	image, err := mutate.AppendLayers(empty.Image, files, program)
+	image, err := mutate.AppendLayers(empty.Image, programs, files)
 	if err != nil {
 		return nil, err
 	}
@@ -94,42 +85,6 @@ func build(init string) (v1.Image, error) {
 	}
 	config.OS, config.Architecture = "linux", runtime.GOARCH
 	return mutate.ConfigFile(image, config)
-}
-
-// archive returns a layer of the files, owned by root.
-func archive(from fs.FS, prefix string) (v1.Layer, error) {
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	err := fs.WalkDir(from, ".", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || path == "." {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		h := &tar.Header{Name: prefix + path, Mode: int64(info.Mode().Perm()), ModTime: time.Unix(1700000000, 0)}
-		if e.IsDir() {
-			h.Typeflag = tar.TypeDir
-			return w.WriteHeader(h)
-		}
-		raw, err := fs.ReadFile(from, path)
-		if err != nil {
-			return err
-		}
-		h.Size = int64(len(raw))
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		_, err = w.Write(raw)
-		return err
-	})
-	if err := errors.Join(err, w.Close()); err != nil {
-		return nil, err
-	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(buf.Bytes())), nil
-	})
 }
 
 // serve starts a registry on loopback and returns its address.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"banger/lib/filter"
+	"banger/lib/guest"
+	"banger/lib/input"
+	"banger/lib/sshd"
+	"banger/lib/status"
+	"banger/lib/store"
+)
+
+// initrdFlags are those of the subcommand initrd.
+type initrdFlags struct {
+	sshKeys, credentials *[]string
+}
+
+func addInitrdFlags(tool *filter.Tool) initrdFlags {
+	return initrdFlags{
+		sshKeys:     tool.Flags.StringArray("ssh-key", nil, "let the public key in `FILE` log in as any user"),
+		credentials: tool.Flags.StringArray("load-credential", nil, "give the guest the credential `ID:FILE`"),
+	}
+}
+
+func (f initrdFlags) given() bool { return len(*f.sshKeys)+len(*f.credentials) > 0 }
+
+// writeInitrd writes an initial ramdisk for an image to standard output.
+func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name string, command []string, flags initrdFlags) error {
+	if tool.OutIsTerminal() {
+		return filter.Usagef("initrd: standard output is a terminal")
+	}
+	i, err := s.Image(name)
+	if err != nil {
+		return err
+	}
+	credentials, err := flags.read()
+	if err != nil {
+		return err
+	}
+	return i.WriteInitrd(ctx, tool.Out(), store.Personal{Command: command, Credentials: credentials}, guest.Program)
+}
+
+// read reads the files that the flags name.
+func (f initrdFlags) read() (all []guest.Credential, err error) {
+	var keys []byte
+	for _, file := range *f.sshKeys {
+		text, err := readCredential(file)
+		if err == nil {
+			_, err = sshd.ParseAuthorizedKeys(text)
+		}
+		if err != nil {
+			return nil, status.With(status.Bad, fmt.Errorf("--ssh-key %s: %w", file, err))
+		}
+		keys = append(append(keys, text...), '\n')
+	}
+	if keys != nil {
+		all = append(all, guest.Credential{ID: guest.AuthorizedKeys, Data: keys})
+	}
+	for _, text := range *f.credentials {
+		id, file, ok := strings.Cut(text, ":")
+		if !ok {
+			return nil, status.Errorf(status.Usage, "--load-credential %s: not ID:FILE", text)
+		}
+		data, err := readCredential(file)
+		if err != nil {
+			return nil, fmt.Errorf("--load-credential %s: %w", file, err)
+		}
+		all = append(all, guest.Credential{ID: id, Data: data})
+	}
+	return all, checkCredentials(all)
+}
+
+func readCredential(file string) ([]byte, error) {
+	f, err := input.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, guest.MaxCredential+1))
+	if err == nil && len(data) > guest.MaxCredential {
+		err = status.Errorf(status.Bad, "more than %d bytes", guest.MaxCredential)
+	}
+	return data, err
+}
+
+// checkCredentials refuses credentials by which nobody could log in.
+func checkCredentials(all []guest.Credential) error {
+	data := map[string][]byte{}
+	for _, c := range all {
+		if err := guest.CheckCredential(c); err != nil {
+			return status.With(status.Usage, err)
+		}
+		if data[c.ID] != nil {
+			return status.Errorf(status.Usage, "credential %s: given twice", c.ID)
+		}
+		data[c.ID] = c.Data
+	}
+	hostKey, keys := data[guest.HostKey], data[guest.AuthorizedKeys]
+	switch _, err := ssh.ParsePrivateKey(hostKey); {
+	case keys != nil && hostKey == nil:
+		return status.Hint(status.Errorf(status.Usage, "no host key for the guest"),
+			"--load-credential %s:FILE, a private key that ssh-keygen has made without a passphrase", guest.HostKey)
+	case hostKey != nil && err != nil:
+		return status.Errorf(status.Bad, "credential %s: not a private key without a passphrase: %w", guest.HostKey, err)
+	}
+	return nil
+}
