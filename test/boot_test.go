@@ -49,8 +49,6 @@ func TestBoot(t *testing.T) {
 	t.Run("minbase", func(t *testing.T) { g.minbase(t) })
 	t.Run("direct", func(t *testing.T) { g.direct(t) })
 	t.Run("bzImage", func(t *testing.T) { g.bzImage(t, newer) })
-	t.Run("scratch", func(t *testing.T) { g.scratch(t) })
-	t.Run("systemd", func(t *testing.T) { g.systemd(t) })
 	noLeftovers(t, g.user)
 }
 
@@ -102,33 +100,25 @@ func (g guests) bzImage(t *testing.T, kernel string) {
 	}
 }
 
-// scratch boots an image of nothing but a static program.
-func (g guests) scratch(t *testing.T) {
-	dir := scratch(t)
-	image := makeImage(t, filepath.Join(dir, "layout"), "1", writeLayer(t, dir, 1, []entry{file("app", staticProgram(t)).mode(0o755)}))
-	g.publish(t, "scratch", image.push(t, g.registry, "scratch:1"), "--kernel-ref", "debian-6.12", "--size", "64M")
-	o := g.boot(t, "scratch", "/app", "two words", `"quoted" \ $HOME`)
-	if want := "[/app two words \"quoted\" \\ $HOME]\n"; o.stdout != want || o.code != 42 {
-		t.Errorf("exit %d, %q; want 42 and %q", o.code, o.stdout, want)
-	}
-	for command, code := range map[string]int{"/no": 127, "/proc/version": 126} {
-		if o := g.boot(t, "scratch", command); o.code != code || !strings.Contains(o.stdout, command) {
-			t.Errorf("%s: exit %d, want %d, %q", command, o.code, code, o.stdout)
-		}
-	}
-}
-
 // staticProgram returns a program that prints its arguments and exits with 42. The
 // last argument makes it print without end, sleep, copy its input, wait for
-// SIGTERM, or fill the disk first.
+// SIGTERM, with or without facts of itself, or fill the disk first.
 func staticProgram(t testing.TB) string {
 	t.Helper()
 	return compiled(t, `package main
-import ("bytes"; "fmt"; "io"; "os"; "os/signal"; "syscall"; "time")
+import ("bytes"; "fmt"; "io"; "os"; "os/signal"; "sort"; "strings"; "syscall"; "time")
 func main() {
 	last := os.Args[len(os.Args)-1]
 	for last == "yes" { fmt.Println("y") }
 	if last == "cat" { n, err := io.Copy(os.Stdout, os.Stdin); fmt.Fprintln(os.Stderr, n, err); os.Exit(3) }
+	if last == "facts" {
+		groups, _ := os.Getgroups()
+		dir, _ := os.Getwd()
+		env := os.Environ()
+		sort.Strings(env)
+		fmt.Printf("%d:%d %v %s\n%s\n", os.Getuid(), os.Getgid(), groups, dir, strings.Join(env, "\n"))
+		last = "term"
+	}
 	asked := make(chan os.Signal, 1)
 	if last == "term" { signal.Notify(asked, syscall.SIGTERM) }
 	fmt.Println(os.Args)
@@ -155,33 +145,6 @@ func compiled(t testing.TB, text string) string {
 		t.Fatal(err)
 	}
 	return string(program)
-}
-
-// unit prints the name of process 1 and powers the machine off.
-const unit = `[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'echo "==> init is $$(cat /proc/1/comm)" >/dev/ttyS0; systemctl --no-block poweroff'
-[Install]
-WantedBy=multi-user.target
-`
-
-// systemd boots a Debian with its own init from the initrd of the kernel.
-func (g guests) systemd(t *testing.T) {
-	dir := scratch(t)
-	image := makeImage(t, filepath.Join(dir, "layout"), "1", bootstrapWith(t, "systemd-sysv"), writeLayer(t, dir, 1, []entry{
-		file("etc/systemd/system/probe.service", unit),
-		symlink("etc/systemd/system/multi-user.target.wants/probe.service", "../probe.service"),
-	}))
-	g.publish(t, "systemd", image.push(t, g.registry, "systemd:1"), "--kernel-ref", "debian-6.12")
-	const runs = "/sbin/init: the image's init"
-	g.lint(t, "systemd", runs, "systemd without udev: it waits 90 s for dev-ttyS0.device")
-	o := g.boot(t, "systemd")
-	if !strings.Contains(o.stdout, "banger-init: runs "+runs+"\r\n") {
-		t.Errorf("not what lint said: %s", o.stdout)
-	}
-	if !strings.Contains(o.stdout, "==> init is systemd\r\n") || o.code != 0 {
-		t.Errorf("exit %d, console:\n%s", o.code, o.stdout)
-	}
 }
 
 // publish pulls an image with flags.

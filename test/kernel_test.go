@@ -22,13 +22,20 @@ const (
 // depends on, downloaded once and kept in the user's cache directory.
 func kernelPackage(t testing.TB, metapackage string) string {
 	t.Helper()
-	need(t, "apt-cache", "apt-get")
+	need(t, "apt-cache")
+	return cachedPackage(t, dependency(t, metapackage), "kernels")
+}
+
+// cachedPackage returns the path of a package, downloaded once into a directory
+// below the user's cache directory.
+func cachedPackage(t testing.TB, name, in string) string {
+	t.Helper()
+	need(t, "apt-get")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := dependency(t, metapackage)
-	dir := filepath.Join(cache, "banger-test", "kernels")
+	dir := filepath.Join(cache, "banger-test", in)
 	pattern := filepath.Join(dir, name+"_*.deb")
 	if found, _ := filepath.Glob(pattern); len(found) == 0 {
 		download(t, name, dir)

@@ -68,7 +68,7 @@ func setServers(servers []netip.Addr, search []string) {
 		return
 	}
 	if err := provideServers("/", servers, search); err != nil {
-		say("/etc/resolv.conf: %v", err)
+		say("/etc/resolv.conf: %v", cause(err))
 	}
 }
 

@@ -19,7 +19,7 @@ func (m *machine) run() (status int, err error) {
 	loopbackUp()
 	m.name = nameMachine(m.line["ip"], m.wishes.Hostname)
 	if err := provideHosts("/", m.name); err != nil {
-		say("/etc/hosts: %v", err)
+		say("/etc/hosts: %v", cause(err))
 	}
 	m.agent = startAgent(m.task())
 	plan, err := guest.Decide(dirRoot("/"), m.config, m.line["init"], m.wishes.Args, m.wishes.User)

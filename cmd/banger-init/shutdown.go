@@ -12,7 +12,7 @@ import (
 )
 
 // initTime is how long the init has to end the machine once it is asked to.
-const initTime = 6 * time.Second
+const initTime = 16 * time.Second
 
 // shutdown is the subsystem that ends the machine. Process 1 is asked as by
 // Ctrl-Alt-Del: each init restarts the machine then, and process 1 of this

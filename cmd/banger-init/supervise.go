@@ -62,9 +62,12 @@ func makeDir(dir string) error {
 	return nil
 }
 
-// cause returns what is behind an error of a path.
+// cause returns what is behind an error of a path, or of two.
 func cause(err error) error {
 	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	if e := (*os.LinkError)(nil); errors.As(err, &e) {
 		return e.Err
 	}
 	return err

@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +16,14 @@ import (
 // looks (init/main.c).
 var InitPaths = []string{"/sbin/init", "/etc/init", "/bin/init"}
 
-// maxInittab is how many bytes of /etc/inittab are read.
-const maxInittab = 64 << 10
+// namedInits are inits that are known by the name of their program.
+var namedInits = []string{"systemd", "openrc-init", "runit", "runit-init", "dinit"}
+
+// How many bytes of /etc/inittab and of a program are read.
+const (
+	maxInittab = 64 << 10
+	maxProgram = 4 << 20
+)
 
 // findInit returns the first init of the image that works, "" if none does,
 // and why those before it do not.
@@ -51,7 +58,7 @@ func checkInit(root Root, program string) (problem string, ok bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	named := slices.Contains([]string{"systemd", "openrc-init", "runit", "runit-init", "dinit"}, path.Base(resolved))
+	named := slices.Contains(namedInits, path.Base(resolved))
 	usual := path.Base(program) == "init" && path.Clean(program) != "/init"
 	if !named && !usual {
 		return "", false, nil
@@ -70,8 +77,8 @@ func initProblem(root Root, resolved string) (string, error) {
 	} else if !program {
 		return "not executable", nil
 	}
-	if path.Base(resolved) != "busybox" {
-		return "", nil
+	if busybox, err := isBusybox(root, resolved); !busybox {
+		return "", err
 	}
 	table, err := root.ReadFile("/etc/inittab", maxInittab)
 	if missing(err) {
@@ -92,6 +99,17 @@ func initProblem(root Root, resolved string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// isBusybox reports whether a program is busybox. In images like Docker's busybox,
+// init is one of its hard links.
+func isBusybox(root Root, resolved string) (bool, error) {
+	base := path.Base(resolved)
+	if base == "busybox" || slices.Contains(namedInits, base) {
+		return base == "busybox", nil
+	}
+	program, err := root.ReadFile(resolved, maxProgram)
+	return bytes.HasPrefix(program, []byte("\x7fELF")) && bytes.Contains(program, []byte("BusyBox v")), err
 }
 
 // defaultInittab is what busybox's init does without a file (init/init.c,

@@ -33,8 +33,8 @@ func (d dirRoot) ReadFile(p string, _ int64) ([]byte, error) {
 	return os.ReadFile(filepath.Join(string(d), p))
 }
 
-// root makes a root filesystem of a list: "PATH" is a program, "PATH -> TARGET"
-// a symlink, "PATH = TEXT" a file that is not executable.
+// root makes a root filesystem of a list: "PATH" and "PATH + TEXT" are programs,
+// "PATH -> TARGET" is a symlink, "PATH = TEXT" a file that is not executable.
 func root(t *testing.T, list string) Root {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -44,6 +44,7 @@ func root(t *testing.T, list string) Root {
 	for line := range strings.Lines(list) {
 		name, target, link := strings.Cut(strings.TrimSpace(line), " -> ")
 		name, text, data := strings.Cut(name, " = ")
+		name, program, _ := strings.Cut(name, " + ")
 		if name == "" {
 			continue
 		}
@@ -56,7 +57,7 @@ func root(t *testing.T, list string) Root {
 		case data:
 			err = os.WriteFile(p, []byte(strings.ReplaceAll(text, "|", "\n")), 0o644)
 		default:
-			err = os.WriteFile(p, nil, 0o755)
+			err = os.WriteFile(p, []byte(program), 0o755)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -102,6 +103,9 @@ func TestDecide(t *testing.T) {
 		{name: "a shell, no init", root: debian, config: v1.ImageConfig{Cmd: []string{"bash"}, User: "me"}, rule: ImageCommand, args: "bash", asUser: "me"},
 		{name: "busybox without an inittab", root: busybox, config: v1.ImageConfig{Cmd: []string{"sh"}}, rule: ImageCommand, args: "sh",
 			broken: "/sbin/init: busybox, to start /etc/init.d/rcS, which is not in the image"},
+		{name: "busybox by a hard link", root: "/bin/sh\n/bin/init + \x7fELF BusyBox v1.37.0 (2024-09-26 21:31:42 UTC)", config: v1.ImageConfig{Cmd: []string{"sh"}},
+			rule: ImageCommand, args: "sh", broken: "/bin/init: busybox, to start /etc/init.d/rcS, which is not in the image"},
+		{name: "an init that names BusyBox", root: "/bin/sh\n/bin/init + # BusyBox v1", rule: ImageInit, args: "/bin/init"},
 		{name: "busybox with what its default wants", root: busybox + "/etc/init.d/rcS\n", rule: ImageInit, args: "/sbin/init"},
 		{name: "Alpine", root: alpine, config: v1.ImageConfig{Cmd: []string{"/bin/sh"}}, rule: ImageCommand, args: "/bin/sh",
 			broken: "/sbin/init: busybox, to start /sbin/openrc, which is not in the image"},

@@ -18,12 +18,18 @@ import (
 	"banger/lib/status"
 )
 
-// Patience is how long a guest may take to end when it is asked to.
-const Patience = 10 * time.Second
+// How long a guest may take to end when it is asked to. A command has 10 seconds,
+// Debian's runit sleeps for 14 before it does anything, and an emulated machine
+// is slow.
+const (
+	patience         = 20 * time.Second
+	emulatedPatience = time.Minute
+)
 
 // An attempt is one process of QEMU, and what is known of it.
 type attempt struct {
 	b       *Boot
+	long    time.Duration // how long the guest may take to end
 	qemu    *process
 	console *console
 	log     *logFile
@@ -54,7 +60,10 @@ type attempt struct {
 
 // attempt runs QEMU once, to its end.
 func (b *Boot) attempt(ctx context.Context, p processor) (*attempt, error) {
-	a := &attempt{b: b, report: NewReport(), changed: make(chan struct{}, 1), broken: make(chan error, 8), events: make(chan Event)}
+	a := &attempt{b: b, long: patience, report: NewReport(), changed: make(chan struct{}, 1), broken: make(chan error, 8), events: make(chan Event)}
+	if p.emulated() {
+		a.long = emulatedPatience
+	}
 	command := b.qemuCommand(p)
 	b.Show(command)
 	cmd := exec.Command(b.qemu, command.Args[1:]...)
@@ -94,10 +103,10 @@ func (a *attempt) attend(ctx context.Context) {
 			a.qemu.end()
 		case <-done:
 			done = nil
-			late = time.After(Patience)
+			late = time.After(a.long)
 			a.ask()
 		case <-late:
-			a.b.Note(fmt.Sprintf("the guest is still running after %v: ending QEMU", Patience), "")
+			a.b.Note(fmt.Sprintf("the guest is still running after %v: ending QEMU", a.long), "")
 			a.qemu.end()
 		case <-a.b.Force:
 			a.b.Force = nil

@@ -13,7 +13,7 @@ import (
 )
 
 // Stop has a machine end, in order, and returns when it has. Its banger-boot
-// knows how, and ends QEMU if the guest takes longer than Patience.
+// knows how, and ends QEMU if the guest takes too long.
 func (d Dirs) Stop(ctx context.Context, name string) error {
 	process, err := d.process(name)
 	if err != nil {
@@ -23,7 +23,7 @@ func (d Dirs) Stop(ctx context.Context, name string) error {
 	if err := unix.PidfdSendSignal(process, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	const late = 2 * Patience
+	const late = 2 * emulatedPatience
 	for end := time.Now().Add(late); time.Now().Before(end); {
 		fds := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}
 		n, err := unix.Poll(fds, 100)
