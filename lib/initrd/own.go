@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/cavaliergopher/cpio"
@@ -21,7 +22,13 @@ import (
 type Own struct {
 	Modules []kernel.Module // in load order
 	Machine guest.Machine   // zero if it has none
+
+	HasCredentials bool
 }
+
+// Personal reports whether the initial ramdisk is for one machine: it has a
+// command, credentials or other settings that the image does not have.
+func (o Own) Personal() bool { return o.HasCredentials || o.Machine.Differs() }
 
 // ReadOwn reads an initial ramdisk that Write wrote, compressed or not. ok is false
 // if it is damaged, or if Write did not write it: it lacks a file that Write always
@@ -45,15 +52,13 @@ const maxOwn = 256 << 20
 // An ownReader reads files in the order in which Write writes them.
 type ownReader struct {
 	Own
-	files int   // so far
-	size  int64 // of what is kept
-	last  string
+	files     int   // so far
+	size      int64 // of what is kept
+	documents bool  // the modules are over
 }
 
 func (o *ownReader) read(h *cpio.Header, content io.Reader) error {
 	o.files++
-	after := o.last
-	o.last = h.Name
 	switch {
 	case o.files <= len(always):
 		if h.Name != always[o.files-1] {
@@ -61,10 +66,15 @@ func (o *ownReader) read(h *cpio.Header, content io.Reader) error {
 		}
 		return nil
 	case h.Name == guest.MachineFile: // a second one is WriteMachine's
+		o.documents = true
 		return o.readMachine(h, content)
-	case after == guest.ConfigFile || after == guest.MachineFile:
+	case h.Name == guest.CredentialsDir || path.Dir(h.Name) == guest.CredentialsDir:
+		o.documents, o.HasCredentials = true, true
+		return nil
+	case o.documents:
 		return errForeign
 	case h.Name == guest.ConfigFile:
+		o.documents = true
 		return nil
 	}
 	return o.readModule(h, content)

@@ -34,6 +34,7 @@ func followed(t testing.TB, archive []byte, m guest.Machine) []byte {
 // What Write wrote is recognized, and what it says is read.
 func TestReadOwn(t *testing.T) {
 	web, command := guest.Machine{Hostname: "web"}, guest.Machine{Hostname: "m", Args: []string{"/bin/x"}, Env: []string{"A=b"}}
+	keys := []guest.Credential{{ID: guest.AuthorizedKeys, Data: []byte("ssh-ed25519 AAAA")}}
 	for name, c := range map[string]struct {
 		file    []byte
 		machine guest.Machine
@@ -45,8 +46,12 @@ func TestReadOwn(t *testing.T) {
 		"a machine's":            {followed(t, ofImage(t), command), command, 2},
 		"of a kernel, a machine": {followed(t, write(t, Contents{}), command), command, 0},
 		"compressed":             {pipe(t, "", ofImage(t), "gzip"), web, 2},
+		"with keys":              {write(t, Contents{Config: contents.Config, Machine: &web, Credentials: keys}), web, 0},
 	} {
 		own, ok := ReadOwn(bytes.NewReader(c.file))
+		if own.HasCredentials != (name == "with keys") || own.Personal() != (name == "with keys" || c.machine.Differs()) {
+			t.Errorf("%s: %+v", name, own)
+		}
 		if !ok || !reflect.DeepEqual(own.Machine, c.machine) || !reflect.DeepEqual(own.Modules, contents.Modules[:c.modules:c.modules]) && c.modules > 0 || len(own.Modules) != c.modules {
 			t.Errorf("%s: %+v, %v", name, own, ok)
 		}
@@ -103,6 +108,8 @@ func TestReadOwnForeign(t *testing.T) {
 		"another order":          with(`machine.json={}`, "config.json={}"),
 		"another document":       with(`machine.json={"later":1}`),
 		"no document":            with(`machine.json=text`),
+		"a config after keys":    with("credentials/", "credentials/x=y", "config.json={}"),
+		"keys elsewhere":         with("credentials/", "credentials/x/y=z"),
 		"a config twice":         with("config.json={}", "config.json={}"),
 	} {
 		if own, ok := ReadOwn(bytes.NewReader(file)); ok {

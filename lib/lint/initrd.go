@@ -28,8 +28,8 @@ func (c *checker) checkInitrd() error {
 	switch {
 	case foreign && c.initrd != nil:
 		c.report(Warning, "guest", again, "%s came with the kernel: it has no agent, and does not run the image's command", name)
-	case own.Machine.Differs():
-		c.report(Warning, "guest", again, "%s came with the kernel: it runs a command of its own, not the image's", name)
+	case own.Personal():
+		c.report(Warning, "guest", again, "%s came with the kernel: it is for one machine, and may not run the image's command", name)
 	}
 	return nil
 }

@@ -233,7 +233,7 @@ func TestCheck(t *testing.T) {
 		{"no way to a disk", nil, map[string]string{"vmlinux.config": without("VIRTIO_PCI", "VIRTIO_MMIO")}, "error root: neither virtio_mmio nor virtio_pci"},
 		{"an initrd that is foreign", nil, map[string]string{"initrd.img": ramdisk(t) + ramdisk(t)}, "warning guest: initrd.img came with the kernel: it has no agent"},
 		{"an initrd with a command", nil, map[string]string{"initrd.img": ramdiskFor(t, guest.Machine{Args: []string{"/bin/x"}})},
-			"warning guest: initrd.img came with the kernel: it runs a command of its own"},
+			"warning guest: initrd.img came with the kernel: it is for one machine"},
 		{"an initrd of banger's", nil, map[string]string{"initrd.img": ramdisk(t)}, ""},
 
 		{"drivers without modules", nil, map[string]string{"vmlinux.config": as("EXT4_FS", "VIRTIO_BLK", "VIRTIO_MMIO", "VIRTIO_PCI")},

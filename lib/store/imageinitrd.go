@@ -17,13 +17,13 @@ import (
 // addInitrd writes the initrd.img of an image that is being published, and records
 // it. It replaces one that banger made for the kernel. It writes none if
 //
-//   - the kernel came with one that banger did not make, or that has a command,
+//   - the kernel came with one that banger did not make, or made for one machine,
 //   - the kernel's configuration says that it supports none, or
 //   - there is no banger-init for the architecture, or the architecture is unknown.
 func (i *Image) addInitrd(ctx context.Context, init func(arch string) ([]byte, error)) error {
 	path := filepath.Join(i.Dir, initrdPart)
 	own, foreign, err := ReadInitrd(path)
-	if foreign || err != nil || own.Machine.Differs() {
+	if foreign || err != nil || own.Personal() {
 		return err
 	}
 	r := ramdisk{arch: i.Arch(), own: own.Modules, init: init}
