@@ -69,7 +69,7 @@ func (r *guestImages) busybox(t *testing.T, u user) {
 func (r *guestImages) alpine(t *testing.T, u user) {
 	i := r.image(t, "alpine", "", []string{"cmd=/bin/sh"}, alpineLayer(t))
 	u.try(t, trial{
-		image: i, size: smallDisk, status: "runs /bin/sh as root: the image's command; not /sbin/init: busybox, to start /sbin/openrc, which is not in the image",
+		image: i, size: smallDisk, status: "runs /bin/sh as uid 0, gid 0, groups 0 1: the image's command; not /sbin/init: busybox, to start /sbin/openrc, which is not in the image",
 		up:    "# ",
 		added: resolverLink,
 		again: []string{"--user", "nobody", "alpine", "--", "true"}, exits: 125, says: "user \"nobody\": unable to find user nobody: no matching entries in passwd file\n",
@@ -177,7 +177,7 @@ func (r *guestImages) readOnly(t *testing.T, u user) {
 			t.Errorf("no %q on the console:\n%s%s", line, shown, o.stderr)
 		}
 	}
-	want := "STATUS=runs probe: the command given\nREADY=1\nEXIT_STATUS=7\n"
+	want := "STATUS=runs probe as root: the command given; no SSH: no keys in the initrd\nREADY=1\nEXIT_STATUS=7\n"
 	if lines := read(t, filepath.Join(u.home, "banger-read-only/status")); lines != want {
 		t.Errorf("status lines %q, want %q", lines, want)
 	}

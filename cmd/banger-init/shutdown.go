@@ -12,7 +12,8 @@ import (
 )
 
 // initTime is how long the init has to end the machine once it is asked to.
-const initTime = 16 * time.Second
+// Debian's runit sleeps for 14 seconds first.
+const initTime = 25 * time.Second
 
 // shutdown is the subsystem that ends the machine. Process 1 is asked as by
 // Ctrl-Alt-Del: each init restarts the machine then, and process 1 of this

@@ -19,10 +19,9 @@ import (
 )
 
 // How long a guest may take to end when it is asked to. A command has 10 seconds,
-// Debian's runit sleeps for 14 before it does anything, and an emulated machine
-// is slow.
+// an init has 25 until the agent ends the machine, and an emulated machine is slow.
 const (
-	patience         = 20 * time.Second
+	patience         = 30 * time.Second
 	emulatedPatience = time.Minute
 )
 
