@@ -17,7 +17,7 @@ import (
 // openssh-server. They boot in turn. The clock is the guest's, from the start of
 // /init: it is the same for both, however busy the host is.
 func BenchmarkBoot(b *testing.B) {
-	need(b, "qemu-system-x86_64", "ssh")
+	need(b, "qemu-system-x86_64", "ssh", "jq")
 	g := guests{newUser(b, known), startRegistry(b)}
 	g.addKernel(b, "k", kernel61)
 	for name, packages := range map[string]string{"agent": "sudo,iputils-ping", "sshd": "systemd-sysv,udev,openssh-server"} {
@@ -26,10 +26,10 @@ func BenchmarkBoot(b *testing.B) {
 	}
 	rows := []*bootRow{{name: "root entered"}, {name: "agent started"}, {name: "agent listens"}, {name: "READY"}, {name: "first ssh true"}, {name: "systemd: ssh.service active"}}
 	for b.Loop() {
-		g.start(b, "agent")
+		g.background(b, "--memory", "1G", "agent")
 		uptime, times := g.uptime(b, "agent"), g.times(b, "agent")
 		g.stop(b, "agent")
-		g.start(b, "sshd")
+		g.background(b, "--memory", "1G", "sshd")
 		active := g.sshdActive(b) - g.times(b, "sshd").Init
 		g.stop(b, "sshd")
 		for i, ms := range []int64{times.Root, times.Agent, times.SSH, times.Ready, uptime} {
@@ -60,10 +60,6 @@ type bootRow struct {
 func (r *bootRow) add(ms, other int64) {
 	r.ms = append(r.ms, float64(ms))
 	r.ratio = append(r.ratio, float64(other)/float64(max(ms, 1)))
-}
-
-func (g guests) start(b *testing.B, name string) {
-	output(b, g.command("banger", "boot", "-q", "-d", "--memory", "1G", name))
 }
 
 func (g guests) stop(b *testing.B, name string) {

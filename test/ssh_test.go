@@ -43,9 +43,18 @@ func (u user) machineFile(machine, name string) string {
 	return filepath.Join(u.home, ".local/state/banger/machines", machine, name)
 }
 
+// background starts a machine, and ends all of the user's after the test.
+func (u user) background(t testing.TB, args ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		u.command("sh", "-c", "banger machine list --json | jq -r .name | xargs -r banger machine stop").Run()
+	})
+	output(t, u.command("banger", append([]string{"boot", "-q", "-d"}, args...)...))
+}
+
 // TestSSH logs in to a machine without a network of its own, by OpenSSH.
 func TestSSH(t *testing.T) {
-	need(t, "qemu-system-x86_64", "busybox", "ssh", "scp", "sftp", "curl")
+	need(t, "qemu-system-x86_64", "busybox", "ssh", "scp", "sftp", "curl", "jq")
 	u := newUser(t, known)
 	u.addKernel(t, "k", kernel61)
 	root := u.busyboxTree(t, "bb")
@@ -58,7 +67,7 @@ func TestSSH(t *testing.T) {
 	if o := finish(t, u.command("banger", "ssh", "bb")); o.code != 66 || !strings.Contains(o.stderr, "bb: no such machine\nhint: banger boot bb\n") {
 		t.Errorf("no machine: exit %d, %s", o.code, o.stderr)
 	}
-	output(t, u.command("banger", "boot", "-d", "--keep", "disk", "bb", "--", "/bin/sh", "-c", "trap 'exit 7' TERM; sleep 1000 & wait"))
+	u.background(t, "--keep", "disk", "bb", "--", "/bin/sh", "-c", "trap 'exit 7' TERM; sleep 1000 & wait")
 	t.Run("commands", u.sshCommands)
 	t.Run("copies", u.sshCopies)
 	t.Run("forwards", u.sshForwards)
@@ -201,13 +210,13 @@ func (u user) sshStrangers(t *testing.T) {
 // TestSSHHung: where an init hangs, one can log in and look, and the machine ends
 // when it is asked to.
 func TestSSHHung(t *testing.T) {
-	need(t, "qemu-system-x86_64", "busybox", "ssh", "e2fsck")
+	need(t, "qemu-system-x86_64", "busybox", "ssh", "e2fsck", "jq")
 	u := newUser(t, known)
 	u.addKernel(t, "k", kernel61)
 	root := u.busyboxTree(t, "hung")
 	output(t, u.command("sh", "-ec", `mkdir hung/sbin && printf '#!/bin/sh\nwhile :; do sleep 1000; done\n' >hung/sbin/init && chmod 755 hung/sbin/init`))
 	u.publishTree(t, root, "hung")
-	output(t, u.command("banger", "boot", "-d", "--keep", "disk", "hung"))
+	u.background(t, "--keep", "disk", "hung")
 	if got := output(t, u.command("banger", "ssh", "-tt", "hung", "tr '\\0' ' ' </proc/1/cmdline")); got != "/bin/sh /sbin/init " {
 		t.Errorf("process 1 is %q", got)
 	}
