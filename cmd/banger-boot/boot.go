@@ -79,7 +79,7 @@ func printCommands(ctx context.Context, tool *filter.Tool, b *machine.Boot) erro
 	return tool.Print(script.String())
 }
 
-// tell makes a boot report what it does.
+// tell sets the functions by which a boot reports.
 func (o options) tell(tool *filter.Tool, b *machine.Boot) {
 	note := func(text, hint string) {
 		if *o.quiet {

@@ -57,8 +57,8 @@ func detach(ctx context.Context, tool *filter.Tool) error {
 	return err
 }
 
-// ready tells the process that waits for the machine its name, and leaves its
-// streams.
+// ready writes the machine's name to the process that waits for it, and leaves the
+// streams of that process.
 func ready(name string) error {
 	if !isDetached() {
 		return nil

@@ -19,7 +19,7 @@ const (
 )
 
 // end ends the machine: processes, what is left of the command's output, the
-// filesystem, then the status, which so tells only of what is on the disk.
+// filesystem, then the status: all that it reports is on the disk.
 func (m *machine) end(status int, err error) {
 	if err != nil {
 		say("%v", err)
@@ -32,7 +32,7 @@ func (m *machine) end(status int, err error) {
 		say("the root filesystem is still being written to: %v", err)
 	}
 	m.report(status, err)
-	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // what the kernel says of it is no output of the command
+	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // the kernel's messages are not output of the command
 	err = unix.Reboot(rebootCommand(m.line.has("reboot")))
 	say("the machine cannot be switched off: %v", err)
 	for {

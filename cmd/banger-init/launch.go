@@ -16,7 +16,7 @@ import (
 )
 
 // launcherName is the argv[0] of the launcher, the process that becomes the
-// command. It is told what to run, and says what has failed.
+// command. It reads what to run from a descriptor, and writes errors to another.
 const launcherName = "@banger-launch"
 
 // The launcher's descriptors beside the streams.

@@ -23,7 +23,7 @@ func statusAddress(line cmdline) string {
 }
 
 // send writes status lines to an address, and returns once they are through.
-// A machine without the port has nobody to tell: that is no error.
+// It is no error if the machine does not have the port.
 func send(address string, lines ...string) error {
 	text := strings.Join(lines, "\n") + "\n"
 	if rest, ok := strings.CutPrefix(address, "vsock-stream:"); ok {

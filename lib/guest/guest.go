@@ -17,7 +17,7 @@ const (
 	MachineFile = "machine.json" // a Machine; absent from a kernel's initrd
 )
 
-// A Machine is what one machine is to run, as far as the image does not say it.
+// A Machine is what one machine runs in place of what the image's config says.
 type Machine struct {
 	Hostname string   `json:"hostname,omitempty"` // used if ip= gives none
 	Args     []string `json:"args,omitempty"`     // replaces Entrypoint and Cmd

@@ -52,7 +52,7 @@ type attempt struct {
 	// What follows is the main loop's.
 	ready, reachable, announced bool
 
-	reason string // of the shutdown, as QEMU says
+	reason string // for the shutdown, from QEMU
 	full   bool   // the host's disk
 	failed error  // of standard output or error
 }
@@ -114,7 +114,7 @@ func (a *attempt) attend(ctx context.Context) {
 	}
 }
 
-// drain takes what the machine has said last.
+// drain reads what QEMU and the guest wrote last.
 func (a *attempt) drain() {
 	for _, w := range a.writers {
 		w.Close()
@@ -135,14 +135,14 @@ func (a *attempt) drain() {
 	}
 }
 
-// said returns what the guest has said of itself.
+// said returns the guest's last report.
 func (a *attempt) said() Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.report
 }
 
-// tell writes down what the guest says of itself.
+// tell records the guest's report.
 func (a *attempt) tell() {
 	r := a.said()
 	record := &a.b.record
@@ -168,7 +168,7 @@ func (a *attempt) announce() {
 	}
 }
 
-// happened takes an event of QEMU.
+// happened handles an event of QEMU.
 func (a *attempt) happened(e Event) {
 	switch e.Name {
 	case "SHUTDOWN":

@@ -20,7 +20,7 @@ import (
 // A Boot is one run of an image, and what it needs of the host.
 type Boot struct {
 	Spec
-	Image *store.Image // with the kernel that it is to boot
+	Image *store.Image // with the kernel to boot
 	Init  func(arch string) ([]byte, error)
 	Temp  string // where copies are made
 	Dirs  Dirs
@@ -33,7 +33,7 @@ type Boot struct {
 	Note   func(text, hint string)       // reports something; hint may be ""
 	Said   func(line string)             // a line of QEMU's, or the last of a console
 	Begun  func(m Record, emulated bool) // the machine is about to run
-	Ready  func(m Record) error          // the guest has started what it is to run
+	Ready  func(m Record) error          // the init or the command was started
 	Listen func(m Record)                // the ports are known
 	NameOf func(uuid string) string      // the image with a root filesystem, "" for none
 	Force  <-chan struct{}               // closed to end the machine at once
@@ -50,7 +50,7 @@ type Boot struct {
 	locked    *os.File // the disk that is kept
 	kernel    string
 	initrd    string
-	foreign   bool // the initrd is not banger's: no status lines are to be expected
+	foreign   bool // the initrd is not banger's: the guest sends no status lines
 	qemu      string
 	record    Record
 }
@@ -120,7 +120,7 @@ func (b *Boot) PrintFirecracker(ctx context.Context) (c Firecracker, err error) 
 	if err := b.makeInitrd(ctx); err != nil {
 		return c, err
 	}
-	if _, err := os.Stat(b.disk + ".initrd"); err == nil { // better said before the work than after
+	if _, err := os.Stat(b.disk + ".initrd"); err == nil { // refused before the work, not after it
 		if err := b.initrdBeside(ctx); err != nil {
 			return c, err
 		}

@@ -120,10 +120,11 @@ var kvmStopped = regexp.MustCompile(`^(KVM internal error|error: kvm run failed|
 // The message of a port of the host that is taken (slirp_hostfwd in net/slirp.c).
 var forwardFailed = regexp.MustCompile(`Could not set up host forwarding rule 'tcp:(127\.0\.0\.1:\d+)-:\d+'`)
 
-// What QEMU says that is no news: it waits for a port's socket, or ends as told.
+// Messages of QEMU that are not shown: it waits for a port's socket, or was ended
+// by this program.
 var told = regexp.MustCompile(`QEMU waiting for connection on|terminating on signal 15 from pid`)
 
-// watch passes on what QEMU says, and notices what it means.
+// watch passes on QEMU's messages, and acts on those that it knows.
 func (a *attempt) watch(r io.Reader) {
 	in := bufio.NewReaderSize(r, maxMessage)
 	for {

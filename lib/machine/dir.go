@@ -30,13 +30,13 @@ const (
 	consoleFile = "console.log"
 )
 
-// A Record says of a machine what others want to know.
+// A Record describes a running machine.
 type Record struct {
 	Name   string    `json:"name"`
 	Image  string    `json:"image"`
 	PID    int       `json:"pid"` // of banger-boot, which SIGTERM asks to end the machine
 	Since  time.Time `json:"since"`
-	Status string    `json:"status,omitempty"` // as the guest says
+	Status string    `json:"status,omitempty"` // the last STATUS line
 	Ready  bool      `json:"ready"`
 	SSH    uint16    `json:"ssh,omitempty"` // the port of 127.0.0.1 that leads to the guest's SSH server
 	Ports  []Forward `json:"ports,omitempty"`
@@ -116,7 +116,7 @@ func (d Dirs) claim(name string) (*Dir, error) {
 	return &Dir{name, path, f}, nil
 }
 
-// errLocked says that a machine runs.
+// errLocked is the error for the directory of a running machine.
 var errLocked = errors.New("locked")
 
 // flock locks a directory; errLocked if another process has.

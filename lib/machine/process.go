@@ -40,7 +40,7 @@ func start(cmd *exec.Cmd, foreground bool) (*process, error) {
 	return p, <-started
 }
 
-// killPatience is how long QEMU may take to end when it is told to.
+// killPatience is how long QEMU may take to end after SIGTERM.
 const killPatience = 3 * time.Second
 
 // end ends the process, if need be by force.

@@ -57,7 +57,7 @@ func (b *Boot) chooseProcessor(ctx context.Context) (processor, error) {
 // emulate returns an emulated processor. A single one counts instructions, so
 // that its clock can be measured on a busy host too; several would hang with
 // that. QEMU gives their time-stamp counters the rate of the host's, which the
-// kernel is told: to measure it may fail, and then this machine has no timer.
+// kernel gets as a parameter: if measuring it fails, this machine has no timer.
 func emulate(cpus int) processor {
 	if cpus == 1 {
 		return processor{args: []string{"-accel", TCG, "-icount", "shift=3", "-cpu", "max"}}
@@ -160,7 +160,7 @@ func (b *Boot) probe(ctx context.Context) (works bool, err error) {
 	cmd := exec.CommandContext(limited, b.qemu, "-M", machineType, "-accel", KVM, "-cpu", "host",
 		"-no-user-config", "-nodefaults", "-no-reboot", "-display", "none",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", program)
-	cmd.Run() // of which the status tells
+	cmd.Run() // see the exit status below
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}

@@ -19,7 +19,7 @@ type Monitor struct {
 	events  chan Event
 }
 
-// An Event is something that happened to a machine.
+// An Event is one of QEMU's (docs/interop/qmp-spec.rst).
 type Event struct {
 	Name string `json:"event"`
 	Data struct {

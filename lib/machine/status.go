@@ -12,14 +12,14 @@ import (
 	"banger/lib/guest"
 )
 
-// A Report is what a guest has said of itself in status lines.
+// A Report is the content of a guest's status lines.
 type Report struct {
 	Ready bool   // its init or its command was started
 	Text  string // the last STATUS
 	Exit  int    // the status of its command, -1 for none
 }
 
-// NewReport returns the report of a guest that has said nothing.
+// NewReport returns the report of a guest that has sent no status line.
 func NewReport() Report { return Report{Exit: -1} }
 
 // maxStatusLines is the number of lines that are read from a guest.

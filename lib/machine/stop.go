@@ -12,8 +12,8 @@ import (
 	"banger/lib/status"
 )
 
-// Stop has a machine end, in order, and returns when it has. Its banger-boot
-// knows how, and ends QEMU if the guest takes too long.
+// Stop ends a machine in order, and returns when it has ended. Its banger-boot asks
+// the guest, and ends QEMU if that takes too long.
 func (d Dirs) Stop(ctx context.Context, name string) error {
 	process, err := d.process(name)
 	if err != nil {

@@ -40,7 +40,7 @@ func (a *attempt) converse() {
 	}
 	m, err := NewMonitor(conn)
 	if err != nil {
-		return // QEMU has ended; its status tells
+		return // QEMU has ended
 	}
 	defer m.Close()
 	a.mu.Lock()
