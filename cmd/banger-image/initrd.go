@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -52,7 +51,7 @@ func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name st
 func (f initrdFlags) read() (all []guest.Credential, err error) {
 	var keys []byte
 	for _, file := range *f.sshKeys {
-		text, err := readCredential(file)
+		text, err := input.ReadFile(file, guest.MaxCredential)
 		if err == nil {
 			_, err = sshd.ParseAuthorizedKeys(text)
 		}
@@ -69,7 +68,7 @@ func (f initrdFlags) read() (all []guest.Credential, err error) {
 		if !ok {
 			return nil, status.Errorf(status.Usage, "--load-credential %s: not ID:FILE", text)
 		}
-		data, err := readCredential(file)
+		data, err := input.ReadFile(file, guest.MaxCredential)
 		if err != nil {
 			return nil, fmt.Errorf("--load-credential %s: %w", file, err)
 		}
@@ -78,20 +77,8 @@ func (f initrdFlags) read() (all []guest.Credential, err error) {
 	return all, checkCredentials(all)
 }
 
-func readCredential(file string) ([]byte, error) {
-	f, err := input.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, guest.MaxCredential+1))
-	if err == nil && len(data) > guest.MaxCredential {
-		err = status.Errorf(status.Bad, "more than %d bytes", guest.MaxCredential)
-	}
-	return data, err
-}
-
-// checkCredentials refuses credentials by which nobody could log in.
+// checkCredentials refuses credentials that are invalid or given twice, and public
+// keys without a host key.
 func checkCredentials(all []guest.Credential) error {
 	data := map[string][]byte{}
 	for _, c := range all {

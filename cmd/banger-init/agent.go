@@ -18,7 +18,7 @@ import (
 // kernel. The nil agent is one that could not be started.
 type agent struct {
 	messages *os.File // process 1 writes them; exec closes it
-	network  *os.File // ends when the network is up, or will not be for now
+	network  *os.File // the agent closes it when the network is up, or has to be waited for in the background
 	reported *os.File // ends when all messages are reported
 }
 
@@ -130,7 +130,7 @@ func awaitEnd(f *os.File, long time.Duration) {
 	f.Read(make([]byte, 1))
 }
 
-// awaitNetwork waits until the network is up, or will not be for now.
+// awaitNetwork waits until the agent closes a.network, or for so long.
 func (a *agent) awaitNetwork(long time.Duration) {
 	if a != nil {
 		awaitEnd(a.network, long)

@@ -81,7 +81,7 @@ func (m *machine) read(dir string) error {
 }
 
 func readDocument(path string, into any) error {
-	raw, err := readFile(path, input.MaxDocument)
+	raw, err := input.ReadFile(path, input.MaxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

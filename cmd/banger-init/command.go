@@ -14,27 +14,6 @@ import (
 	"banger/lib/guest"
 )
 
-// environment returns the variables of a command: the usual ones, over them
-// those of each list. In a list, what is no NAME=VALUE is left out.
-func environment(usual []string, lists ...[]string) (env []string) {
-	at := map[string]int{}
-	for _, list := range append([][]string{usual}, lists...) {
-		for _, pair := range list {
-			name, _, ok := strings.Cut(pair, "=")
-			if !ok || name == "" {
-				continue
-			}
-			if i, ok := at[name]; ok {
-				env[i] = pair
-				continue
-			}
-			at[name] = len(env)
-			env = append(env, pair)
-		}
-	}
-	return env
-}
-
 // usual are the variables that docker run gives every command. The kernel's
 // environment says what terminal it is.
 func usual(home, hostname string, terminal bool, kernel []string) []string {

@@ -29,22 +29,13 @@ func readCredentials(dir string) (all []guest.Credential, err error) {
 		return nil, err
 	}
 	for _, e := range entries[:min(len(entries), maxCredentials)] {
-		data, err := readFile(filepath.Join(dir, e.Name()), guest.MaxCredential)
+		data, err := input.ReadFile(filepath.Join(dir, e.Name()), guest.MaxCredential)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, guest.Credential{ID: e.Name(), Data: data})
 	}
 	return all, nil
-}
-
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := input.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return input.ReadAll(f, limit)
 }
 
 // provideCredentials writes credentials where programs of the guest find them.

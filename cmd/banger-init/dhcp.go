@@ -31,7 +31,7 @@ type dhcpLease struct {
 }
 
 // keepLease asks for an address of a device until it has one, and keeps it. It
-// calls up when it has one, or when nobody answers.
+// calls the function up when it has one, or if no server has answered in time.
 func keepLease(device netlink.Link, up func()) {
 	name := device.Attrs().Name
 	if err := netlink.LinkSetUp(device); err != nil {
@@ -104,7 +104,7 @@ func renewed(name string, lease *nclient4.Lease, l dhcpLease) (*nclient4.Lease, 
 	}
 }
 
-// obtain asks for a lease, and returns an error if nobody answers soon.
+// obtain asks for a lease, and returns an error if no server answers in time.
 func obtain(name string) (*nclient4.Lease, error) {
 	return ask(name, func(ctx context.Context, c *nclient4.Client) (*nclient4.Lease, error) {
 		return c.Request(ctx, dhcpv4.WithRequestedOptions(dhcpv4.OptionDNSDomainSearchList))

@@ -149,7 +149,7 @@ func readPTY(f *os.File, on func(line string)) string {
 			on(strings.TrimSuffix(string(all[told:told+end]), "\r"))
 			told += end + 1
 		}
-		if before, _, is := bytes.Cut(all, []byte(endMark)); is || err != nil {
+		if before, _, ended := bytes.Cut(all, []byte(endMark)); ended || err != nil {
 			return strings.ReplaceAll(string(before), "\r\n", "\n")
 		}
 	}

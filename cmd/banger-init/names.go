@@ -158,8 +158,8 @@ func kernelServers(pnp string, given []netip.Addr) []netip.Addr {
 	text, _ := os.ReadFile(pnp)
 	servers := given
 	for line := range strings.Lines(string(text)) {
-		name, is := strings.CutPrefix(strings.TrimSpace(line), "nameserver ")
-		if a, err := address(strings.TrimSpace(name)); is && err == nil && !a.IsUnspecified() && len(given) == 0 {
+		name, ok := strings.CutPrefix(strings.TrimSpace(line), "nameserver ")
+		if a, err := address(strings.TrimSpace(name)); ok && err == nil && !a.IsUnspecified() && len(given) == 0 {
 			servers = append(servers, a)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"banger/lib/guest"
+	"banger/lib/sshd"
 )
 
 // networkTime is how long the init or the command waits for the network.
@@ -47,7 +48,7 @@ func (m *machine) task() task {
 	return task{
 		Notify: statusAddress(m.line), IP: m.line["ip"], Listen: m.line[guest.SSHParameter],
 		Keys: credential(m.credentials, guest.AuthorizedKeys), HostKey: credential(m.credentials, guest.HostKey),
-		Env: environment(nil, m.config.Env, m.wishes.Env), Restart: m.line.has("reboot"), Times: m.times,
+		Env: sshd.MergeEnv(m.config.Env, m.wishes.Env), Restart: m.line.has("reboot"), Times: m.times,
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -21,11 +20,11 @@ type service struct {
 	task
 	messages  *json.Decoder
 	listening chan struct{} // closed once the SSH server listens, or cannot
-	started   atomic.Bool   // the init or the command
 
-	mu    sync.Mutex
-	plan  guest.Plan
-	times guest.Times
+	mu      sync.Mutex
+	plan    guest.Plan
+	started bool // the init or the command
+	times   guest.Times
 }
 
 // smallHeap makes the collector run early: the agent's memory is the guest's.
@@ -83,7 +82,7 @@ func (s *service) report(reported io.Closer) {
 			s.send(guest.StatusText + printable(m.Status))
 		}
 	}
-	s.started.Store(true)
+	s.set(func() { s.started = true })
 	<-s.listening
 	s.set(func() { s.times.Ready = sinceBoot() })
 	s.send(guest.StatusReady)

@@ -3,12 +3,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -54,15 +51,11 @@ func (s *service) newServer() (*sshd.Server, error) {
 
 // account finds a user in the image.
 func account(name string) (sshd.Account, error) {
-	var files [2][]byte
-	for i, path := range []string{"/etc/passwd", "/etc/group"} {
-		text, err := dirRoot("/").ReadFile(path, guest.MaxAccounts)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return sshd.Account{}, err
-		}
-		files[i] = text
+	passwd, group, err := guest.Accounts(dirRoot("/"))
+	if err != nil {
+		return sshd.Account{}, err
 	}
-	return sshd.FindAccount(name, bytes.NewReader(files[0]), bytes.NewReader(files[1]))
+	return sshd.FindAccount(name, passwd, group)
 }
 
 // serveVsock serves SSH on vsock, where the kernel and the machine have it.
@@ -123,10 +116,11 @@ func (s *service) complain(text string) {
 
 // writeStatus is the subsystem that describes the guest.
 func (s *service) writeStatus(_ sshd.Account, _ io.Reader, out io.Writer) int {
-	document := guest.Status{Started: s.started.Load(), Addresses: addresses()}
+	document := guest.Status{Addresses: addresses()}
 	document.Hostname, _ = os.Hostname()
 	s.set(func() {
-		document.Rule, document.Command, document.Times = s.plan.Rule, s.plan.Args, s.times
+		document.Rule, document.Command = s.plan.Rule, s.plan.Args
+		document.Started, document.Times = s.started, s.times
 	})
 	if json.NewEncoder(out).Encode(document) != nil {
 		return 1

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger/lib/guest"
+	"banger/lib/sshd"
 )
 
 // supervise runs a command as docker run does, and returns its status once it
@@ -40,7 +41,7 @@ func (m *machine) supervise(plan guest.Plan) (status int, err error) {
 	hostname, _ := os.Hostname()
 	child, err := start(launch{
 		Args: plan.Args, Dir: dir, UID: id.UID, GID: id.GID, Groups: id.Groups, OwnPIDs: plan.OwnPIDs(),
-		Env: environment(usual(id.Home, hostname, s.terminal, os.Environ()), m.config.Env, m.wishes.Env),
+		Env: sshd.MergeEnv(usual(id.Home, hostname, s.terminal, os.Environ()), m.config.Env, m.wishes.Env),
 	}, s)
 	s.close()
 	if child == 0 {

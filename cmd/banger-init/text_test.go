@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"banger/lib/guest"
+	"banger/lib/sshd"
 )
 
 func TestParseCmdline(t *testing.T) {
@@ -62,7 +63,7 @@ func TestLookup(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	got := environment(usual("/srv", "box", true, []string{"HOME=/", "TERM=vt220"}), []string{"PATH=/app", "A=b=c", "=x", "junk"}, []string{"A=d", "EMPTY="})
+	got := sshd.MergeEnv(usual("/srv", "box", true, []string{"HOME=/", "TERM=vt220"}), []string{"PATH=/app", "A=b=c", "=x", "junk"}, []string{"A=d", "EMPTY="})
 	if want := []string{"PATH=/app", "HOME=/srv", "HOSTNAME=box", "TERM=vt220", "A=d", "EMPTY="}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// MaxAccounts is how many bytes of /etc/passwd and /etc/group are read.
-const MaxAccounts = 4 << 20
+// maxAccounts is how many bytes of /etc/passwd and /etc/group are read.
+const maxAccounts = 4 << 20
 
 // An Identity is the user that a command runs as.
 type Identity struct {
@@ -24,11 +24,7 @@ type Identity struct {
 // number, in the accounts of an image, as docker run does. Root exists in every
 // image, and so does every number.
 func Identify(root Root, spec string) (Identity, error) {
-	passwd, err := accounts(root, "/etc/passwd")
-	if err != nil {
-		return Identity{}, err
-	}
-	group, err := accounts(root, "/etc/group")
+	passwd, group, err := Accounts(root)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -46,11 +42,14 @@ func Identify(root Root, spec string) (Identity, error) {
 	return id, nil
 }
 
-// accounts reads one of the files, nothing if the image has none.
-func accounts(root Root, path string) (io.Reader, error) {
-	text, err := root.ReadFile(path, MaxAccounts)
-	if missing(err) {
-		return new(bytes.Reader), nil
+// Accounts returns the text of /etc/passwd and /etc/group. It is empty if the image
+// does not have the file.
+func Accounts(root Root) (passwd, group io.Reader, err error) {
+	var texts [2][]byte
+	for i, path := range []string{"/etc/passwd", "/etc/group"} {
+		if texts[i], err = root.ReadFile(path, maxAccounts); err != nil && !missing(err) {
+			return nil, nil, err
+		}
 	}
-	return bytes.NewReader(text), err
+	return bytes.NewReader(texts[0]), bytes.NewReader(texts[1]), nil
 }

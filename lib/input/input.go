@@ -73,6 +73,16 @@ func ReadAll(f *os.File, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
+// ReadFile reads the regular file of at most limit bytes at a path.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadAll(f, limit)
+}
+
 // CheckSize rejects a file of more than limit bytes.
 func CheckSize(f *os.File, limit int64) error {
 	info, err := f.Stat()

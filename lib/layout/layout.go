@@ -27,7 +27,7 @@ type Layout struct{ dir string }
 
 // Open opens the layout in a directory.
 func Open(dir string) (*Layout, error) {
-	raw, err := readFile(filepath.Join(dir, v1.ImageLayoutFile))
+	raw, err := input.ReadFile(filepath.Join(dir, v1.ImageLayoutFile), maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, status.Errorf(status.NoInput, "%s: not an OCI image layout", dir)
 	}
@@ -120,7 +120,7 @@ func (l *Layout) index() (*v1.Index, error) {
 }
 
 func readIndex(path string) (*v1.Index, error) {
-	raw, err := readFile(path)
+	raw, err := input.ReadFile(path, maxIndex)
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
@@ -135,16 +135,6 @@ func readIndex(path string) (*v1.Index, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return index, nil
-}
-
-// readFile reads a document of the layout that is not a blob.
-func readFile(path string) ([]byte, error) {
-	f, err := input.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return input.ReadAll(f, maxIndex)
 }
 
 // emptyIndex returns the index of a layout without images.

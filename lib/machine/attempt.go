@@ -50,7 +50,8 @@ type attempt struct {
 	refused string // a port that cannot be forwarded
 
 	// What follows is the main loop's.
-	ready, reachable, announced bool
+	reachable bool // the ports are known
+	announced bool // the guest is ready and reachable
 
 	reason string // for the shutdown, from QEMU
 	full   bool   // the host's disk
@@ -151,13 +152,12 @@ func (a *attempt) tell() {
 	}
 	record.Status, record.Ready = r.Text, r.Ready
 	a.b.dir.write(*record) // list does without
-	a.ready = a.ready || r.Ready
 	a.announce()
 }
 
 // announce reports that the guest is ready, once it can be reached.
 func (a *attempt) announce() {
-	if !a.ready || !a.reachable || a.announced {
+	if !a.b.record.Ready || !a.reachable || a.announced {
 		return
 	}
 	a.announced = true

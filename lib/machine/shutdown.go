@@ -22,7 +22,7 @@ func (a *attempt) ask() {
 	a.mu.Lock()
 	m := a.monitor
 	a.mu.Unlock()
-	if m == nil || !a.ready && !a.b.foreign {
+	if m == nil || !a.b.record.Ready && !a.b.foreign {
 		a.qemu.end()
 		return
 	}

@@ -40,7 +40,7 @@ func (v *variables) add(payload []byte) bool {
 func (s *session) environment() []string {
 	a := s.conn.account
 	account := []string{"USER=" + a.Name, "LOGNAME=" + a.Name, "HOME=" + a.Home, "SHELL=" + a.shell()}
-	return merge([]string{"PATH=" + usualPath}, s.conn.Env, account, s.asked.pairs, s.connection())
+	return MergeEnv([]string{"PATH=" + usualPath}, s.conn.Env, account, s.asked.pairs, s.connection())
 }
 
 // connection returns the variables that describe the connection, as sshd(8) has
@@ -73,9 +73,9 @@ func hostPort(a net.Addr) (host, port string) {
 	return "UNKNOWN", "65535"
 }
 
-// merge returns the variables of all lists. The last value of a name holds. What
-// is no NAME=VALUE is left out.
-func merge(lists ...[]string) (env []string) {
+// MergeEnv returns the variables of all lists. The last value of a name holds, in
+// the place of the first. What is no NAME=VALUE is left out.
+func MergeEnv(lists ...[]string) (env []string) {
 	at := map[string]int{}
 	for _, pair := range slices.Concat(lists...) {
 		name, _, ok := strings.Cut(pair, "=")
