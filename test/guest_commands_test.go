@@ -72,7 +72,7 @@ func (r *guestImages) alpine(t *testing.T, u user) {
 		image: i, size: smallDisk, status: "runs /bin/sh as uid 0, gid 0, groups 0 1: the image's command; not /sbin/init: busybox, to start /sbin/openrc, which is not in the image",
 		up:    "# ",
 		added: resolverLink,
-		again: []string{"--user", "nobody", "alpine", "--", "true"}, exits: 125, says: "user \"nobody\": unable to find user nobody: no matching entries in passwd file\n",
+		again: []string{"--user", "nobody", "alpine", "--", "true"}, exits: 125, says: "user \"nobody\": no matching entries in passwd file\n",
 	})
 }
 
@@ -136,7 +136,7 @@ func (r *guestImages) odd(t *testing.T, u user) {
 	u.try(t, trial{
 		image: i, size: smallDisk, status: "runs probe as root: the image's command", shows: "==> /sbin/probe \n" + facts, ends: "==> asked\n",
 		added: adds(map[string]string{"proc": "dir", "run": "dir", "sys": "dir"}, hostsLink),
-		again: []string{"--user", "nobody", "odd"}, exits: 125, says: "user \"nobody\": unable to find user nobody: no matching entries in passwd file\n",
+		again: []string{"--user", "nobody", "odd"}, exits: 125, says: "user \"nobody\": no matching entries in passwd file\n",
 	})
 }
 

@@ -4,6 +4,7 @@ package guest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -32,6 +33,9 @@ func Identify(root Root, spec string) (Identity, error) {
 		spec = "0"
 	}
 	u, err := user.GetExecUser(spec, &user.ExecUser{Home: "/"}, passwd, group)
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause // without the name of the user
+	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("user %q: %w", spec, err)
 	}

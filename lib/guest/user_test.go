@@ -33,9 +33,15 @@ func TestIdentify(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", spec, got, err, want)
 		}
 	}
-	for _, spec := range []string{"nobody", "web:none", "-1", "4294967296", "web:-1"} {
-		if got, err := Identify(root(t, accountsList), spec); err == nil {
-			t.Errorf("%q: %+v, want an error", spec, got)
+	for spec, want := range map[string]string{
+		"nobody":     `user "nobody": no matching entries in passwd file`,
+		"web:none":   `user "web:none": no matching entries in group file`,
+		"-1":         `user "-1": uids and gids must be in range 0-2147483647`,
+		"4294967296": `user "4294967296": uids and gids must be in range 0-2147483647`,
+		"web:-1":     `user "web:-1": uids and gids must be in range 0-2147483647`,
+	} {
+		if got, err := Identify(root(t, accountsList), spec); err == nil || err.Error() != want {
+			t.Errorf("%q: %+v, %v; want %s", spec, got, err, want)
 		}
 	}
 	for _, spec := range []string{"", "root", "0:0"} {

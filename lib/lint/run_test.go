@@ -73,9 +73,9 @@ func TestRuns(t *testing.T) {
 			"etc/inittab": "data:::sysinit:/sbin/openrc sysinit\nttyS0::respawn:/sbin/getty -L 0 ttyS0\n"}}, nil, "/sbin/init: the image's init", locked},
 
 		{"no such user", []map[string]string{bare, accounts, config(`"Cmd":["/bin/sh","-c","x"],"User":"a ghost"`)}, nil, "/bin/sh -c x as user 'a ghost'" + image,
-			`warning init: user "a ghost": unable to find user a ghost: no matching entries in passwd file: the command ends with status 125`},
+			`warning init: user "a ghost": no matching entries in passwd file: the command ends with status 125`},
 		{"no such group", []map[string]string{bare, accounts, config(`"Cmd":["/bin/sh","-c","x"],"User":"0:ghosts"`)}, nil, "/bin/sh -c x as user 0:ghosts" + image,
-			`warning init: user "0:ghosts": unable to find group ghosts`},
+			`warning init: user "0:ghosts": no matching entries in group file: the command ends with status 125`},
 		{"a directory to make", []map[string]string{bare, config(`"Cmd":["sh"],"WorkingDir":"/srv/app/data"`)}, nil, "sh as root" + image, ""},
 		{"a directory in a file", []map[string]string{bare, {"srv": "data:x"}, config(`"Cmd":["sh"],"WorkingDir":"/srv/app/data"`)}, nil, "sh as root" + image,
 			"warning init: working directory: /srv is not a directory: the command ends with status 125"},
