@@ -128,15 +128,16 @@ func TestBootKilled(t *testing.T) {
 	noLeftovers(t, u)
 }
 
-// TestBootCommands: the printed commands boot the image by hand, and nothing is
-// made before they are run.
+// TestBootCommands: the printed commands boot the image by hand, here with another
+// kernel than its own, and nothing is made before they are run.
 func TestBootCommands(t *testing.T) {
 	need(t, "qemu-system-x86_64", "cpio")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
 	tmp := filepath.Join(u.home, "tmp")
 	output(t, u.command("mkdir", tmp))
-	script := output(t, withEnv(u.command("banger", "boot", "--accel", "tcg", "--keep", "a disk", "--size", "64M", "--print", "commands", "app", "--", "/app", "it's"), "TMPDIR="+tmp))
+	output(t, u.command("cp", "-r", ".local/state/banger/kernels/k", ".local/state/banger/kernels/k2"))
+	script := output(t, withEnv(u.command("banger", "boot", "--accel", "tcg", "--keep", "a disk", "--size", "64M", "--kernel-ref", "k2", "--print", "commands", "app", "--", "/app", "it's"), "TMPDIR="+tmp))
 	if made, err := os.ReadDir(tmp); err != nil || len(made) > 0 {
 		t.Fatalf("made: %v, %v", made, err)
 	}
@@ -177,7 +178,7 @@ func TestBootOther(t *testing.T) {
 		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
 	o = finish(t, u.command("banger", "boot", "-v", "--kernel-ref", "k2", "other", "--", "/app"))
-	if o.code != 42 || !strings.Contains(o.stderr, "kernels/k2/vmlinux ") {
+	if o.code != 42 || !strings.Contains(o.stderr, "kernels/k2/vmlinux ") || !strings.Contains(o.stderr, "banger-image initrd --kernel-ref k2 other ") {
 		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
 	noLeftovers(t, u)

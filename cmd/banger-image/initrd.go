@@ -20,16 +20,20 @@ import (
 // initrdFlags are those of the subcommand initrd.
 type initrdFlags struct {
 	sshKeys, credentials *[]string
+	kernelRef            *string
 }
 
 func addInitrdFlags(tool *filter.Tool) initrdFlags {
 	return initrdFlags{
 		sshKeys:     tool.Flags.StringArray("ssh-key", nil, "let the public key in `FILE` log in as any user"),
 		credentials: tool.Flags.StringArray("load-credential", nil, "give the guest the credential `ID:FILE`"),
+		kernelRef:   tool.Flags.String("kernel-ref", "", "take the modules of the kernel `KERNEL` in place of the image's own"),
 	}
 }
 
-func (f initrdFlags) given() bool { return len(*f.sshKeys)+len(*f.credentials) > 0 }
+func (f initrdFlags) given() bool {
+	return len(*f.sshKeys)+len(*f.credentials) > 0 || *f.kernelRef != ""
+}
 
 // writeInitrd writes an initial ramdisk for an image to standard output.
 func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name string, command []string, flags initrdFlags) error {
@@ -39,6 +43,11 @@ func writeInitrd(ctx context.Context, tool *filter.Tool, s *store.Store, name st
 	i, err := s.Image(name)
 	if err != nil {
 		return err
+	}
+	if *flags.kernelRef != "" {
+		if i, err = s.WithKernel(i, *flags.kernelRef); err != nil {
+			return err
+		}
 	}
 	credentials, err := flags.read()
 	if err != nil {

@@ -21,7 +21,7 @@ const help = `Usage: banger-image list [--json]
        banger-image path NAME...
        banger-image rm NAME...
        banger-image lint [--json] NAME...
-       banger-image initrd [--ssh-key FILE]... [--load-credential ID:FILE]... NAME [-- CMD...] >FILE
+       banger-image initrd [--ssh-key FILE]... [--load-credential ID:FILE]... [--kernel-ref KERNEL] NAME [-- CMD...] >FILE
 
 Lists published images, shows their records, prints their directories, removes
 them; reports what they run and whether they will boot; writes an initial ramdisk
@@ -72,7 +72,7 @@ func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, 
 	case asJSON && verb != "show" && verb != "lint":
 		return filter.Usagef("--json goes with list, show and lint")
 	case initrd.given() && verb != "initrd":
-		return filter.Usagef("--ssh-key and --load-credential go with initrd")
+		return filter.Usagef("--ssh-key, --load-credential and --kernel-ref go with initrd")
 	case verb == "initrd":
 		names = args[1:2] // the others are its command
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"banger/lib/guest"
 	"banger/lib/stage"
 	"banger/lib/status"
 	"banger/lib/store"
@@ -136,10 +135,6 @@ func (b *Boot) PrintFirecracker(ctx context.Context) (c Firecracker, err error) 
 // new directory. It makes none of them.
 func (b *Boot) Commands(ctx context.Context) error {
 	defer b.release()
-	if b.Image.KernelDir() != b.Image.Dir { // banger image initrd takes the image's own
-		return status.Hint(status.Errorf(status.Usage, "--print commands needs the image's own kernel"),
-			"banger register -f --kernel-ref %s %s", filepath.Base(b.Image.KernelDir()), guest.Quote(b.rootfs()))
-	}
 	b.dry = true
 	if err := b.prepare(ctx); err != nil {
 		return err

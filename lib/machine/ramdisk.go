@@ -87,7 +87,11 @@ func (b *Boot) showInitrd() {
 	}
 	b.Show(Command{Args: mkdir})
 	b.Show(Command{Args: []string{"printf", "%s", string(machine)}, Dir: b.files, Output: guest.MachineFile})
-	b.Show(Command{Args: []string{"sh", "-c", "banger-image initrd " + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: b.files})
+	make := "banger-image initrd "
+	if b.Image.KernelDir() != b.Image.Dir {
+		make += "--kernel-ref " + b.Image.Kernel.Ref + " "
+	}
+	b.Show(Command{Args: []string{"sh", "-c", make + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: b.files})
 }
 
 // initrdBeside keeps the initrd next to the disk. A file that has its name
