@@ -20,6 +20,8 @@ const smallDisk = "64M"
 var (
 	hostsLink    = map[string]string{"etc/hosts": "/run/banger/hosts"}
 	resolverLink = map[string]string{"etc/resolv.conf": "/run/banger/resolv.conf"}
+
+	loginTree = map[string]string{"logins": "tree"} // what logins leave
 )
 
 // mountPoints are those that an image of one directory lacks.
@@ -42,7 +44,8 @@ func (r *guestImages) scratch(t *testing.T, u user) {
 		image: i, size: smallDisk, status: `runs /app 'two words' facts as root: the image's command`,
 		shows: "0:0 [] /made/here\nA=image\nHOME=/root\nHOSTNAME=scratch\n" + usualPath + "TERM=linux\n",
 		up:    "[/app two words facts]\n", ends: "asked\n",
-		added: adds(mountPoints, hostsLink, resolverLink, map[string]string{"made": "dir", "made/here": "dir"}),
+		added: adds(mountPoints, hostsLink, resolverLink, map[string]string{"made": "dir", "made/here": "dir"}, loginTree),
+		login: &login{user: "4321", uid: 4321},
 		again: []string{"scratch", "--", "/app", "two words", `"quoted" \ $HOME`}, exits: 42, says: "[/app two words \"quoted\" \\ $HOME]\n",
 	})
 	for command, code := range map[string]int{"/no": 127, "/proc/version": 126} {
@@ -79,11 +82,13 @@ func (r *guestImages) alpine(t *testing.T, u user) {
 // minbase is Debian, and a command for a user that it has.
 func (r *guestImages) minbase(t *testing.T, u user) {
 	base := r.base(t, "base-debian", bootstrap(t))
-	i := r.image(t, "minbase", base, []string{"cmd=probe", "user=daemon:games"}, layer(t, program("usr/local/bin/probe", probeGuest), file("etc/resolv.conf", "")))
+	i := r.image(t, "minbase", base, []string{"cmd=probe", "user=daemon:games"}, debLayer(t, "rsync", "libpopt0", "libssl3"),
+		layer(t, program("usr/local/bin/probe", probeGuest), file("etc/resolv.conf", "")))
 	facts := "1:60 60\n/\nHOME=/usr/sbin\nHOSTNAME=minbase\n" + usualPath + "TERM=linux\n" + onTerminal("minbase")
 	u.try(t, trial{
 		image: i, status: "runs probe as uid 1, gid 60: the image's command", shows: "==> /usr/local/bin/probe \n" + facts, ends: "==> asked\n",
-		added: adds(hostsLink, resolverLink),
+		login: &login{user: "games", uid: 5, gid: 60, shell: true, rsync: true},
+		added: adds(hostsLink, resolverLink, loginTree),
 		again: []string{"--env", "END=7", "--env", "HOME=/x", "minbase"}, exits: 7,
 		says: "==> /usr/local/bin/probe \n" + strings.Replace(facts, "HOME=/usr/sbin", "END=7\nHOME=/x", 1) + upLine,
 	})

@@ -112,7 +112,8 @@ func systemdLayer(t *testing.T, more ...entry) string {
 // systemd252 is Debian 12 with systemd.
 func (r *guestImages) systemd252(t *testing.T, u user) {
 	i := r.image(t, "systemd-252", "", nil, bootstrapWith(t, "systemd-sysv"), systemdLayer(t))
-	u.systemd(t, trial{image: i, status: "runs /sbin/init: the image's init", shows: "==> systemd is running, "})
+	u.systemd(t, trial{image: i, status: "runs /sbin/init: the image's init", shows: "==> systemd is running, ",
+		login: &login{user: "daemon", uid: 1, gid: 1, shell: true}})
 }
 
 // systemd257 is Debian 13 with systemd and an sshd, for which systemd would take

@@ -22,9 +22,10 @@ type trial struct {
 	typed  string // on the console then; if "", banger boot gets a SIGTERM
 	code   int    // the exit status, if something is typed
 	ends   string // shown at the end
+	login  *login // then, if not nil
 
-	// What the first boot of a command adds to the disk: "dir", or the target of a
-	// symlink, by path. An init may write what it likes.
+	// What the first boot of a command adds to the disk: "dir", the target of a
+	// symlink, or "tree" for a directory with whatever is in it, by path. An init may write what it likes.
 	added map[string]string
 
 	// Another boot of the disk that the first one has left.
@@ -41,11 +42,11 @@ const upLine = "==> up\n"
 // has changed only as it may, and boots once more. The published image does not
 // change.
 func TestGuests(t *testing.T) {
-	need(t, "qemu-system-x86_64", "e2fsck", "umoci", "busybox")
+	need(t, "qemu-system-x86_64", "e2fsck", "debugfs", "umoci", "busybox", "ssh", "scp", "sftp", "rsync", "curl", "script")
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the guests are amd64")
 	}
-	u := newUser(t, nobody)
+	u := newUser(t, known)
 	u.addKernel(t, "debian-6.12", kernel612)
 	r := newGuestImages(t)
 	t.Run("image", func(t *testing.T) {
@@ -77,6 +78,9 @@ func (u user) try(t *testing.T, c trial) {
 	defer os.Remove(disk)
 	u.firstBoot(t, name, disk, c)
 	fsck(t, disk)
+	if c.login != nil {
+		u.checkLogins(t, name, disk, *c.login)
+	}
 	if c.added != nil {
 		t.Run("changes", func(t *testing.T) { sameDisk(t, disk, master, c.added) })
 	}
@@ -115,6 +119,9 @@ func (u user) firstBoot(t *testing.T, name, disk string, c trial) {
 	}
 	if c.added != nil && c.shows != "" && shown != "banger-init: "+c.status+"\n"+c.shows+cmp.Or(c.up, upLine) || !strings.Contains(shown, c.shows) {
 		t.Errorf("the console shows\n%s\nwant\n%s", shown, c.shows)
+	}
+	if c.login != nil {
+		t.Run("login", func(t *testing.T) { u.logsIn(t, name, *c.login) })
 	}
 	if c.typed != "" {
 		m.types(c.typed)
