@@ -16,6 +16,9 @@ import (
 
 // become executes the command, or the shell. It returns only if that fails.
 func (j job) become() (status int, err error) {
+	if err := noNUL(string(j.Command)); err != nil {
+		return notExecutable, err
+	}
 	env := make([]string, len(j.Env))
 	for i, pair := range j.Env {
 		env[i] = string(pair)
@@ -42,7 +45,7 @@ func (j job) become() (status int, err error) {
 // findShell returns the user's shell, or the usual one where that is not there; ""
 // if there is none.
 func (j job) findShell() string {
-	for _, shell := range []string{j.Shell, usualShell} {
+	for _, shell := range []string{string(j.Shell), usualShell} {
 		if executable(shell) == nil {
 			return shell
 		}

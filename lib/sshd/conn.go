@@ -18,14 +18,17 @@ type conn struct {
 	ctx  context.Context // done when the connection is
 	stop context.CancelFunc
 
-	slots    chan struct{} // one for each open channel
+	channels slots // that the client opens
+	incoming slots // channels of connections to its listeners
+	opening  slots // of processes that open a socket
 	forwards forwards
 	agent    agentSocket
 	noMore   atomic.Bool // sessions
 }
 
 func newConn(s *Server, client *ssh.ServerConn, account Account) *conn {
-	c := &conn{Server: s, client: client, account: account, slots: make(chan struct{}, maxChannels)}
+	c := &conn{Server: s, client: client, account: account,
+		channels: make(slots, maxChannels), incoming: make(slots, maxChannels), opening: make(slots, maxStarting)}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.forwards.listeners = map[string]*remoteListener{}
 	return c
@@ -55,27 +58,15 @@ func (c *conn) open(ch ssh.NewChannel) {
 		ch.Reject(ssh.UnknownChannelType, "unknown channel type")
 	case ch.ChannelType() == "session" && c.noMore.Load():
 		ch.Reject(ssh.Prohibited, "no more sessions, as the client asked")
-	case !c.take():
+	case !c.channels.take():
 		ch.Reject(ssh.ResourceShortage, "too many channels")
 	default:
 		go func() {
-			defer c.release()
+			defer c.channels.release()
 			handle(ch)
 		}()
 	}
 }
-
-// take takes one of the channels that the client may have, if there is one.
-func (c *conn) take() bool {
-	select {
-	case c.slots <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (c *conn) release() { <-c.slots }
 
 // answer answers the requests that concern no channel, in order (RFC 4254,
 // section 4).

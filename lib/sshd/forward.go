@@ -45,12 +45,12 @@ func join(channel ssh.Channel, requests <-chan *ssh.Request, c stream) {
 // forwarded passes a connection to a listener on, over a channel that is opened
 // to the client.
 func (c *conn) forwarded(from net.Conn, kind string, extra []byte) {
-	if !c.take() {
+	if !c.incoming.take() {
 		from.Close()
 		return
 	}
 	go func() {
-		defer c.release()
+		defer c.incoming.release()
 		channel, requests, err := c.client.OpenChannel(kind, extra)
 		if err != nil {
 			from.Close()

@@ -39,7 +39,7 @@ func (c *conn) directUnix(ch ssh.NewChannel) {
 func (c *conn) dialUnix(path string) (stream, error) {
 	j := c.newJob(doDial)
 	j.Address = []byte(path)
-	files, held, err := c.openSockets(c.ctx, j)
+	files, held, err := c.openSockets(j)
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func (j job) enter() error {
 	if err := j.setUser(); err != nil {
 		return fmt.Errorf("become user %d, group %d: %w", j.UID, j.GID, err)
 	}
-	if unix.Chdir(j.Home) == nil {
+	if unix.Chdir(string(j.Home)) == nil {
 		return nil
 	}
 	return unix.Chdir("/") // the home may not be there, as in a container

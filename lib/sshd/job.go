@@ -5,17 +5,17 @@ package sshd
 import "encoding/json"
 
 // A job is what a helper process is told to do, as JSON on descriptor jobFD.
-// Texts of the client are bytes: they need not be UTF-8.
+// Texts of the client and of passwd(5) are bytes: they need not be UTF-8.
 type job struct {
 	Do       string
 	Root     string
 	UID, GID int
 	Groups   []int
-	Home     string
+	Home     []byte
 	Env      [][]byte
 
 	// To run a command.
-	Shell    string
+	Shell    []byte
 	Command  []byte
 	Terminal bool // an interactive shell has one
 
@@ -46,7 +46,7 @@ const jobFD = 3
 func (c *conn) newJob(do string) job {
 	a := c.account
 	groups := append([]int{a.GID}, a.Groups...)
-	return job{Do: do, Root: c.Root, UID: a.UID, GID: a.GID, Groups: groups, Home: a.Home, Shell: a.shell()}
+	return job{Do: do, Root: c.Root, UID: a.UID, GID: a.GID, Groups: groups, Home: []byte(a.Home), Shell: []byte(a.shell())}
 }
 
 func (j job) marshal() []byte {

@@ -31,7 +31,7 @@ func (l *remoteListener) serve(c *conn, handle func(net.Conn)) {
 
 // listen has a helper open the sockets that a job describes.
 func (c *conn) listen(j job) (*remoteListener, error) {
-	files, held, err := c.openSockets(c.ctx, j)
+	files, held, err := c.openSockets(j)
 	if err != nil {
 		return nil, err
 	}

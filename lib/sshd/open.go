@@ -20,23 +20,25 @@ const maxSockets = 2
 
 // openSockets has a helper open sockets as the user. To close held ends the
 // helper, which then removes a socket's file.
-func (s *Server) openSockets(ctx context.Context, j job) (files []*os.File, held *net.UnixConn, err error) {
+func (c *conn) openSockets(j job) (files []*os.File, held *net.UnixConn, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer null.Close()
-	s.opening <- struct{}{}
-	defer func() { <-s.opening }()
-	p, socket, err := s.fork(j, []*os.File{null, null, null}, false)
+	if !c.opening.wait(c.ctx) {
+		return nil, nil, errOver
+	}
+	defer c.opening.release()
+	p, socket, err := c.fork(j, []*os.File{null, null, null}, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	go p.reap()
-	defer context.AfterFunc(ctx, func() { socket.Close() })()
+	defer context.AfterFunc(c.ctx, func() { socket.Close() })()
 	files, err = receive(socket)
 	if err != nil {
-		unix.Kill(p.pid, unix.SIGKILL)
+		p.kill()
 		socket.Close()
 		return nil, nil, err
 	}

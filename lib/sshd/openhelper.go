@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,6 +62,9 @@ func (j job) openSockets() (files []*os.File, done func(), err error) {
 func unixAddress(name string) (*unix.SockaddrUnix, error) {
 	if name == "" {
 		return nil, errors.New("the socket has no path")
+	}
+	if strings.IndexByte(name, 0) >= 0 { // the kernel would take what is before it
+		return nil, errors.New("the path of the socket has a NUL byte")
 	}
 	if name[0] == '@' {
 		name = "./" + name

@@ -3,6 +3,7 @@
 package sshd
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -56,9 +57,8 @@ func (s *session) serveTerminal(p *process) {
 		send(s.channel, master)
 		close(sent)
 	}()
-	exited := p.exited()
 	select {
-	case <-exited:
+	case <-p.ended:
 		master.SetReadDeadline(time.Now())
 		select {
 		case <-sent:
@@ -103,10 +103,9 @@ func (s *session) servePipes(p *process, files *pipes) {
 		files.err.Close()
 	})
 	over := make(chan struct{})
-	exited := p.exited()
 	go func() {
 		sending.Wait()
-		<-exited
+		<-p.ended
 		close(over)
 	}()
 	select {
@@ -136,9 +135,13 @@ func exitMessage(status unix.WaitStatus) (name string, wantReply bool, payload [
 	if !status.Signaled() {
 		return "exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status.ExitStatus())})
 	}
+	signal := strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG")
+	if signal == "" { // a real-time signal, which has no name in the RFC
+		signal = fmt.Sprintf("%d@banger", status.Signal())
+	}
 	return "exit-signal", false, ssh.Marshal(struct {
 		Signal        string
 		CoreDumped    bool
 		Message, Lang string
-	}{strings.TrimPrefix(unix.SignalName(status.Signal()), "SIG"), status.CoreDump(), "", ""})
+	}{signal, status.CoreDump(), "", ""})
 }

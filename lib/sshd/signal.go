@@ -23,6 +23,15 @@ func (p *process) signal(sig unix.Signal, group int) {
 	}
 }
 
+// kill ends the process.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		unix.Kill(p.pid, unix.SIGKILL)
+	}
+}
+
 // hangUp tells the session's processes that the client is gone, those in the
 // background too. Those that are stopped go on, to take notice.
 func (p *process) hangUp() {

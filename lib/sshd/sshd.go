@@ -21,6 +21,7 @@
 package sshd
 
 import (
+	"context"
 	"net"
 	"sync"
 	"time"
@@ -57,9 +58,8 @@ type Server struct {
 	once     sync.Once
 	config   *ssh.ServerConfig
 	authTime time.Duration // if not the usual one
-	entering chan struct{} // one for each client that is not authenticated yet
-	starting chan struct{} // one for each session's process that is being started
-	opening  chan struct{} // one for each process that opens a socket
+	entering slots         // of clients that are not authenticated yet
+	starting slots         // of sessions' processes that are being started
 }
 
 // Serve accepts connections until l is closed. Connections that are open then are
@@ -67,16 +67,15 @@ type Server struct {
 func (s *Server) Serve(l net.Listener) error {
 	s.once.Do(s.init)
 	return s.accept(l, func(c net.Conn) {
-		s.entering <- struct{}{}
+		s.entering.wait(context.Background())
 		go s.serve(c)
 	})
 }
 
 func (s *Server) init() {
 	s.config = s.authentication()
-	s.entering = make(chan struct{}, maxEntering)
-	s.starting = make(chan struct{}, maxStarting)
-	s.opening = make(chan struct{}, maxStarting)
+	s.entering = make(slots, maxEntering)
+	s.starting = make(slots, maxStarting)
 	if s.authTime == 0 {
 		s.authTime = maxAuthTime
 	}
@@ -87,10 +86,13 @@ func (s *Server) serve(c net.Conn) {
 	defer c.Close()
 	late := time.AfterFunc(s.authTime, func() { c.Close() })
 	client, channels, requests, err := ssh.NewServerConn(c, s.config)
-	<-s.entering
-	if !late.Stop() || err != nil {
+	late.Stop()
+	s.entering.release()
+	if err != nil {
 		return
 	}
+	// If it was late all the same, c is closed. What the client has sent is still
+	// taken, else golang.org/x/crypto/ssh would wait for that.
 	account, ok := client.Permissions.ExtraData[accountKey{}].(Account)
 	if !ok {
 		return

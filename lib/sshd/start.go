@@ -17,6 +17,7 @@ import (
 type process struct {
 	pid     int
 	started chan struct{} // closed once it does its job
+	ended   chan struct{} // closed once it has ended; its id stays taken
 
 	mu     sync.Mutex
 	reaped bool
@@ -24,18 +25,20 @@ type process struct {
 
 // start starts a helper with a job of a session and these streams. With a
 // terminal, that is its controlling terminal.
-func (s *Server) start(j job, streams []*os.File, terminal bool) (*process, error) {
-	s.starting <- struct{}{}
-	p, socket, err := s.fork(j, streams, terminal)
+func (c *conn) start(j job, streams []*os.File, terminal bool) (*process, error) {
+	if !c.starting.wait(c.ctx) {
+		return nil, errOver
+	}
+	p, socket, err := c.fork(j, streams, terminal)
 	if err != nil {
-		<-s.starting
+		c.starting.release()
 		return nil, err
 	}
 	go func() {
 		awaitEnd(socket)
 		socket.Close()
 		close(p.started)
-		<-s.starting
+		c.starting.release()
 	}()
 	return p, nil
 }
@@ -57,16 +60,19 @@ func (s *Server) fork(j job, streams []*os.File, terminal bool) (*process, *net.
 	for _, f := range append(streams, theirs) {
 		fds = append(fds, f.Fd())
 	}
+	pidfd := -1
 	pid, err := syscall.ForkExec(s.Helper[0], s.Helper[1:], &syscall.ProcAttr{
-		Dir: "/", Files: fds, Sys: &syscall.SysProcAttr{Setsid: true, Setctty: terminal},
+		Dir: "/", Files: fds, Sys: &syscall.SysProcAttr{Setsid: true, Setctty: terminal, PidFD: &pidfd},
 	})
 	if err != nil {
 		ours.Close()
 		return nil, nil, fmt.Errorf("start a process: %w", err)
 	}
+	p := &process{pid: pid, started: make(chan struct{}), ended: make(chan struct{})}
+	go p.awaitExit(pidfd)
 	ours.SetWriteDeadline(time.Now().Add(maxStartTime))
 	ours.Write(j.marshal()) // if this fails, the helper says so to the user
-	return &process{pid: pid, started: make(chan struct{})}, ours, nil
+	return p, ours, nil
 }
 
 // socketPair returns the ends of a unix stream socket.
@@ -84,33 +90,4 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 		return nil, nil, err
 	}
 	return c.(*net.UnixConn), theirs, nil
-}
-
-// awaitExit waits until the process has ended. Its id stays taken.
-func (p *process) awaitExit() {
-	for unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-	}
-}
-
-// reap waits until the process has ended, and returns how. Its id is free then.
-func (p *process) reap() (status unix.WaitStatus) {
-	p.awaitExit()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for {
-		if _, err := unix.Wait4(p.pid, &status, 0, nil); err != unix.EINTR {
-			p.reaped = true
-			return status
-		}
-	}
-}
-
-// exited returns a channel that is closed when the process has ended.
-func (p *process) exited() <-chan struct{} {
-	ended := make(chan struct{})
-	go func() {
-		p.awaitExit()
-		close(ended)
-	}()
-	return ended
 }
