@@ -47,7 +47,8 @@ func listenReady(dir string) (*readiness, error) {
 	return r, nil
 }
 
-// serve keeps each connection open until the process ends.
+// serve keeps each connection open until the process ends, or the other side has
+// closed it.
 func (r *readiness) serve() {
 	for {
 		conn, err := r.listener.Accept()
@@ -57,6 +58,8 @@ func (r *readiness) serve() {
 		go func() {
 			<-r.ready
 			io.WriteString(conn, readyText)
+			io.Copy(io.Discard, conn)
+			conn.Close()
 		}()
 	}
 }
