@@ -87,11 +87,11 @@ func (b *Boot) showInitrd() {
 	}
 	b.Show(Command{Args: mkdir})
 	b.Show(Command{Args: []string{"printf", "%s", string(machine)}, Dir: b.files, Output: guest.MachineFile})
-	make := "banger-image initrd "
+	initrd := "banger-image initrd "
 	if b.Image.KernelDir() != b.Image.Dir {
-		make += "--kernel-ref " + b.Image.Kernel.Ref + " "
+		initrd += "--kernel-ref " + b.Image.Kernel.Ref + " "
 	}
-	b.Show(Command{Args: []string{"sh", "-c", make + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: b.files})
+	b.Show(Command{Args: []string{"sh", "-c", initrd + b.Image.Name + " >initrd.img; echo " + guest.MachineFile + " | cpio --quiet -o -H newc >>initrd.img"}, Dir: b.files})
 }
 
 // initrdBeside keeps the initrd next to the disk. A file that has its name
