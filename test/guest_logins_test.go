@@ -95,18 +95,25 @@ func (l *guestLogin) commands() {
 
 // terminal: an interactive shell has a terminal of the size of the user's.
 func (l *guestLogin) terminal(user string, uid int) {
-	cmd := l.u.command("script", "-qec", "stty rows 30 cols 90; exec ssh -F "+l.config+" "+user+"@"+l.name, "/dev/null")
-	shell := startBoot(l.t, cmd)
 	prompt := "# "
 	if uid != 0 {
 		prompt = "$ "
 	}
-	shell.await(prompt)
-	shell.types("unset HISTFILE; echo is $(stty size) $(id -u); exit 3\n") // bash would write root's history
-	shown, code := shell.end()
+	shown, said, code := l.u.types(l.t, "ssh -F "+l.config+" "+user+"@"+l.name, prompt, "unset HISTFILE; echo is $(stty size) $(id -u); exit 3\n") // bash would write root's history
 	if want := fmt.Sprintf("is 30 90 %d\n", uid); code != 3 || !strings.Contains(shown, want) {
-		l.t.Errorf("%s: exit %d, %q; %s", user, code, shown, shell.stderr.String())
+		l.t.Errorf("%s: exit %d, %q; %s", user, code, shown, said)
 	}
+}
+
+// types runs a client in a terminal of 30 rows and 90 columns, and types text at the
+// prompt of the shell that it starts.
+func (u user) types(t *testing.T, client, prompt, text string) (shown, stderr string, code int) {
+	t.Helper()
+	shell := startBoot(t, u.command("script", "-qec", "stty rows 30 cols 90; exec "+client, "/dev/null"))
+	shell.await(prompt)
+	shell.types(text)
+	shown, code = shell.end()
+	return shown, shell.stderr.String(), code
 }
 
 // copies: scp and sftp copy both ways, and only where the user may write.

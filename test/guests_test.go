@@ -25,7 +25,8 @@ type trial struct {
 	login  *login // then, if not nil
 
 	// What the first boot of a command adds to the disk: "dir", the target of a
-	// symlink, or "tree" for a directory with whatever is in it, by path. An init may write what it likes.
+	// symlink, or "tree" for a directory with whatever is in it, by path. What an
+	// init adds is not checked.
 	added map[string]string
 
 	// Another boot of the disk that the first one has left.

@@ -38,11 +38,9 @@ func (u user) sshDbclient(t *testing.T, port string) {
 		t.Errorf("exit %d, %q; %s", o.code, o.stdout, o.stderr)
 	}
 
-	shell := startBoot(t, u.command("script", "-qec", "stty rows 30 cols 90; exec "+dbclient+"root@127.0.0.1", "/dev/null"))
-	shell.await("# ")
-	shell.types("echo is $(stty size) $(id -u); exit 3\n")
-	if shown, code := shell.end(); code != 3 || !strings.Contains(shown, "\nis 30 90 0\n") {
-		t.Errorf("exit %d, %q; %s", code, shown, shell.stderr.String())
+	shown, said, code := u.types(t, dbclient+"root@127.0.0.1", "# ", "echo is $(stty size) $(id -u); exit 3\n")
+	if code != 3 || !strings.Contains(shown, "\nis 30 90 0\n") {
+		t.Errorf("exit %d, %q; %s", code, shown, said)
 	}
 
 	// sftp gives OpenSSH's options to the program of -S.

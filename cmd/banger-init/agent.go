@@ -18,7 +18,7 @@ import (
 // kernel. The nil agent is one that could not be started.
 type agent struct {
 	messages *os.File // process 1 writes them; exec closes it
-	network  *os.File // the agent closes it when the network is up, or has to be waited for in the background
+	network  *os.File // the agent closes it once the network is up, or is left to come up later
 	reported *os.File // ends when all messages are reported
 }
 

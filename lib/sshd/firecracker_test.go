@@ -34,7 +34,8 @@ func TestFirecracker(t *testing.T) {
 	check(t, s.Close())
 }
 
-// TestFirecrackerDead: where nobody answers, ssh fails. It does not hang.
+// TestFirecrackerDead connects to sockets that lead to no SSH server. ssh fails and
+// does not hang.
 func TestFirecrackerDead(t *testing.T) {
 	need(t, "socat")
 	h := serve(t, scratch(t))

@@ -13,12 +13,12 @@ const (
 	maxAuthTries = 20               // keys: an agent may hold many
 	maxUserName  = 256              // bytes
 
-	maxChannels  = 512      // of a connection that the client opens, and as many connections to its listeners
+	maxChannels  = 512      // that the client opens on a connection, and as many for those to its listeners
 	maxListeners = 128      // of a connection
 	maxVariables = 256      // of a session's environment
 	maxEnv       = 32 << 10 // bytes of it
 
-	maxStarting  = 8                // processes that are started at a time, and that open sockets for a connection
+	maxStarting  = 8                // processes being started; for each connection, processes that open sockets
 	maxStartTime = 10 * time.Second // for each of them
 	maxDialTime  = 30 * time.Second
 	maxDrainTime = 30 * time.Second // for data to reach a socket whose client is gone
