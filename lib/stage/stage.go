@@ -36,11 +36,17 @@ type Options struct {
 	// Expected, if not nil, is the file that Hold returned for the destination.
 	// The destination must still be that file. It requires Replaces.
 	Expected *os.File
+	// Mode, if not 0, is the mode of a directory, before the umask.
+	Mode fs.FileMode
 }
 
-// NewDir makes a directory, mode 0700, that Commit renames to dst.
+// NewDir makes a directory, by default of mode 0700, that Commit renames to dst.
 func NewDir(dst string, o Options) (*Stage, error) {
-	return create(dst, o, func(path string) error { return os.Mkdir(path, 0o700) })
+	mode := o.Mode
+	if mode == 0 {
+		mode = 0o700
+	}
+	return create(dst, o, func(path string) error { return os.Mkdir(path, mode) })
 }
 
 // NewFile makes an empty file that Commit renames to dst.

@@ -34,18 +34,20 @@ func notAlphanumeric(r rune) bool {
 	return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
 }
 
-// Sweep removes the stages that killed processes left in a directory. It ignores
-// errors.
-func Sweep(dir string) {
+// Sweep removes the stages that killed processes left in a directory. Who makes
+// something next to them can ignore its error.
+func Sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return
+		return err
 	}
+	var failed []error
 	for _, e := range entries {
 		if IsTemporary(e.Name()) {
-			reap(filepath.Join(dir, e.Name()))
+			failed = append(failed, reap(filepath.Join(dir, e.Name())))
 		}
 	}
+	return errors.Join(failed...)
 }
 
 // reap removes a file or directory unless a process holds its lock.
