@@ -13,6 +13,7 @@ const (
 	jsBlocks    = 0x10
 	jsFirst     = 0x14 // block of the log
 	jsSequence  = 0x18 // of the first transaction
+	jsStart     = 0x1c // first block of the log that is in use, 0 for an empty log
 	jsUUID      = 0x30 // of the filesystem
 	jsUsers     = 0x40
 

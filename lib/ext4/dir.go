@@ -50,11 +50,11 @@ func (m *Image) visitDir(ino uint32, raw []byte, visit func(dirent) error) error
 // dirBlock visits the entries of a block.
 func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit func(dirent) error) (changed bool, err error) {
 	generation := le.Uint32(inode[inGeneration:])
-	if !hasTail(block) {
-		if le.Uint32(inode[inFlags:])&flagIndex == 0 {
-			return false, errDir
-		}
+	if le.Uint32(inode[inFlags:])&flagIndex != 0 && isIndex(block, logical) {
 		return false, m.checkIndex(ino, generation, block, logical)
+	}
+	if !hasTail(block) {
+		return false, errDir
 	}
 	if err := m.checkTail(ino, generation, block); err != nil {
 		return false, err
@@ -77,8 +77,15 @@ func (m *Image) dirBlock(ino uint32, inode, block []byte, logical int64, visit f
 	return changed, nil
 }
 
-// hasTail reports whether a block holds entries, followed by a checksum, and is
-// not a block of an htree.
+// isIndex reports whether a block of a directory with an htree is part of that: its
+// root, or a node, whose first record is empty and takes the whole block. The end of
+// the block does not tell: a root that the kernel made of a block with entries has
+// their tail still.
+func isIndex(block []byte, logical int64) bool {
+	return logical == 0 || le.Uint32(block) == 0 && le.Uint16(block[deRecLen:]) == blockSize
+}
+
+// hasTail reports whether a block with entries ends with a checksum.
 func hasTail(block []byte) bool {
 	tail := block[dirRoom:]
 	return le.Uint32(tail) == 0 && le.Uint16(tail[deRecLen:]) == tailSize && tail[deNameLen] == 0 && tail[deType] == tailType

@@ -12,7 +12,7 @@ const (
 	extentMagic    = 0xf30a
 	extentSize     = 12
 	maxExtentDepth = 5
-	maxExtentLen   = 32768 // greater lengths mark unwritten extents
+	maxExtentLen   = 32768 // of an unwritten extent, it is added to the length
 	inodeExtents   = 4     // entries in the inode
 	blockExtents   = (blockSize - extentSize - 4) / extentSize
 	extentTail     = extentSize + blockExtents*extentSize
@@ -23,27 +23,48 @@ var errExtent = errors.New("damaged extent tree")
 // An extent is a range of adjacent blocks of a file.
 type extent struct{ logical, physical, count int64 }
 
-// visitExtents calls visit for each extent of an inode. Unwritten extents, which
-// banger's images do not have, are an error.
+// visitExtents calls visit for each extent of an inode. Unwritten extents are an
+// error: only files have them.
 func (m *Image) visitExtents(ino uint32, raw []byte, visit func(extent) error) error {
 	return m.visitExtentTree(ino, raw, func(int64) {}, visit)
+}
+
+// visitWritten is like visitExtents, but leaves out unwritten extents: blocks that
+// fallocate(2) has reserved, which read as zeros.
+func (m *Image) visitWritten(ino uint32, raw []byte, visit func(extent) error) error {
+	return m.walkExtents(ino, raw, func(int64) {}, func(e extent, unwritten bool) error {
+		if unwritten {
+			return nil
+		}
+		return visit(e)
+	})
 }
 
 // visitExtentTree is like visitExtents and also calls node for each block of the
 // extent tree.
 func (m *Image) visitExtentTree(ino uint32, raw []byte, node func(physical int64), visit func(extent) error) error {
+	return m.walkExtents(ino, raw, node, func(e extent, unwritten bool) error {
+		if unwritten {
+			return errExtent
+		}
+		return visit(e)
+	})
+}
+
+// walkExtents calls node for each block of an extent tree and visit for each extent.
+func (m *Image) walkExtents(ino uint32, raw []byte, node func(physical int64), visit func(e extent, unwritten bool) error) error {
 	if le.Uint32(raw[inFlags:])&flagExtents == 0 {
 		return errors.New("inode without extents")
 	}
 	// Logical blocks must increase, and the total is limited, so that the walk
 	// ends even if the tree is cyclic.
 	next, total := int64(0), int64(0)
-	w := extentWalk{m, ino, le.Uint32(raw[inGeneration:]), node, func(e extent) error {
+	w := extentWalk{m, ino, le.Uint32(raw[inGeneration:]), node, func(e extent, unwritten bool) error {
 		if total += e.count; e.logical < next || total > m.Blocks() {
 			return errExtent
 		}
 		next = e.logical + e.count
-		return visit(e)
+		return visit(e, unwritten)
 	}}
 	return w.node(raw[inBlock:inBlock+60], maxExtentDepth+1)
 }
@@ -53,7 +74,7 @@ type extentWalk struct {
 	*Image
 	ino, generation uint32
 	block           func(physical int64)
-	visit           func(extent) error
+	visit           func(e extent, unwritten bool) error
 }
 
 // node visits a node whose parent has depth above. For the root, above is greater
@@ -84,11 +105,15 @@ func (w extentWalk) node(node []byte, above int) error {
 
 func (w extentWalk) leaf(e []byte) error {
 	count := int64(le.Uint16(e[4:]))
+	unwritten := count > maxExtentLen
+	if unwritten {
+		count -= maxExtentLen
+	}
 	physical := int64(le.Uint16(e[6:]))<<32 | int64(le.Uint32(e[8:]))
-	if count == 0 || count > maxExtentLen || physical == 0 || physical+count > w.Blocks() {
+	if count == 0 || physical == 0 || physical+count > w.Blocks() {
 		return errExtent
 	}
-	return w.visit(extent{int64(le.Uint32(e)), physical, count})
+	return w.visit(extent{int64(le.Uint32(e)), physical, count}, unwritten)
 }
 
 func (w extentWalk) index(e []byte, depth int) error {

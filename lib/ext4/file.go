@@ -18,7 +18,7 @@ type File struct {
 	Size int64  // bytes
 
 	image   *Image
-	extents []extent // sorted by logical block
+	extents []extent // the written ones, sorted by logical block
 }
 
 // Open opens the file at path. Symlinks are followed within the image, as by a
@@ -44,7 +44,7 @@ func (m *Image) file(ino uint32, raw []byte) (*File, error) {
 	if f.Size < 0 {
 		return nil, fmt.Errorf("inode %d: invalid size %d", ino, f.Size)
 	}
-	err := m.visitExtents(ino, raw, func(e extent) error {
+	err := m.visitWritten(ino, raw, func(e extent) error {
 		f.extents = append(f.extents, e)
 		return nil
 	})
@@ -78,7 +78,8 @@ func (m *Image) ReadFile(path string, limit int64) ([]byte, error) {
 	return p, err
 }
 
-// ReadAt reads the content of a regular file. Holes read as zeros.
+// ReadAt reads the content of a regular file. Holes and unwritten extents
+// read as zeros.
 func (f *File) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fs.ErrInvalid

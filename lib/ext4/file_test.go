@@ -5,6 +5,7 @@ package ext4
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -122,14 +123,72 @@ func TestVisitBlocks(t *testing.T) {
 	})
 }
 
-// An unwritten extent, marked by a length above the maximum, is an error.
+// Unwritten extents, those of blocks that fallocate(2) reserves, read as zeros,
+// whatever is in the blocks. A directory that has one is damaged.
 func TestUnwritten(t *testing.T) {
 	s := newSource(t)
-	s.add("f", tree.Inode{}, "1")
-	m := s.image(small)
-	m.editInode(t, m.mustEntry(t, "f"), func(raw []byte) { le.PutUint16(raw[inBlock+extentSize+4:], maxExtentLen+1) })
-	if _, err := m.Open("/f"); !errors.Is(err, errExtent) {
-		t.Errorf("%v", err)
+	want := strings.Repeat("1"+strings.Repeat("\x00", 2*blockSize-1), 400) // the extents take a block of the tree
+	s.add("f", tree.Inode{}, want)
+	s.add("empty", tree.Inode{}, "")
+	m := s.image(Options{Size: 256 << 20, Free: -1, Created: 1600000000})
+	sizes := map[string]int{"f": len(want) + 7*blockSize, "empty": 40000 * blockSize} // more than one extent holds
+	for name, size := range sizes {
+		for _, command := range []string{
+			fmt.Sprintf("fallocate /%s 0 %d", name, size/blockSize+2), // beyond the end too, as FALLOC_FL_KEEP_SIZE does
+			fmt.Sprintf("set_inode_field /%s size %d", name, size),
+		} {
+			debugfs(t, m, command, "-w")
+		}
+	}
+	debugfs(t, m, "set_super_value mnt_count 1", "-w")
+	fsck(t, m.f.Name())
+	m = opened(t, m.f.Name())
+	for name, size := range sizes {
+		m.eachUnwritten(t, name, func(e extent) {
+			if _, err := m.f.WriteAt(bytes.Repeat([]byte("x"), blockSize), e.physical*blockSize); err != nil {
+				t.Fatal(err)
+			}
+		})
+		got, err := m.ReadFile("/"+name, 1<<30)
+		whole := make([]byte, size)
+		if name == "f" {
+			copy(whole, want)
+		}
+		if err != nil || !bytes.Equal(got, whole) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	if err := m.Sound(t.Context()); err != nil {
+		t.Error(err)
+	}
+	m.editInode(t, rootIno, func(raw []byte) {
+		count := raw[inBlock+extentSize+4:]
+		le.PutUint16(count, le.Uint16(count)+maxExtentLen)
+	})
+	if _, err := m.Names("/"); !errors.Is(err, errExtent) {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
+// eachUnwritten calls visit for each unwritten extent of a file, of which there is one
+// at least.
+func (m *Image) eachUnwritten(t *testing.T, name string, visit func(extent)) {
+	t.Helper()
+	ino := m.mustEntry(t, name)
+	raw, err := m.readInode(ino)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	err = m.walkExtents(ino, raw, func(int64) {}, func(e extent, unwritten bool) error {
+		if unwritten {
+			count++
+			visit(e)
+		}
+		return nil
+	})
+	if err != nil || count == 0 {
+		t.Fatalf("%s: %d unwritten extents, %v", name, count, err)
 	}
 }
 

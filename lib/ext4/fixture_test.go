@@ -166,9 +166,9 @@ func fsck(t testing.TB, file string) {
 }
 
 // debugfs runs a command of debugfs, which reports errors only on stderr.
-func debugfs(t testing.TB, m *Image, command string) string {
+func debugfs(t testing.TB, m *Image, command string, options ...string) string {
 	t.Helper()
-	cmd := exec.Command(program(t, "debugfs"), "-R", command, m.f.Name())
+	cmd := exec.Command(program(t, "debugfs"), append(options, "-R", command, m.f.Name())...)
 	cmd.Env = []string{"TZ=UTC", "LC_ALL=C", "DEBUGFS_PAGER=cat", "PATH=/usr/bin:/bin"}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -68,6 +68,7 @@ const (
 	sbBlocksPerGroup = 0x20
 	sbInodesPerGroup = 0x28
 	sbMagic          = 0x38
+	sbLastCheck      = 0x40
 	sbInodeSize      = 0x58
 	sbCompat         = 0x5c
 	sbIncompat       = 0x60
@@ -86,6 +87,8 @@ const (
 	sbFreeBlocksHi   = 0x158
 	sbFlags          = 0x160
 	sbKBytesWritten  = 0x178
+	sbMountTimeHi    = 0x275
+	sbLastCheckHi    = 0x277
 	sbChecksum       = 0x3fc
 
 	superMagic     = 0xef53
@@ -113,6 +116,12 @@ var features = []struct {
 	{"extra_isize", sbROCompat, 0x40},
 	{"metadata_csum", sbROCompat, 0x400},
 }
+
+// with64bit is the feature bit of filesystems whose numbers of blocks have 64 bits.
+const with64bit = 0x80
+
+// maxBlockShift is the logarithm of the largest block size of ext4, 64 KiB.
+const maxBlockShift = 16
 
 // eaInode is the feature bit of images with an xattr too large for a block.
 const eaInode = 0x400

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -222,12 +223,37 @@ func (m *Image) editSuper(edit func(sb []byte)) error {
 // ReadUUID returns the UUID of an ext4 filesystem, whatever its features are and
 // whether it is mounted.
 func ReadUUID(r io.ReaderAt) (string, error) {
-	super := make([]byte, sbSize)
-	if _, err := r.ReadAt(super, sbOffset); err != nil && err != io.EOF {
+	super, err := readSuper(r)
+	if err != nil {
 		return "", err
 	}
-	if le.Uint16(super[sbMagic:]) != superMagic {
-		return "", errors.New("no ext4 filesystem")
-	}
 	return formatUUID(super[sbUUID : sbUUID+16]), nil
+}
+
+// ReadSize returns the size in bytes of an ext4 filesystem, whatever its features
+// are and whether it is mounted.
+func ReadSize(r io.ReaderAt) (int64, error) {
+	super, err := readSuper(r)
+	if err != nil {
+		return 0, err
+	}
+	blocks, shift := uint64(le.Uint32(super[sbBlocksLo:])), 10+uint64(le.Uint32(super[sbLogBlockSize:]))
+	if le.Uint32(super[sbIncompat:])&with64bit != 0 {
+		blocks |= uint64(le.Uint32(super[sbBlocksHi:])) << 32
+	}
+	if shift > maxBlockShift || blocks > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("the superblock has a size that no filesystem has: %d blocks of 1 << %d bytes", blocks, shift)
+	}
+	return int64(blocks << shift), nil
+}
+
+func readSuper(r io.ReaderAt) ([]byte, error) {
+	super := make([]byte, sbSize)
+	if _, err := r.ReadAt(super, sbOffset); err != nil && err != io.EOF {
+		return nil, err
+	}
+	if le.Uint16(super[sbMagic:]) != superMagic {
+		return nil, errors.New("no ext4 filesystem")
+	}
+	return super, nil
 }

@@ -188,13 +188,9 @@ func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 // mkfsError derives an error from the output of mkfs.ext4.
 func mkfsError(err error, out []byte) error {
 	text := string(bytes.TrimSpace(out))
-	switch {
-	case strings.Contains(text, "No space left on device"):
-		return fmt.Errorf("mkfs.ext4: %w", syscall.ENOSPC)
-	case strings.Contains(text, "Disk quota exceeded"):
-		return fmt.Errorf("mkfs.ext4: %w", syscall.EDQUOT)
-	case strings.Contains(text, "File too large"):
-		return fmt.Errorf("mkfs.ext4: %w", syscall.EFBIG)
+	switch full := fullDisk(text); {
+	case full != nil:
+		return fmt.Errorf("mkfs.ext4: %w", full)
 	case strings.Contains(text, "Could not allocate"), strings.Contains(text, "No free space"):
 		return errNoRoom
 	case strings.Contains(text, "too small"), strings.Contains(text, "too many inodes"),
@@ -202,6 +198,20 @@ func mkfsError(err error, out []byte) error {
 		return fmt.Errorf("%w: mkfs.ext4: %s", errNoRoom, text)
 	}
 	return fmt.Errorf("mkfs.ext4: %w: %s", err, text)
+}
+
+// fullDisk returns the error of a full disk of the host that the output of a program
+// of e2fsprogs contains, else nil.
+func fullDisk(text string) error {
+	switch {
+	case strings.Contains(text, "No space left on device"):
+		return syscall.ENOSPC
+	case strings.Contains(text, "Disk quota exceeded"):
+		return syscall.EDQUOT
+	case strings.Contains(text, "File too large"):
+		return syscall.EFBIG
+	}
+	return nil
 }
 
 // memfile returns an in-memory file with the given content.

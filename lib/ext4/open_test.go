@@ -3,6 +3,7 @@
 package ext4
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,6 +45,43 @@ func TestOpenPath(t *testing.T) {
 	} {
 		if _, err := m.Open(path); want && err != nil || !want && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// ReadSize reads the size of filesystems of all formats, and of no other.
+func TestReadSize(t *testing.T) {
+	m := paths(t).image(small)
+	if got, err := ReadSize(m.f); err != nil || got != m.Size() {
+		t.Errorf("%d, %v, want %d", got, err, m.Size())
+	}
+	for name, c := range map[string]struct {
+		low, high, shift, features uint32
+		want                       int64 // -1 for an error
+	}{
+		"no blocks":      {0, 0, 0, 0, 0},
+		"1 KiB":          {8193, 0, 0, 0, 8193 << 10},
+		"64 KiB":         {3, 0, 6, with64bit, 3 << 16},
+		"64 bits":        {1, 2, 2, with64bit, (2<<32 + 1) << 12},
+		"unused":         {1, 2, 2, 0, 1 << 12},
+		"128 KiB":        {3, 0, 7, 0, -1},
+		"shift wraps":    {3, 0, 1<<32 - 10, 0, -1},
+		"largest":        {1<<32 - 1, 1<<19 - 1, 2, with64bit, 1<<63 - 1<<12},
+		"more than that": {0, 1 << 19, 2, with64bit, -1},
+	} {
+		super := make([]byte, sbOffset+sbSize)
+		for field, value := range map[int]uint32{
+			sbBlocksLo: c.low, sbBlocksHi: c.high, sbLogBlockSize: c.shift, sbIncompat: c.features, sbMagic: superMagic,
+		} {
+			le.PutUint32(super[sbOffset+field:], value)
+		}
+		if got, err := ReadSize(bytes.NewReader(super)); (err != nil) != (c.want < 0) || err == nil && got != c.want {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, c.want)
+		}
+	}
+	for _, raw := range []string{"", strings.Repeat("\x00", 4096)} {
+		if got, err := ReadSize(strings.NewReader(raw)); err == nil {
+			t.Errorf("%d bytes: %d", len(raw), got)
 		}
 	}
 }

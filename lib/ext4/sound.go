@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -69,26 +70,36 @@ func HostError(err error) bool {
 
 // fsck checks the image with e2fsck, read-only.
 func (m *Image) fsck(ctx context.Context) error {
-	path, err := findProgram("e2fsck")
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, path, "-fn", "/dev/fd/3")
-	cmd.ExtraFiles = []*os.File{m.f}
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "E2FSCK_CONFIG=/dev/null"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := output(ctx, cmd)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+	out, err := e2fsprogs(ctx, m.f, "e2fsck", "-fn")
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 && exit.ExitCode()&fsckErrors != 0 {
 		return damaged("e2fsck: "+firstProblem(string(out)), 1)
 	}
-	if err != nil {
+	if exit != nil {
 		return fmt.Errorf("e2fsck: %w: %s", err, firstProblem(string(out)))
 	}
-	return nil
+	return err
+}
+
+// e2fsprogs runs a program on an image and returns its output. The image is its last
+// argument, by the number of a file descriptor: see imageFile.
+func e2fsprogs(ctx context.Context, image *os.File, program string, args ...string) ([]byte, error) {
+	path, err := findProgram(program)
+	if err != nil {
+		return nil, err
+	}
+	// Pdeathsig refers to the thread that forks, which must not end early.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, path, append(args, "/dev/fd/3")...)
+	cmd.ExtraFiles = []*os.File{image}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "E2FSCK_CONFIG=/dev/null", "MKE2FS_CONFIG=/dev/null"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := output(ctx, cmd)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return out, err
 }
 
 // fsckErrors is the bit in e2fsck's exit status for uncorrected errors.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"strconv"
 	"strings"
@@ -58,6 +59,7 @@ func New(name, help string) *Tool {
 	t.Check = func() error { return nil }
 	t.NoLines = func() bool { return false }
 	t.onlyOne = func() bool { return true }
+	log.SetOutput(io.Discard) // net/http prints what servers send unasked
 	return t
 }
 

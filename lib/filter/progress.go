@@ -24,8 +24,9 @@ const redrawInterval = 100 * time.Millisecond
 // A Progress is the line that long work draws. It may be used by several
 // goroutines.
 type Progress struct {
-	tool  *Tool
-	title string
+	tool     *Tool
+	title    string
+	terminal bool // whether stderr is one
 
 	mu          sync.Mutex
 	total, done int64 // bytes
@@ -40,7 +41,7 @@ type Progress struct {
 // is printed when it is finished.
 func (t *Tool) NewProgress(doing, image string) *Progress {
 	t.image = image
-	p := &Progress{tool: t, title: doing + " " + Printable(image), begun: time.Now()}
+	p := &Progress{tool: t, title: doing + " " + Printable(image), terminal: isTerminal(t.Stderr), begun: time.Now()}
 	t.progress.Store(p)
 	return p
 }
@@ -72,8 +73,11 @@ func (p *Progress) Close() {
 
 // draw draws the line, unless it was drawn a moment ago.
 func (p *Progress) draw() {
+	if !p.terminal || p.closed || !p.tool.onlyOne() {
+		return
+	}
 	now := time.Now()
-	if p.closed || now.Sub(p.drawn) < redrawInterval || !isTerminal(p.tool.Stderr) || !p.tool.onlyOne() {
+	if now.Sub(p.drawn) < redrawInterval {
 		return
 	}
 	line := progressLine(p.title, p.total, p.done, now.Sub(p.begun), columns(p.tool.Stderr))

@@ -38,3 +38,21 @@ func signals() (ctx context.Context, stop func()) {
 	}()
 	return ctx, func() { signal.Stop(arrived); cancel(nil) }
 }
+
+// Second returns what is closed by the second signal that asks this process to
+// end. The first one ends the context.
+func Second() <-chan struct{} {
+	force := make(chan struct{})
+	arrived := make(chan os.Signal, 2)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(arrived, s)
+		}
+	}
+	go func() {
+		<-arrived
+		<-arrived
+		close(force)
+	}()
+	return force
+}

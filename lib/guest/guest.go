@@ -15,7 +15,12 @@ const (
 	ModulesDir  = "modules"      // NNN-NAME.ko, loaded in the order of their names
 	ConfigFile  = "config.json"  // the image's OCI config; absent if the image has none
 	MachineFile = "machine.json" // a Machine; absent from a kernel's initrd
+	ScriptFile  = "script"       // what a build runs, with Machine.Build
 )
+
+// ScriptPath is where a guest has the script of a build: in memory, not on the
+// disk.
+const ScriptPath = "/run/banger/script"
 
 // A Machine is what one machine runs in place of what the image's config says.
 type Machine struct {
@@ -24,13 +29,18 @@ type Machine struct {
 	User     string   `json:"user,omitempty"`     // USER[:GROUP], replaces User
 	Env      []string `json:"env,omitempty"`      // NAME=VALUE, over those of the image
 	Ports    bool     `json:"ports,omitempty"`    // the command's streams are the ports below
+	Modules  string   `json:"modules,omitempty"`  // UUID of the ext4 filesystem with the kernel's modules
 	Terminal bool     `json:"terminal,omitempty"` // the command reads the console; else Args has /dev/null for input
+
+	// Build says that Args runs ScriptPath, and that the disk is to become an image:
+	// once Args has succeeded, what the machine made for itself is removed from it.
+	Build bool `json:"build,omitempty"`
 }
 
 // Differs reports whether the machine is to run something else than the image
 // says, or in another way.
 func (m Machine) Differs() bool {
-	m.Hostname = ""
+	m.Hostname, m.Modules = "", ""
 	return !reflect.DeepEqual(m, Machine{})
 }
 

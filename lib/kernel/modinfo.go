@@ -18,6 +18,8 @@ type info struct {
 	aliases  []string
 	release  string // of the kernel it was built for: the first word of vermagic
 	size     int    // bytes of the section
+
+	softdepLines []string // as written
 }
 
 func readInfo(module []byte) (in info, err error) {
@@ -40,6 +42,7 @@ func (in *info) add(field string) {
 			in.depends = append(in.depends, ModuleName(name))
 		}
 	case "softdep":
+		in.softdepLines = append(in.softdepLines, value)
 		// "pre: a b post: c"
 		_, before, _ := strings.Cut(value, "pre:")
 		before, _, _ = strings.Cut(before, "post:")

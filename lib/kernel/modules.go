@@ -16,18 +16,21 @@ import (
 
 // Modules are the modules in /lib/modules/RELEASE. A nil *Modules has none.
 type Modules struct {
-	dir      fs.FS
-	files    map[string]string // by module name
-	builtin  map[string]bool   // names and aliases of what is built in
-	listed   bool              // modules.builtin exists
-	infos    map[string]info   // read so far
-	infoSize int               // bytes of them
+	dir     fs.FS
+	files   map[string]string // by module name
+	builtin map[string]bool   // names and aliases of what is built in
+	listed  bool              // modules.builtin exists
+
+	builtinNames map[string]bool // names in modules.builtin
+	infos        map[string]info // read so far
+	infoSize     int             // bytes of them
+	closer       io.Closer       // of dir, or nil
 }
 
 // OpenModules lists the modules in a directory, and those built in, from
 // modules.builtin and modules.builtin.modinfo (Documentation/kbuild/kbuild.rst).
 func OpenModules(dir fs.FS) (*Modules, error) {
-	m := &Modules{dir: dir, files: map[string]string{}, builtin: map[string]bool{}, infos: map[string]info{}}
+	m := &Modules{dir: dir, files: map[string]string{}, builtin: map[string]bool{}, builtinNames: map[string]bool{}, infos: map[string]info{}}
 	err := fs.WalkDir(dir, ".", func(file string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && IsModule(file) && isFile(dir, file) {
 			m.files[ModuleName(file)] = file
@@ -40,6 +43,17 @@ func OpenModules(dir fs.FS) (*Modules, error) {
 	return m, m.readBuiltin()
 }
 
+// OnClose makes Close close what the modules are read from.
+func (m *Modules) OnClose(c io.Closer) { m.closer = c }
+
+// Close closes what the modules are read from, if OnClose was called.
+func (m *Modules) Close() error {
+	if m == nil || m.closer == nil {
+		return nil
+	}
+	return m.closer.Close()
+}
+
 // readBuiltin reads the names and the aliases of what is built in.
 func (m *Modules) readBuiltin() error {
 	list, err := readList(m.dir, "modules.builtin")
@@ -48,7 +62,7 @@ func (m *Modules) readBuiltin() error {
 	}
 	m.listed = list != nil
 	for file := range strings.FieldsSeq(string(list)) {
-		m.builtin[ModuleName(file)] = true
+		m.builtin[ModuleName(file)], m.builtinNames[ModuleName(file)] = true, true
 	}
 	aliases, err := readList(m.dir, "modules.builtin.modinfo")
 	for field := range strings.SplitSeq(string(aliases), "\x00") {

@@ -42,9 +42,9 @@ func (r *Reader) extend(b *block) error {
 	}
 	switch b.typeflag() {
 	case 'L':
-		r.extended.name, _, _ = strings.Cut(data, "\x00")
+		r.extended.name = untilNUL(data)
 	case 'K':
-		r.extended.link, _, _ = strings.Cut(data, "\x00")
+		r.extended.link = untilNUL(data)
 	default:
 		records, err := parseRecords(data)
 		if err != nil {
@@ -53,6 +53,13 @@ func (r *Reader) extend(b *block) error {
 		r.extended.records = append(r.extended.records, records...)
 	}
 	return nil
+}
+
+// untilNUL returns the name in a header of GNU tar. It does not retain the header,
+// which may be much longer.
+func untilNUL(data string) string {
+	name, _, _ := strings.Cut(data, "\x00")
+	return strings.Clone(name)
 }
 
 // global reads a global header and ignores its records. Extended headers before

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -204,6 +205,43 @@ func TestEndlessHeaders(t *testing.T) {
 			t.Errorf("headers of type %c: %v", flag, err)
 		}
 	}
+}
+
+// A name or a link target does not keep the extended header in memory that it is from.
+func TestHeaderReleased(t *testing.T) {
+	const size, entries = 1 << 17, 16
+	padded := strings.Repeat("\x00", size)
+	for name, header := range map[string][]byte{
+		"L":   tartest.Entry{Type: 'L', Data: "name" + padded}.Bytes(),
+		"K":   tartest.Entry{Type: 'K', Data: "link" + padded}.Bytes(),
+		"pax": tartest.Pax("path", "name", "linkpath", "link", "comment", padded),
+	} {
+		entry := append(header, tartest.Entry{Name: "a", Type: Symlink, Link: "b"}.Bytes()...)
+		archive := bytes.Repeat(entry, entries)
+		r := NewReader(bytes.NewReader(archive))
+		var kept []string
+		before := heap()
+		for range entries {
+			h, err := r.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept = append(kept, h.Name, h.Link)
+		}
+		if grown := int64(heap() - before); grown > entries*size/4 {
+			t.Errorf("%s: %d bytes in use for %q", name, grown, kept[:2])
+		}
+		runtime.KeepAlive(archive)
+		runtime.KeepAlive(kept)
+	}
+}
+
+// heap returns the bytes of all objects that are reachable.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // Read errors of the source are returned.
