@@ -66,10 +66,11 @@ func main() {
 		if err != nil {
 			return "", err
 		}
-		image, err := source.Image(ref, platform)
+		image, err := source.Image(ctx, ref, platform)
 		if err != nil {
 			return "", err
 		}
+		defer image.Close()
 		reference := ref.Reference(image.Manifest.Digest)
 		dst := *output
 		if dst == "" {
@@ -86,19 +87,27 @@ func main() {
 		}
 		progress := tool.NewProgress("flattening", filepath.Base(dst))
 		defer progress.Close()
-		o := bundle.Options{Reference: reference, Layout: ref.Dir, RecordLayout: !isCache(ref.Dir), Replace: *force}
+		cached := xdg.IsCache(os.Getenv, ref.Dir)
+		if cached {
+			image.Touch()
+		}
+		// In the cache, banger-verify looks anyway.
+		o := bundle.Options{Reference: reference, Layout: ref.Dir, RecordLayout: !cached, Replace: *force}
 		o.MaxSize, o.MaxEntries = *maxSize, *maxEntries
 		o.Warn, o.Progress = tool.Warn, progress.Add
 		if *verbose {
 			o.Explain = func(e layer.Event) { tool.Detail(explain(e)) }
 		}
-		return dst, hint(bundle.Create(ctx, dst, image, o))
+		return dst, hint(bundle.Create(ctx, dst, image, o), cached)
 	}))
 }
 
-// hint adds to an error of a limit or of a full disk what the user can do.
-func hint(err error) error {
+// hint adds to an error of a limit, of a full disk, or of a damaged blob of the cache
+// what the user can do.
+func hint(err error, cached bool) error {
 	switch {
+	case cached && errors.Is(err, layout.ErrDamaged):
+		return status.Hint(err, "banger-cache check")
 	case errors.Is(err, layer.ErrTooManyEntries):
 		return status.Hint(err, "the --max-entries flag of banger-flatten raises the limit")
 	case errors.Is(err, layer.ErrTooLarge):
@@ -107,18 +116,6 @@ func hint(err error) error {
 		return status.Hint(err, "free space there, or use -C DIR or -o PATH on another filesystem (banger image pull: set TMPDIR)")
 	}
 	return err
-}
-
-// isCache reports whether a layout is the cache, in which banger-verify looks
-// anyway.
-func isCache(dir string) bool {
-	cache, err := xdg.Cache(os.Getenv)
-	if err != nil {
-		return false
-	}
-	a, err1 := os.Stat(dir)
-	b, err2 := os.Stat(filepath.Join(cache, "oci"))
-	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
 
 // explain describes an event: layer, + or -, path, and the entry that removed it.

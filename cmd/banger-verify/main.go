@@ -13,6 +13,7 @@ import (
 	"banger/lib/bundle"
 	"banger/lib/filter"
 	"banger/lib/layer"
+	"banger/lib/layout"
 	"banger/lib/replay"
 	"banger/lib/status"
 	"banger/lib/verify"
@@ -57,15 +58,20 @@ func main() {
 		}
 		progress := tool.NewProgress("verifying", nameOf(rootfs))
 		defer progress.Close()
-		source, err := choose(*against, docs, replayer{*maxEntries, tool.Warn, progress.Add})
+		layers := &replayer{maxEntries: *maxEntries, warn: tool.Warn, progress: progress.Add}
+		source, err := choose(ctx, *against, docs, layers)
 		if err != nil {
 			return "", err
 		}
+		defer layers.image.Close()
 		r := report{tool: tool, image: image, json: *asJSON}
 		want, err := verify.Image(ctx, rootfs, source, r.add)
 		progress.Close()
-		if errors.Is(err, layer.ErrTooManyEntries) {
+		switch {
+		case errors.Is(err, layer.ErrTooManyEntries):
 			err = status.Hint(err, "the --max-entries flag of banger-verify raises the limit")
+		case errors.Is(err, layout.ErrDamaged) && layers.isCached:
+			err = status.Hint(err, "banger-cache check")
 		}
 		if err != nil {
 			return "", err

@@ -3,9 +3,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -17,26 +17,20 @@ import (
 	"banger/lib/xdg"
 )
 
-// A replayer holds the options for replaying layers.
+// A replayer holds the options for replaying layers, and the image that is replayed.
 type replayer struct {
 	maxEntries int64
 	warn       func(string)
 	progress   func(total, done int64)
-}
-
-// source returns the layers of image as a source, or err.
-func (r replayer) source(image *layout.Image, err error) (verify.Source, error) {
-	if err != nil {
-		return nil, err
-	}
-	return verify.Layers(image, r.maxEntries, r.warn, r.progress), nil
+	image      *layout.Image // nil for none
+	isCached   bool          // the image is in the cache
 }
 
 // choose returns the source to compare an image with.
-func choose(against string, docs bundle.Documents, r replayer) (verify.Source, error) {
+func choose(ctx context.Context, against string, docs bundle.Documents, r *replayer) (verify.Source, error) {
 	switch {
 	case against == "":
-		return r.source(recorded(docs))
+		return r.recorded(ctx, docs)
 	case isDirectory(against) && !layout.Is(against):
 		return verify.Bundle(against, r.warn), nil
 	}
@@ -47,7 +41,7 @@ func choose(against string, docs bundle.Documents, r replayer) (verify.Source, e
 	if ref.Name == "" && ref.Digest == "" {
 		ref.Digest = docs.Digest // the layout may hold other images
 	}
-	return r.source(open(ref))
+	return r.open(ctx, ref)
 }
 
 func isDirectory(path string) bool {
@@ -55,10 +49,14 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// recorded returns the image that an ext4 file was made of. It is read from the
-// layout that the layers came from if that is recorded and still has them, else
-// from the cache.
-func recorded(docs bundle.Documents) (*layout.Image, error) {
+// recorded returns the layers that an ext4 file was made of. They are read from the
+// layout that they came from if that is recorded and still has them, else from the
+// cache.
+func (r *replayer) recorded(ctx context.Context, docs bundle.Documents) (verify.Source, error) {
+	if docs.Parent != nil {
+		return nil, status.Hint(status.Errorf(status.Bad, "made of %s by a script: there are no layers to compare it with", docs.Parent.Name),
+			"use --against with what %s was made of, to see what the script has changed", docs.Parent.Name)
+	}
 	if docs.Digest == "" {
 		return nil, status.Hint(status.Errorf(status.NoInput, "no image.json next to it"),
 			"use --against with the bundle or directory that it was made of")
@@ -67,25 +65,20 @@ func recorded(docs bundle.Documents) (*layout.Image, error) {
 		return nil, status.Errorf(status.Bad, "image.json: digest %q: %w", docs.Digest, err)
 	}
 	if docs.Layout != "" {
-		image, err := open(layout.Ref{Dir: string(docs.Layout), Digest: docs.Digest})
+		source, err := r.open(ctx, layout.Ref{Dir: string(docs.Layout), Digest: docs.Digest})
 		if !notFound(err) {
-			return image, err
+			return source, err
 		}
 	}
-	return cached(docs)
-}
-
-// cached returns the image that an ext4 file was made of from the cache.
-func cached(docs bundle.Documents) (*layout.Image, error) {
-	dir, err := xdg.Cache(os.Getenv)
+	cache, err := xdg.Cache(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	image, err := open(layout.Ref{Dir: filepath.Join(dir, "oci"), Digest: docs.Digest})
+	source, err := r.open(ctx, layout.Ref{Dir: cache, Digest: docs.Digest})
 	if notFound(err) {
 		err = notFoundAnywhere(docs)
 	}
-	return image, err
+	return source, err
 }
 
 // notFound reports whether an error means that a layout, or the image in it, does
@@ -94,19 +87,33 @@ func notFound(err error) bool {
 	return status.Of(err) == status.NoInput || errors.Is(err, syscall.ENOTDIR)
 }
 
-// open opens an image and checks that all its layers exist.
-func open(ref layout.Ref) (*layout.Image, error) {
+// open returns the layers of an image as a source. The caller closes r.image.
+func (r *replayer) open(ctx context.Context, ref layout.Ref) (verify.Source, error) {
+	image, err := open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	r.image = image
+	if r.isCached = xdg.IsCache(os.Getenv, ref.Dir); r.isCached {
+		image.Touch()
+	}
+	return verify.Layers(image, r.maxEntries, r.warn, r.progress), nil
+}
+
+// open opens an image, which the caller closes, and checks that all its layers exist.
+func open(ctx context.Context, ref layout.Ref) (*layout.Image, error) {
 	from, err := layout.Open(ref.Dir)
 	if err != nil {
 		return nil, err
 	}
-	image, err := from.Image(ref, layout.DefaultPlatform)
+	image, err := from.Image(ctx, ref, layout.DefaultPlatform)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range image.Layers {
 		blob, err := l.Open()
 		if err != nil {
+			image.Close()
 			return nil, err
 		}
 		blob.Close()

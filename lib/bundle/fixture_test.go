@@ -64,7 +64,7 @@ func (f *fixture) image(t testing.TB) *layout.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := l.Image(layout.Ref{Dir: f.dir}, amd64)
+	image, err := l.Image(t.Context(), layout.Ref{Dir: f.dir}, amd64)
 	if err != nil {
 		t.Fatal(err)
 	}

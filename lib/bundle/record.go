@@ -28,6 +28,8 @@ type Record struct {
 	Platform     string          `json:"platform,omitempty"`
 	Created      time.Time       `json:"created,omitzero"`
 	Layers       []digest.Digest `json:"layers,omitempty"` // oldest first
+	Parent       *Parent         `json:"parent,omitempty"` // of an image that a script has made of another
+	Script       *Script         `json:"script,omitempty"` // that made it
 	Layout       HostPath        `json:"layout,omitempty"` // where the layers came from, if not the cache; never published
 	Entries      int             `json:"entries,omitempty"`
 	ContentBytes int64           `json:"content_bytes,omitempty"`
@@ -37,6 +39,23 @@ type Record struct {
 	Registered   time.Time       `json:"registered,omitzero"`
 	Kernel       *Kernel         `json:"kernel,omitempty"`
 	Initrd       string          `json:"initrd,omitempty"` // if there is no kernel; else Kernel has it
+}
+
+// A Parent is an image that another was made of, by a script. One without a parent
+// of its own holds what its layers say.
+type Parent struct {
+	Name      string        `json:"name"`
+	SHA256    string        `json:"sha256"` // of its root filesystem
+	Reference string        `json:"reference,omitempty"`
+	Digest    digest.Digest `json:"digest,omitempty"` // of an image of layers
+	Parent    *Parent       `json:"parent,omitempty"`
+	Script    *Script       `json:"script,omitempty"`
+}
+
+// A Script is what was run to make an image of its parent.
+type Script struct {
+	SHA256 string   `json:"sha256"`
+	Args   []string `json:"args,omitempty"`
 }
 
 // A HostPath is an absolute path of the host. In JSON it is percent-encoded, as
@@ -122,18 +141,31 @@ func ReadJSON(path string, into any) error {
 	return nil
 }
 
-// WriteJSON writes a document to a new file.
+// WriteJSON writes a document to a new file. It refuses one that ReadJSON would.
 func WriteJSON(path string, v any) error {
 	raw, err := marshal(v)
 	if err != nil {
 		return err
 	}
+	if len(raw) > input.MaxDocument {
+		return status.Errorf(status.Bad, "%s: too large to be read again: %d bytes (limit %d)", filepath.Base(path), len(raw), input.MaxDocument)
+	}
+	if err := input.Unmarshal(raw, new(json.RawMessage), input.MaxValues); err != nil {
+		return status.Errorf(status.Bad, "%s: cannot be read again: %w", filepath.Base(path), err)
+	}
 	return writeNew(path, func(f io.Writer) error { _, err := f.Write(raw); return err })
 }
 
-// marshal encodes a document with indentation and a final newline.
+// maxIndented is the size in bytes of the largest document that is indented. The
+// indentation of parents of parents grows with the square of their number.
+const maxIndented = 64 << 10
+
+// marshal encodes a document with a final newline, and indents it unless it is large.
 func marshal(v any) ([]byte, error) {
-	raw, err := json.MarshalIndent(v, "", "  ")
+	raw, err := json.Marshal(v)
+	if len(raw) <= maxIndented {
+		raw, err = json.MarshalIndent(v, "", "  ")
+	}
 	return append(raw, '\n'), err
 }
 

@@ -30,9 +30,9 @@ type Set []*Catalog
 
 // load reads the catalog at where, a file or a URL. If where is "", it reads those
 // of the configuration directory and of the system that exist.
-func load(ctx context.Context, s *registry.Source, where, config string) (Set, error) {
+func load(ctx context.Context, web registry.Transport, where, config string) (Set, error) {
 	if where != "" {
-		c, err := loadOne(ctx, s, where)
+		c, err := loadOne(ctx, web, where)
 		if err != nil {
 			return nil, fmt.Errorf("catalog %s: %w", where, err)
 		}
@@ -40,7 +40,7 @@ func load(ctx context.Context, s *registry.Source, where, config string) (Set, e
 	}
 	var all Set
 	for _, where := range []string{filepath.Join(config, File), systemWide} {
-		c, err := loadOne(ctx, s, where)
+		c, err := loadOne(ctx, web, where)
 		switch {
 		case err == nil:
 			all = append(all, c)
@@ -92,8 +92,8 @@ func offered(names []string) string {
 	return ", which has " + strings.Join(names, ", ")
 }
 
-func loadOne(ctx context.Context, s *registry.Source, where string) (*Catalog, error) {
-	r, err := open(ctx, s, where)
+func loadOne(ctx context.Context, web registry.Transport, where string) (*Catalog, error) {
+	r, err := open(ctx, web, where)
 	if err != nil {
 		return nil, err
 	}

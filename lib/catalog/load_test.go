@@ -39,8 +39,8 @@ func document(t *testing.T, entries ...Entry) []byte {
 	return raw
 }
 
-func source() *registry.Source {
-	return &registry.Source{Transport: registry.NewTransport(time.Minute)}
+func source() http.RoundTripper {
+	return registry.NewTransport(time.Minute)
 }
 
 // A catalog is a file or a URL; one that is named must exist.

@@ -35,8 +35,9 @@ type Puller struct {
 
 	store  *store.Store
 	source registry.Source // its platform is set for each entry
-	cache  string          // the layout for fetched images
-	config string          // the user's configuration directory
+	web    registry.Transport
+	cache  string // the layout for fetched images
+	config string // the user's configuration directory
 }
 
 // NewPuller returns a Puller that uses the user's directories, and gives up on a
@@ -51,8 +52,9 @@ func NewPuller(s *store.Store, getenv func(string) string, silence time.Duration
 		return nil, err
 	}
 	return &Puller{
-		store: s, cache: filepath.Join(cache, "oci"), config: config,
-		source:   registry.NewSource(getenv, silence),
+		store: s, cache: cache, config: config,
+		source:   registry.NewSource(getenv),
+		web:      registry.NewTransport(silence),
 		Progress: func(int64, int64) {},
 	}, nil
 }
@@ -60,7 +62,7 @@ func NewPuller(s *store.Store, getenv func(string) string, silence time.Duration
 // Catalogs reads the catalog at where, a file or a URL. If where is "", it reads
 // those of the user and of the system.
 func (p *Puller) Catalogs(ctx context.Context, where string) (Set, error) {
-	return load(ctx, &p.source, where, p.config)
+	return load(ctx, p.web, where, p.config)
 }
 
 // plain matches the path or URL of a catalog that needs no quoting in a shell.
@@ -121,7 +123,7 @@ func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Ent
 	if err != nil {
 		return "", err
 	}
-	body, err := open(ctx, &p.source, where)
+	body, err := open(ctx, p.web, where)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", where, err)
 	}
@@ -141,12 +143,13 @@ func (p *Puller) tarball(ctx context.Context, scratch string, c *Catalog, e *Ent
 
 // image fetches an image and replays its layers.
 func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry) (string, error) {
-	to, err := layout.NewWriter(p.cache, p.Warn)
+	to, err := layout.NewWriter(ctx, p.cache, p.Warn)
 	if err != nil {
 		return "", err
 	}
 	defer to.Close()
 	source := p.source
+	source.Warn = p.Warn
 	source.Platform = v1.Platform{OS: "linux", Architecture: e.Arch}
 	ref, err := source.Pull(ctx, to, e.Ref, p.Progress)
 	if err != nil {
@@ -156,10 +159,11 @@ func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry
 	if err != nil {
 		return "", err
 	}
-	image, err := from.Image(ref, source.Platform)
+	image, err := from.Image(ctx, ref, source.Platform)
 	if err != nil {
 		return "", err
 	}
+	defer image.Close()
 	dst := filepath.Join(scratch, "image")
 	o := bundle.Options{Reference: e.Ref, Layout: ref.Dir}
 	o.MaxSize, o.MaxEntries = kernel.MaxSize, kernel.MaxEntries
@@ -168,10 +172,10 @@ func (p *Puller) image(ctx context.Context, scratch string, _ *Catalog, e *Entry
 }
 
 // open opens a file or a URL.
-func open(ctx context.Context, s *registry.Source, where string) (io.ReadCloser, error) {
+func open(ctx context.Context, web registry.Transport, where string) (io.ReadCloser, error) {
 	if !isURL(where) {
 		return input.OpenStream(ctx, where)
 	}
-	body, err := registry.Get(ctx, s.Transport, where)
+	body, err := registry.Get(ctx, web, where)
 	return body, err
 }

@@ -41,7 +41,7 @@ func imageOf(t *testing.T, dir string, algorithm digest.Algorithm) v1.Descriptor
 func TestSHA512(t *testing.T) {
 	dir := t.TempDir()
 	d := imageOf(t, dir, digest.SHA512)
-	image, err := newLayout(t, dir, d).Image(Ref{Dir: dir, Digest: d.Digest}, parsed(t, "linux/amd64"))
+	image, err := newLayout(t, dir, d).Image(t.Context(), Ref{Dir: dir, Digest: d.Digest}, parsed(t, "linux/amd64"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestOtherAlgorithms(t *testing.T) {
 		} {
 			dir := t.TempDir()
 			l := newLayout(t, dir, imageFor(t, dir, "x", "linux/amd64", edit))
-			if _, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+			if _, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 				t.Errorf("%s, of %s: status %d: %v", name, of, status.Of(err), err)
 			}
 		}
@@ -86,7 +86,7 @@ func TestOtherAlgorithms(t *testing.T) {
 		d.Digest = change(d.Digest)
 		nested := put(t, dir, v1.MediaTypeImageIndex, index(d))
 		for of, entry := range map[string]v1.Descriptor{"a manifest": d, "a manifest in an index": nested} {
-			if _, err := newLayout(t, dir, entry).Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+			if _, err := newLayout(t, dir, entry).Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 				t.Errorf("%s, of %s: status %d: %v", name, of, status.Of(err), err)
 			}
 		}

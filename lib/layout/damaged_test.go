@@ -66,19 +66,19 @@ func TestDamagedIndex(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var said []string
 			dir := t.TempDir()
-			w, err := NewWriter(dir, func(text string) { said = append(said, text) })
+			w, err := NewWriter(t.Context(), dir, func(text string) { said = append(said, text) })
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer w.Close()
 			old := []fs.FileInfo{spoil(t, dir, damage)}
-			again, err := NewWriter(dir, func(text string) { said = append(said, text) })
+			again, err := NewWriter(t.Context(), dir, func(text string) { said = append(said, text) })
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer again.Close()
 			old = append(old, spoil(t, dir, damage))
-			if err := w.Tag("v1", describe("x")); err != nil || tags(t, w, "x") != "v1=x" {
+			if err := w.Tag(t.Context(), "v1", describe("x"), ""); err != nil || tags(t, w, "x") != "v1=x" {
 				t.Errorf("%v, tags %s", err, tags(t, w, "x"))
 			}
 			for i, info := range old {
@@ -106,7 +106,7 @@ func TestIndexNotDamaged(t *testing.T) {
 		}
 		return os.Symlink(filepath.Base(path)+".elsewhere", path)
 	})
-	again, err := NewWriter(w.Dir(), silent(t))
+	again, err := NewWriter(t.Context(), w.Dir(), silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestReadDamagedIndex(t *testing.T) {
 		l := newLayout(t, dir, imageFor(t, dir, "x", "linux/amd64"))
 		path := filepath.Join(dir, v1.ImageIndexFile)
 		writeFile(t, path, []byte(text))
-		_, err := l.Image(Ref{Dir: dir}, DefaultPlatform)
+		_, err := l.Image(t.Context(), Ref{Dir: dir}, DefaultPlatform)
 		if status.Of(err) != status.Bad || status.HintOf(err) == "" || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: status %d: %v, hint %q", name, status.Of(err), err, status.HintOf(err))
 		}

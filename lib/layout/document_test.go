@@ -37,7 +37,7 @@ func TestRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			l := newLayout(t, dir, imageFor(t, dir, "x", "linux/amd64", c.edit))
-			_, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64"))
+			_, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64"))
 			if err == nil || !strings.Contains(err.Error(), c.want) || status.Of(err) != status.Bad {
 				t.Errorf("status %d: %v; want %s", status.Of(err), err, c.want)
 			}
@@ -59,7 +59,7 @@ func TestMalformedDigests(t *testing.T) {
 			},
 		} {
 			dir := t.TempDir()
-			_, err := newLayout(t, dir, image(dir)).Image(Ref{Dir: dir}, parsed(t, "linux/amd64"))
+			_, err := newLayout(t, dir, image(dir)).Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64"))
 			if status.Of(err) != status.Bad {
 				t.Errorf("%q %s: status %d: %v", d, where, status.Of(err), err)
 			}
@@ -84,7 +84,7 @@ func TestMediaTypes(t *testing.T) {
 			p.manifest.Config.MediaType = "application/vnd.docker.container.image.v1+json"
 			p.manifest.Layers[0].MediaType = mediaType
 		})
-		if _, err := newLayout(t, dir, d).Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); err != nil {
+		if _, err := newLayout(t, dir, d).Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); err != nil {
 			t.Errorf("%s: %v", mediaType, err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestConfusion(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			l := newLayout(t, dir, put(t, dir, c.as, []byte(c.text)))
-			if _, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+			if _, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 				t.Errorf("CVE-2021-41190: status %d: %v", status.Of(err), err)
 			}
 		})
@@ -135,7 +135,7 @@ func TestDamagedDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			l := newLayout(t, dir, d)
-			if _, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+			if _, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 				t.Errorf("status %d: %v", status.Of(err), err)
 			}
 		})

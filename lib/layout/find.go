@@ -31,7 +31,7 @@ func (l *Layout) find(r Ref, want v1.Platform) (v1.Descriptor, error) {
 	if len(named) == 0 {
 		return v1.Descriptor{}, notFound(r)
 	}
-	return l.choose(named, want)
+	return l.Choose(named, want)
 }
 
 // findDigest looks for a digest in the list from, then in the indexes it leads
@@ -62,11 +62,21 @@ func (l *Layout) Select(d v1.Descriptor, want v1.Platform) (v1.Descriptor, error
 	if !IsIndex(d.MediaType) {
 		return d, nil
 	}
-	return l.choose([]v1.Descriptor{d}, want)
+	return l.Choose([]v1.Descriptor{d}, want)
 }
 
-// choose returns the only image for the platform that the list from leads to.
-func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
+// Entries returns the entries of index.json, without those that describe others.
+func (l *Layout) Entries() ([]v1.Descriptor, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(index.Manifests, isAttestation), nil
+}
+
+// Choose returns the descriptor of the only image for the platform that the list
+// from leads to.
+func (l *Layout) Choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	all, err := l.below(from, func(d v1.Descriptor) bool { return !IsIndex(d.MediaType) })
 	if err != nil {
 		return v1.Descriptor{}, err
@@ -94,7 +104,7 @@ func (l *Layout) choose(from []v1.Descriptor, want v1.Platform) (v1.Descriptor, 
 	case len(fit) > 1:
 		return v1.Descriptor{}, ambiguous(fit)
 	case len(have) == 0:
-		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image with a platform", l.dir)
+		return v1.Descriptor{}, status.Errorf(status.NoInput, "%s: no image with a platform", l.name)
 	}
 	return v1.Descriptor{}, wrongPlatform(want, have)
 }

@@ -35,7 +35,7 @@ func check(t *testing.T, choices []choice) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			l := newLayout(t, dir, c.index(t, dir)...)
-			got, err := l.Image(Ref{Dir: dir, Name: c.ref}, parsed(t, c.want))
+			got, err := l.Image(t.Context(), Ref{Dir: dir, Name: c.ref}, parsed(t, c.want))
 			switch {
 			case c.err == "" && (err != nil || command(got) != c.image):
 				t.Errorf("%s, %v; want %s", command(got), err, c.image)
@@ -132,11 +132,11 @@ func TestFindByDigest(t *testing.T) {
 		{Ref{Digest: list.Digest}, "linux/amd64", "other"},
 		{Ref{Digest: inner.Digest}, "linux/amd64", "inner"}, // its own manifest's: no choice is left
 	} {
-		if got, err := l.Image(c.ref, parsed(t, c.platform)); err != nil || command(got) != c.want {
+		if got, err := l.Image(t.Context(), c.ref, parsed(t, c.platform)); err != nil || command(got) != c.want {
 			t.Errorf("%v: %s, %v; want %s", c.ref, command(got), err, c.want)
 		}
 	}
-	if _, err := l.Image(Ref{Digest: digest.FromString("none")}, parsed(t, "linux/amd64")); status.Of(err) != status.NoInput {
+	if _, err := l.Image(t.Context(), Ref{Digest: digest.FromString("none")}, parsed(t, "linux/amd64")); status.Of(err) != status.NoInput {
 		t.Errorf("an unknown digest: %v", err)
 	}
 }
@@ -147,7 +147,7 @@ func TestNestedTooDeep(t *testing.T) {
 	for range maxDepth + 1 {
 		d = put(t, dir, v1.MediaTypeImageIndex, index(d))
 	}
-	if _, err := newLayout(t, dir, d).Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+	if _, err := newLayout(t, dir, d).Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 		t.Errorf("status %d: %v", status.Of(err), err)
 	}
 }

@@ -3,6 +3,7 @@
 package layout
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -19,6 +20,20 @@ type Image struct {
 	Config    v1.Image
 	RawConfig []byte  // the bytes of the config
 	Layers    []Layer // oldest first
+
+	layout *Layout
+	hold   io.Closer // nil for none
+}
+
+// Touch is Touch of the image's layout, for its manifest.
+func (i *Image) Touch() { i.layout.Touch(i.Manifest.Digest) }
+
+// Close releases the lock of an image that Image or Held returned. It does nothing for
+// nil.
+func (i *Image) Close() {
+	if i != nil && i.hold != nil {
+		i.hold.Close()
+	}
 }
 
 // A Layer is one layer of an image.
@@ -31,10 +46,10 @@ type Layer struct {
 // Open opens the layer's blob, as Layout.Blob does.
 func (l Layer) Open() (io.ReadCloser, error) { return l.layout.Blob(l.Descriptor) }
 
-// Image returns the image for a reference and a platform. The platform is not
-// checked if the reference has the digest of the image's own manifest, as
-// banger-fetch prints it.
-func (l *Layout) Image(r Ref, want v1.Platform) (*Image, error) {
+// Image returns the image for a reference and a platform, and locks it as Hold
+// does: the caller must close it. The platform is not checked if the reference has
+// the digest of the image's own manifest, as banger-fetch prints it.
+func (l *Layout) Image(ctx context.Context, r Ref, want v1.Platform) (*Image, error) {
 	d, err := l.find(r, want)
 	if err != nil {
 		return nil, err
@@ -42,7 +57,22 @@ func (l *Layout) Image(r Ref, want v1.Platform) (*Image, error) {
 	if r.Digest == d.Digest {
 		want = v1.Platform{}
 	}
-	return l.Read(d, want)
+	return l.Held(ctx, d, want)
+}
+
+// Held is Read, and locks the image as Hold does: the caller must close it.
+func (l *Layout) Held(ctx context.Context, d v1.Descriptor, want v1.Platform) (*Image, error) {
+	hold, err := l.Hold(ctx, d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	image, err := l.Read(d, want)
+	if err != nil {
+		hold.Close()
+		return nil, err
+	}
+	image.hold = hold
+	return image, nil
 }
 
 // Read reads the documents of an image and checks its platform, unless want is
@@ -52,7 +82,7 @@ func (l *Layout) Read(d v1.Descriptor, want v1.Platform) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	img := &Image{Manifest: d}
+	img := &Image{Manifest: d, layout: l}
 	if img.RawConfig, err = l.config(manifest, &img.Config); err != nil {
 		return nil, err
 	}
@@ -135,12 +165,19 @@ func (i *Image) check(m *v1.Manifest, want v1.Platform) error {
 	case want.OS != "" && got.OS != "" && got.Architecture != "" && got.Architecture != want.Architecture:
 		return wrongPlatform(want, []v1.Platform{got})
 	}
-	for n, layer := range m.Layers {
+	for _, d := range i.Config.RootFS.DiffIDs {
+		if err := checkDigest("DiffID", d); err != nil {
+			return err
+		}
+	}
+	return CheckLayers(m)
+}
+
+// CheckLayers returns an error for a layer of an unknown media type.
+func CheckLayers(m *v1.Manifest) error {
+	for _, layer := range m.Layers {
 		if !layerTypes[layer.MediaType] {
 			return status.Errorf(status.Bad, "layer %s: unknown media type %q", layer.Digest, layer.MediaType)
-		}
-		if err := checkDigest("DiffID", i.Config.RootFS.DiffIDs[n]); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -23,7 +23,10 @@ import (
 )
 
 // A Layout is an OCI image layout in a directory.
-type Layout struct{ dir string }
+type Layout struct {
+	dir  string
+	name string // what messages call it
+}
 
 // Open opens the layout in a directory.
 func Open(dir string) (*Layout, error) {
@@ -38,7 +41,7 @@ func Open(dir string) (*Layout, error) {
 	if err := json.Unmarshal(raw, &mark); err != nil || mark.Version != v1.ImageLayoutVersion {
 		return nil, status.Errorf(status.Bad, "%s/%s: unsupported version, not %s", dir, v1.ImageLayoutFile, v1.ImageLayoutVersion)
 	}
-	return &Layout{dir}, nil
+	return &Layout{dir, dir}, nil
 }
 
 // Is reports whether a directory holds a layout.
@@ -61,17 +64,7 @@ func (l *Layout) blobPath(d digest.Digest) (string, error) {
 // Blob opens a blob. Its reader returns io.EOF only if the digest and size are
 // those of the descriptor.
 func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
-	path, err := l.blobPath(d.Digest)
-	if err != nil {
-		return nil, err
-	}
-	f, err := input.Open(path) // a layout is untrusted
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, status.Errorf(status.NoInput, "%s: blob %s not found", l.dir, d.Digest)
-	}
-	if status.Of(err) == status.Bad {
-		return nil, hintRemove(err, path)
-	}
+	f, err := l.open(d)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +72,22 @@ func (l *Layout) Blob(d v1.Descriptor) (io.ReadCloser, error) {
 		io.Reader
 		io.Closer
 	}{Verify(f, d), f}, nil
+}
+
+// open opens the file of a blob.
+func (l *Layout) open(d v1.Descriptor) (*os.File, error) {
+	path, err := l.blobPath(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := input.Open(path) // a layout is untrusted
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, status.Errorf(status.NoInput, "%s: blob %s not found", l.name, d.Digest)
+	}
+	if status.Of(err) == status.Bad {
+		return nil, hintRemove(err, path)
+	}
+	return f, err
 }
 
 // CheckDocument returns an error if the descriptor of a manifest, an index or a
@@ -112,27 +121,28 @@ func (l *Layout) document(d v1.Descriptor) ([]byte, error) {
 
 // index reads index.json.
 func (l *Layout) index() (*v1.Index, error) {
-	index, err := readIndex(filepath.Join(l.dir, v1.ImageIndexFile))
+	index, err := readIndex(filepath.Join(l.dir, v1.ImageIndexFile), filepath.Join(l.name, v1.ImageIndexFile))
 	if status.Of(err) == status.Bad {
 		err = status.Hint(err, "make the layout again; in the cache, banger-fetch makes a new index.json")
 	}
 	return index, err
 }
 
-func readIndex(path string) (*v1.Index, error) {
+// readIndex reads the index at a path. Messages about its content call it name.
+func readIndex(path, name string) (*v1.Index, error) {
 	raw, err := input.ReadFile(path, maxIndex)
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
 	index := new(v1.Index)
 	if err := input.Unmarshal(raw, index, maxIndexValues); err != nil {
-		return nil, status.Errorf(status.Bad, "%s: %w", path, err)
+		return nil, status.Errorf(status.Bad, "%s: %w", name, err)
 	}
 	if index.SchemaVersion != 2 {
-		return nil, status.Errorf(status.Bad, "%s: unsupported schemaVersion %d", path, index.SchemaVersion)
+		return nil, status.Errorf(status.Bad, "%s: unsupported schemaVersion %d", name, index.SchemaVersion)
 	}
 	if err := checkDescriptors(index.Manifests...); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return index, nil
 }

@@ -84,7 +84,7 @@ func TestReadNotFile(t *testing.T) {
 	if err := os.Mkdir(path, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	_, err := l.Image(Ref{Dir: dir}, DefaultPlatform)
+	_, err := l.Image(t.Context(), Ref{Dir: dir}, DefaultPlatform)
 	if status.Of(err) != status.Bad || status.HintOf(err) != "rm -r "+path {
 		t.Errorf("status %d, %v, hint %q", status.Of(err), err, status.HintOf(err))
 	}

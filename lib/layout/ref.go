@@ -66,7 +66,7 @@ func noLayout(s string) error {
 		return err
 	}
 	if isRegular(s) {
-		return misplaced(s, "a file", want, copyArchive(s))
+		return misplaced(s, "a file", want, readArchive(s, fetch))
 	}
 	err := status.Errorf(status.NoInput, "%s: not an OCI image layout", s)
 	if isPath(s) || !referenceForm.MatchString(s) {

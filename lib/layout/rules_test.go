@@ -36,7 +36,7 @@ func TestEachDocumentIsVerified(t *testing.T) {
 			manifest := on(t, imageFor(t, dir, "x", "linux/amd64"), "linux/amd64")
 			list := put(t, dir, v1.MediaTypeImageIndex, index(manifest))
 			l := newLayout(t, dir, list)
-			image, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64"))
+			image, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestEachDocumentIsVerified(t *testing.T) {
 			if err := rewrite(path, edit); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+			if _, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 				t.Errorf("%s, %s: status %d: %v", name, how, status.Of(err), err)
 			}
 		}
@@ -59,7 +59,7 @@ func TestNondistributable(t *testing.T) {
 		p.manifest.Layers[0].MediaType = ociForeignGzip
 		p.manifest.Layers[0].URLs = []string{"http://127.0.0.1:1/blob"}
 	})
-	image, err := newLayout(t, dir, d).Image(Ref{Dir: dir}, parsed(t, "linux/amd64"))
+	image, err := newLayout(t, dir, d).Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestConfusionBelow(t *testing.T) {
 		dir := t.TempDir()
 		d := on(t, put(t, dir, c.as, []byte(c.text)), "linux/amd64")
 		l := newLayout(t, dir, put(t, dir, list, index(d)))
-		if _, err := l.Image(Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
+		if _, err := l.Image(t.Context(), Ref{Dir: dir}, parsed(t, "linux/amd64")); status.Of(err) != status.Bad {
 			t.Errorf("%s: status %d: %v", name, status.Of(err), err)
 		}
 	}

@@ -19,15 +19,15 @@ import (
 // archive or a source in the notation of skopeo(1) rather than a reference to
 // an image in a registry. The hint is the command that reads it.
 func CheckReference(s string) error {
-	const want = "an image reference"
+	const want, fetch = "an image reference", "banger-fetch %s"
 	if !isPath(s) {
-		return checkSource(s, want, "banger-fetch %s")
+		return checkSource(s, want, fetch)
 	}
 	if _, err := ParseRef(s); err == nil {
 		return misplaced(s, "a path", want, "banger-flatten "+shellWord(s))
 	}
 	if isRegular(s) {
-		return misplaced(s, "a file", want, copyArchive(s))
+		return misplaced(s, "a file", want, readArchive(s, fetch))
 	}
 	return misplaced(s, "a path", want, "")
 }
@@ -41,12 +41,12 @@ func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") || s == "." || s == ".." || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
 }
 
-// transports are those of containers-transports(5) whose images skopeo copies
-// into a layout.
-var transports = []string{"docker-archive", "oci-archive", "docker-daemon", "containers-storage", "dir"}
+// transports are those of containers-transports(5) that banger-fetch does not read,
+// and whose images skopeo copies into a layout.
+var transports = []string{"docker-daemon", "containers-storage", "dir"}
 
-// checkSource returns an error if s is a URL, a source of skopeo or the name of
-// an archive. fetch is the command for an image in a registry.
+// checkSource returns an error if s is a URL, a source of skopeo or of banger-fetch,
+// or the name of an archive. fetch is the command for what banger-fetch reads.
 func checkSource(s, want, fetch string) error {
 	transport, rest, found := strings.Cut(s, ":")
 	switch {
@@ -59,10 +59,12 @@ func checkSource(s, want, fetch string) error {
 		return misplaced(s, "a URL", want, fmt.Sprintf(fetch, rest))
 	case found && transport == "oci":
 		return misplaced(s, "a source of skopeo", want, "banger-flatten "+shellWord(rest))
+	case found && (transport == "docker-archive" || transport == "oci-archive"):
+		return misplaced(s, "a source of banger-fetch", want, fmt.Sprintf(fetch, shellWord(s)))
 	case found && slices.Contains(transports, transport):
 		return misplaced(s, "a source of skopeo", want, copyInto(s, rest))
 	case archiveSuffix(s) != "":
-		return misplaced(s, "an archive", want, copyArchive(s))
+		return misplaced(s, "an archive", want, readArchive(s, fetch))
 	}
 	return nil
 }
@@ -87,9 +89,14 @@ func repository(rest string) string {
 	return strings.TrimSuffix(rest, "/")
 }
 
-// copyArchive returns the commands that flatten the image in an archive.
-func copyArchive(file string) string {
-	return copyInto(archiveTransport(file)+":"+file, file)
+// readArchive returns the command that reads the image in an archive: skopeo's for
+// a root filesystem, else fetch.
+func readArchive(file, fetch string) string {
+	source := archiveTransport(file) + ":" + file
+	if strings.HasPrefix(source, "tarball:") {
+		return copyInto(source, file)
+	}
+	return fmt.Sprintf(fetch, shellWord(source))
 }
 
 // copyInto returns the commands that copy an image into a layout by skopeo and
@@ -114,7 +121,7 @@ func archiveSuffix(file string) string {
 	return ""
 }
 
-// archiveTransport returns the transport of skopeo that reads an archive:
+// archiveTransport returns the transport of containers-transports(5) for an archive:
 // docker-archive for what docker save writes, oci-archive for a layout, tarball
 // for a root filesystem. A compressed archive is taken for one of docker save.
 func archiveTransport(file string) string {

@@ -17,29 +17,47 @@ import (
 // CheckSpace returns an error if the missing blobs need more space than the
 // filesystem has free. Each blob is listed once.
 func (w *Writer) CheckSpace(blobs []v1.Descriptor) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(w.dir, &st); err != nil || st.Blocks == 0 {
-		return nil // unknown; writing fails if the space is used up
-	}
-	free := st.Bavail * uint64(st.Bsize)
-	if os.Geteuid() == 0 { // root may use the reserved blocks
-		free = st.Bfree * uint64(st.Bsize)
+	free, known := w.free()
+	if !known {
+		return nil // writing fails if the space is used up
 	}
 	var need uint64
 	for _, d := range blobs {
-		path, err := w.blobPath(d.Digest)
+		missing, err := w.missing(d)
 		if err != nil {
 			return err
 		}
-		if info, err := os.Stat(path); err == nil && info.Size() == d.Size {
-			continue
-		}
-		if need += uint64(d.Size); need > free { // checked at each step, before the sum can overflow
-			return hintFull(fmt.Errorf("%s: layers need %s or more, %s free: %w",
-				w.dir, units.BytesSize(float64(need)), units.BytesSize(float64(free)), unix.ENOSPC))
+		if need += missing; need > free { // checked at each step, before the sum can overflow
+			return w.tooSmall("layers need", need, free)
 		}
 	}
 	return nil
+}
+
+// CheckRoom returns an error if a file of a number of bytes needs more space than
+// the filesystem has free.
+func (w *Writer) CheckRoom(size int64) error {
+	if free, known := w.free(); known && uint64(size) > free {
+		return w.tooSmall("needs", uint64(size), free)
+	}
+	return nil
+}
+
+// free returns the number of bytes that are free, if it is known.
+func (w *Writer) free() (bytes uint64, known bool) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(w.dir, &st); err != nil || st.Blocks == 0 {
+		return 0, false
+	}
+	if os.Geteuid() == 0 { // root may use the reserved blocks
+		return st.Bfree * uint64(st.Bsize), true
+	}
+	return st.Bavail * uint64(st.Bsize), true
+}
+
+func (w *Writer) tooSmall(what string, need, free uint64) error {
+	return hintFull(fmt.Errorf("%s: %s %s or more, %s free: %w",
+		w.dir, what, units.BytesSize(float64(need)), units.BytesSize(float64(free)), unix.ENOSPC))
 }
 
 // hintFull adds to an error of a full disk what the user can do.

@@ -5,6 +5,7 @@ package layout
 import (
 	_ "crypto/sha256" // the algorithms of image-spec, descriptor.md
 	_ "crypto/sha512"
+	"errors"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -42,6 +43,16 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ErrDamaged is what an error of Verify is for content of another size or digest.
+var ErrDamaged = errors.New("damaged blob")
+
+// A mismatch is an ErrDamaged with a text of its own.
+type mismatch struct{ error }
+
+func (m mismatch) Unwrap() error { return m.error }
+
+func (m mismatch) Is(target error) bool { return target == ErrDamaged }
+
 func (v *verifier) errorf(format string, args ...any) error {
-	return status.Errorf(status.Bad, string(v.want.Digest)+": "+format, args...)
+	return mismatch{status.Errorf(status.Bad, string(v.want.Digest)+": "+format, args...)}
 }

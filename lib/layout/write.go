@@ -8,15 +8,18 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
+	"mime"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 
+	"banger/lib/input"
 	"banger/lib/sparse"
 	"banger/lib/stage"
 	"banger/lib/status"
@@ -27,73 +30,104 @@ import (
 // next one.
 type Writer struct {
 	*Layout
-	stage *stage.Stage
-	last  atomic.Int64
-	warn  func(string)
+	last atomic.Int64
+	warn func(string)
+	full bool // there was no space for the temporary directory
+
+	mu     sync.Mutex
+	stage  *stage.Stage // nil until something is written
+	leased map[digest.Digest]bool
 }
 
+// stageName is the name in the temporary names of writers' directories.
+const stageName = "fetch"
+
 // NewWriter opens the cache's layout for writing, and makes it if it does not
-// exist. A damaged index.json is renamed and reported to warn.
-func NewWriter(dir string, warn func(string)) (*Writer, error) {
-	err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o777)
-	if err != nil {
+// exist. A damaged index.json is renamed and reported to warn. In a layout that is
+// complete, nothing is written and locked until a method needs it, so a user who may
+// only read it can use what it has.
+func NewWriter(ctx context.Context, dir string, warn func(string)) (*Writer, error) {
+	w := (&Layout{dir, dir}).Writer(warn)
+	if err := stage.MakeDir(filepath.Join(dir, v1.ImageBlobsDir, "sha256")); err != nil {
 		return nil, hintWritable(status.CreateError(err))
 	}
-	s, err := stage.NewDir(filepath.Join(dir, "fetch"), stage.Options{})
-	if err != nil {
-		return nil, hintWritable(err)
+	stage.Sweep(dir)
+	if Is(dir) {
+		if _, err := Open(dir); err != nil {
+			return nil, err
+		}
+		if _, err := w.index(); err == nil {
+			return w, nil
+		}
 	}
-	w := &Writer{Layout: &Layout{dir}, stage: s, warn: warn}
-	if err := w.initialize(); err != nil {
-		s.Discard()
+	if err := w.initialize(ctx); err != nil {
+		w.Close()
 		return nil, err
 	}
 	return w, nil
+}
+
+// staged returns the temporary directory, which it makes when it is first called.
+func (w *Writer) staged() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stage == nil {
+		s, err := stage.NewDir(filepath.Join(w.dir, stageName), stage.Options{Mode: 0o777}) // others read the lease
+		if err == nil {
+			err = w.share(s.Path)
+		}
+		if err != nil {
+			return "", hintWritable(err)
+		}
+		w.stage = s
+	}
+	return w.stage.Path, nil
 }
 
 func hintWritable(err error) error {
 	return status.Hint(err, "set XDG_CACHE_HOME to a directory that can be written")
 }
 
-// Close removes the temporary directory.
-func (w *Writer) Close() { w.stage.Discard() }
-
-// initialize writes the files that make a directory a layout.
-func (w *Writer) initialize() error {
-	unlock, err := w.lock()
-	if err != nil {
-		return err
+// Close removes the temporary directory, and with it the lease.
+func (w *Writer) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stage != nil {
+		w.stage.Discard()
 	}
-	defer unlock()
-	index, err := w.indexToChange()
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(w.dir, v1.ImageIndexFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := w.writeJSON(path, index); err != nil {
-			return err
-		}
-	}
-	if Is(w.dir) {
-		_, err := Open(w.dir)
-		return err
-	}
-	return w.writeJSON(filepath.Join(w.dir, v1.ImageLayoutFile), v1.ImageLayout{Version: v1.ImageLayoutVersion})
 }
 
-// lock locks the index for other writers until unlock is called. Readers need no
-// lock: the index is replaced by rename.
-func (w *Writer) lock() (unlock func(), err error) {
-	dir, err := os.Open(w.dir)
+// initialize writes the files that make a directory a layout.
+func (w *Writer) initialize(ctx context.Context) error {
+	return w.change(ctx, func(index *v1.Index) error {
+		if _, err := os.Stat(filepath.Join(w.dir, v1.ImageIndexFile)); errors.Is(err, fs.ErrNotExist) {
+			if err := w.SetIndex(index); err != nil {
+				return err
+			}
+		}
+		if Is(w.dir) {
+			_, err := Open(w.dir)
+			return err
+		}
+		return w.writeJSON(filepath.Join(w.dir, v1.ImageLayoutFile), v1.ImageLayout{Version: v1.ImageLayoutVersion})
+	})
+}
+
+// IsBegun reports whether a directory is a layout that NewWriter has not completed, as it
+// was killed or the disk was full: oci-layout is written last. A layout that lacks only
+// that and lists images is damaged instead.
+func IsBegun(dir string) bool {
+	files, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
-		dir.Close()
-		return nil, os.NewSyscallError("flock", err)
+	for _, f := range files {
+		if name := f.Name(); name != v1.ImageBlobsDir && name != v1.ImageIndexFile && !stage.IsTemporary(name) {
+			return false
+		}
 	}
-	return func() { dir.Close() }, nil
+	index, err := (&Layout{dir, dir}).index()
+	return isMissing(err) || err == nil && len(index.Manifests) == 0
 }
 
 // writeJSON replaces a file by rename.
@@ -111,12 +145,11 @@ func (w *Writer) writeJSON(path string, v any) error {
 // put writes a file under a temporary name, syncs it and renames it to path,
 // which it replaces.
 func (w *Writer) put(path string, write func(io.Writer) error) error {
-	tmp := filepath.Join(w.stage.Path, strconv.FormatInt(w.last.Add(1), 10))
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	f, err := w.newFile()
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp)
+	defer os.Remove(f.Name())
 	defer f.Close()
 	if err := write(f); err != nil {
 		return hintFull(err)
@@ -124,7 +157,10 @@ func (w *Writer) put(path string, write func(io.Writer) error) error {
 	if err := f.Sync(); err != nil {
 		return hintFull(err)
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	if err := w.share(f.Name()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
 	return stage.SyncPath(filepath.Dir(path))
@@ -139,7 +175,7 @@ func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
 	if err := w.CheckPlace(d.Digest); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := stage.MakeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return w.put(path, func(f io.Writer) error {
@@ -148,8 +184,15 @@ func (w *Writer) PutBlob(d v1.Descriptor, r io.Reader) error {
 	})
 }
 
-// Has reads a blob and reports whether it has the digest and size of d.
+// Has reports whether the layout has a blob with the digest and size of d. It reads the
+// blob, unless that is larger than a document and belongs to the user: then it is trusted
+// by its size, because whoever reads it checks it.
 func (w *Writer) Has(ctx context.Context, d v1.Descriptor) bool {
+	if path, err := w.blobPath(d.Digest); err == nil && d.Size > input.MaxDocument {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && isOwn(info) {
+			return info.Size() == d.Size
+		}
+	}
 	r, err := w.Blob(d)
 	if err != nil {
 		return false
@@ -175,6 +218,27 @@ func (w *Writer) Describe(d digest.Digest) (v1.Descriptor, error) {
 		desc.MediaType, err = mediaType(raw)
 	}
 	return desc, err
+}
+
+// DocumentTypes returns the media types of manifests and indexes.
+func DocumentTypes() []string {
+	return append(slices.Sorted(maps.Keys(indexTypes)), slices.Sorted(maps.Keys(manifestTypes))...)
+}
+
+// MediaType returns the media type of a manifest or index that a server sent with a
+// field Content-Type. If that names no kind of document, the document says what it is.
+func MediaType(contentType string, raw []byte) string {
+	t, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		t = ""
+	}
+	switch t {
+	case "", "application/json", "application/octet-stream", "text/plain":
+		if own, err := mediaType(raw); err == nil {
+			return own
+		}
+	}
+	return t
 }
 
 // mediaType returns the media type of a manifest or index. OCI documents need

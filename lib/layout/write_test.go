@@ -15,11 +15,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"banger/lib/input"
 )
 
 func newWriter(t *testing.T) *Writer {
 	t.Helper()
-	w, err := NewWriter(filepath.Join(t.TempDir(), "oci"), silent(t))
+	w, err := NewWriter(t.Context(), filepath.Join(t.TempDir(), "oci"), silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func TestTag(t *testing.T) {
 		{"", "b", "=a =c v1=b v2=b"}, // has an entry already
 		{"v3", "a", "=c v1=b v2=b v3=a"},
 	} {
-		if err := w.Tag(step.name, describe(step.content)); err != nil {
+		if err := w.Tag(t.Context(), step.name, describe(step.content), ""); err != nil {
 			t.Fatal(err)
 		}
 		if got := tags(t, w, "a", "b", "c"); got != step.want {
@@ -89,13 +91,13 @@ func tagTogether(t *testing.T, w *Writer, warn func(string)) {
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
-			other, err := NewWriter(w.Dir(), warn)
+			other, err := NewWriter(t.Context(), w.Dir(), warn)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			defer other.Close()
-			if err := other.Tag(fmt.Sprint("v", i), describe("x")); err != nil {
+			if err := other.Tag(t.Context(), fmt.Sprint("v", i), describe("x"), ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -152,10 +154,32 @@ func TestHasDamaged(t *testing.T) {
 	}
 }
 
+// A large blob is read only if another user may have written it.
+func TestHasLarge(t *testing.T) {
+	w := newWriter(t)
+	d := describe(strings.Repeat("x", input.MaxDocument+1))
+	path := filepath.Join(w.Dir(), "blobs/sha256", d.Digest.Encoded())
+	if err := os.WriteFile(path, make([]byte, d.Size), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if !w.Has(t.Context(), d) {
+		t.Error("read, though it is the user's own")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file to another user")
+	}
+	if err := os.Chown(path, 1234, -1); err != nil {
+		t.Fatal(err)
+	}
+	if w.Has(t.Context(), d) {
+		t.Error("has what another user wrote")
+	}
+}
+
 // A closed writer leaves only blobs, index.json and oci-layout.
 func TestWriterLeavesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "oci")
-	w, err := NewWriter(dir, silent(t))
+	w, err := NewWriter(t.Context(), dir, silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}

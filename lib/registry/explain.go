@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"banger/lib/layout"
 	"banger/lib/status"
 )
 
@@ -25,33 +24,57 @@ func explain(err error) error {
 	var refused refusal
 	var answer *transport.Error
 	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var op *net.OpError
 	var long *http.MaxBytesError
 	var wire wireError
+	var proxy *proxyError
 	switch {
 	case errors.As(err, &refused):
 		return refused.error
 	case errors.As(err, &answer):
 		return explainAnswer(answer)
+	case errors.As(err, &proxy):
+		return explainProxy(proxy)
 	case errors.Is(err, context.Canceled) && !errors.Is(err, errSilent):
 		return err
 	case errors.As(err, &certificate):
 		return status.Hint(status.Errorf(status.Refused, "%w", certificate),
 			"set SSL_CERT_FILE to a file with the certificates to trust")
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
+		return status.Errorf(status.Bad, "%w", http.ErrSchemeMismatch)
+	case errors.As(err, &op) && op.Op == "remote error":
+		return status.Errorf(status.Refused, "the server ends the TLS handshake: %w", op.Err)
 	case errors.Is(err, errSilent):
-		return status.Hint(status.Errorf(status.Temporary, "%w", errSilent), "the --timeout flag of banger-kernel sets how long to wait")
+		return status.Errorf(status.Temporary, "%w", errSilent)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return status.Errorf(status.Temporary, "connection cut: %w", io.ErrUnexpectedEOF)
 	case errors.As(err, &wire):
-		return status.Errorf(status.Temporary, "%w", wire.error)
+		return status.Errorf(status.Temporary, "%w", scrubbed(wire.error))
 	case errors.As(err, &long):
 		return status.Errorf(status.Bad, "document too large (limit %d bytes)", long.Limit)
 	}
-	said := queries.ReplaceAllString(err.Error(), "?...")
-	return status.Errorf(status.Of(status.With(status.Bad, err)), "%s", said)
+	return status.With(status.Bad, scrubbed(err))
 }
 
-// queries matches the queries of URLs in error texts. They may hold secrets.
-var queries = regexp.MustCompile(`\?[^\s"]+`)
+// secrets matches the queries of URLs, and their users and passwords, in error
+// texts.
+var secrets = regexp.MustCompile(`\?[^\s"]+|//[^\s"/@]*@`)
+
+// scrubbed returns an error without secrets. It is not the same error if it has some.
+func scrubbed(err error) error {
+	text := err.Error()
+	clean := secrets.ReplaceAllStringFunc(text, func(s string) string {
+		if s[0] == '?' {
+			return "?..."
+		}
+		return "//...@"
+	})
+	if clean == text {
+		return err
+	}
+	return status.Errorf(status.Of(err), "%s", clean)
+}
 
 // codeTexts are the texts for error codes of registries (distribution-spec,
 // "Error Codes"). Other codes are printed in lower case.
@@ -80,9 +103,7 @@ func explainAnswer(e *transport.Error) error {
 		return status.With(status.Refused, err)
 	case e.StatusCode == http.StatusNotFound:
 		return status.With(status.NoInput, err)
-	case e.StatusCode == http.StatusTooManyRequests:
-		return status.With(status.Temporary, err)
-	case e.StatusCode >= 500, e.Temporary():
+	case isTemporary(e.StatusCode), e.StatusCode >= 500:
 		return status.With(status.Temporary, err)
 	}
 	return err
@@ -92,53 +113,14 @@ func isDenied(e *transport.Error) bool {
 	return e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
 }
 
-// explain is the function explain, with a hint for the image that is pulled. It
-// distinguishes a rejected password from a missing one.
-func (p *pull) explain(err error) error {
-	explained := explain(err)
-	var answer *transport.Error
-	switch {
-	case errors.Is(err, errSilent):
-		return status.Hint(explained, "%s", p.patientCommand())
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return status.Hint(explained, "plain http works only for localhost, names in .local, and loopback and private IPv4 addresses")
-	case !errors.As(err, &answer):
-		return explained
+// isTemporary reports whether the same request may be answered later.
+func isTemporary(code int) bool {
+	switch code {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		499, // nginx: the client closed the connection, which may be a proxy
+		522: // Cloudflare: no connection to the origin
+		return true
 	}
-	login := "docker login " + loginHost(p.ref.Context())
-	switch known := p.hasCredentials(); {
-	case answer.StatusCode == http.StatusTooManyRequests && known:
-		return status.Hint(explained, "run it again later")
-	case answer.StatusCode == http.StatusTooManyRequests:
-		return status.Hint(fmt.Errorf("%w: logging in may raise the limit", explained), "%s", login)
-	case !isDenied(answer):
-		return explained
-	case !known:
-		return status.Hint(fmt.Errorf("%w: no such repository, or login required", explained), "%s", login)
-	case answer.StatusCode == http.StatusUnauthorized && !hasToken(answer):
-		return status.Hint(status.Errorf(status.Refused, "wrong user name or password for %s", loginHost(p.ref.Context())), "%s", login)
-	}
-	return status.Hint(fmt.Errorf("%w: no such repository, or the user may not read it", explained), "%s", login)
-}
-
-// patientCommand returns the command that fetches the image with a longer
-// timeout.
-func (p *pull) patientCommand() string {
-	var platform string
-	if s := layout.PlatformString(p.Platform); s != layout.PlatformString(layout.DefaultPlatform) {
-		platform = "--platform " + s + " "
-	}
-	return fmt.Sprintf("banger-fetch --timeout 5m %s%s", platform, p.ref)
-}
-
-// hasCredentials reports whether there is a password for the registry.
-func (p *pull) hasCredentials() bool {
-	auth, err := authn.Resolve(context.Background(), p.Keychain, p.ref.Context())
-	return err == nil && auth != authn.Anonymous
-}
-
-// hasToken reports whether a request was refused although a token server had
-// accepted the password.
-func hasToken(e *transport.Error) bool {
-	return e.Request != nil && strings.HasPrefix(e.Request.Header.Get("Authorization"), "Bearer ")
+	return false
 }

@@ -3,13 +3,14 @@
 package registry
 
 import (
+	"net"
 	"net/http"
+	"net/url"
 
 	"banger/lib/status"
 )
 
-// maxHops is how many redirects are followed; the client of
-// go-containerregistry has no limit of its own.
+// maxHops is how many redirects are followed.
 const maxHops = 10
 
 // A refusal says why an answer is not followed or not taken. Asking again
@@ -22,29 +23,47 @@ func refuse(format string, args ...any) error {
 	return refusal{status.Errorf(status.Bad, format, args...)}
 }
 
-// checkRedirect returns an error for a request that follows a redirect to a
-// scheme other than http and https, from https to http, or after maxHops others.
-// The error does not quote the target, whose query may hold a secret.
+// checkRedirect returns an error for a request of an http.Client that follows a
+// redirect that checkHop refuses, or after maxHops others.
 func checkRedirect(to *http.Request) error {
 	from := redirectedBy(to)
 	if from == nil {
 		return nil
 	}
-	switch scheme := to.URL.Scheme; {
-	case scheme != "http" && scheme != "https":
-		return refuse("redirect to unsupported scheme %q", scheme)
-	case to.URL.Host == "":
-		return refuse("redirect to a URL without a host")
-	case scheme == "http" && from.URL.Scheme == "https":
-		return refuse("redirect from https to http on %s refused", to.URL.Host)
+	if err := checkHop(from.URL, to.URL); err != nil {
+		return err
 	}
 	for hops := 1; from != nil; hops++ {
 		if hops > maxHops {
-			return refuse("too many redirects (limit %d)", maxHops)
+			return tooManyHops()
 		}
 		from = redirectedBy(from)
 	}
 	return nil
+}
+
+func tooManyHops() error { return refuse("too many redirects (limit %d)", maxHops) }
+
+// checkHop returns an error for a redirect to a scheme other than http and https,
+// from https to http, or to a link-local address, where clouds have credentials. The
+// error does not quote the target, whose query may hold a secret.
+func checkHop(from, to *url.URL) error {
+	switch {
+	case to.Scheme != "http" && to.Scheme != "https":
+		return refuse("redirect to unsupported scheme %q", to.Scheme)
+	case to.Host == "":
+		return refuse("redirect to a URL without a host")
+	case to.Scheme == "http" && from.Scheme == "https":
+		return refuse("redirect from https to http on %s refused", to.Host)
+	case isLinkLocal(to.Hostname()) && from.Host != to.Host:
+		return refuse("redirect to the link-local address %s refused", to.Hostname())
+	}
+	return nil
+}
+
+func isLinkLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLinkLocalUnicast()
 }
 
 // redirectedBy returns the request whose answer led to this one, nil for one
@@ -54,4 +73,17 @@ func redirectedBy(req *http.Request) *http.Request {
 		return nil
 	}
 	return req.Response.Request
+}
+
+// nextHop returns the URL that the answer to a request for from leads to.
+func nextHop(from *url.URL, resp *http.Response) (*url.URL, error) {
+	location := resp.Header.Get("Location")
+	if location == "" {
+		return nil, refuse("redirect without a Location")
+	}
+	to, err := from.Parse(location)
+	if err != nil {
+		return nil, refuse("redirect to a malformed URL")
+	}
+	return to, checkHop(from, to)
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"banger/lib/status"
 )
@@ -37,7 +36,7 @@ func TestGetDowngrade(t *testing.T) {
 	defer plain.Close()
 	encrypted := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
 	defer encrypted.Close()
-	transport := &timedTransport{encrypted.Client().Transport, time.Minute}
+	transport := &webTransport{encrypted.Client().Transport}
 	if body, err := Get(t.Context(), transport, encrypted.URL); status.Of(err) != status.Bad {
 		t.Errorf("%v, %v", body, err)
 	}

@@ -7,56 +7,115 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"banger/lib/transfer"
 )
 
 var errSilent = errors.New("timeout: server is silent")
 
-// NewTransport returns a transport that fails if a server sends nothing for the
-// duration silence, and that follows only the redirects that checkRedirect
-// allows.
-func NewTransport(silence time.Duration) http.RoundTripper {
-	return &timedTransport{remote.DefaultTransport, silence}
+// connectIn is how long a connection may take, and the TLS handshake after it, unless
+// a host has another limit.
+const connectIn = 30 * time.Second
+
+// maxHeader limits the header of an answer, in bytes.
+const maxHeader = 1 << 20
+
+// A Transport carries the requests of Get.
+type Transport = http.RoundTripper
+
+// NewTransport returns a transport for Get that fails if a server sends less than
+// 1 KiB a second for the duration silence, and that follows only the redirects that
+// checkRedirect allows.
+func NewTransport(silence time.Duration) Transport {
+	return &webTransport{&timedTransport{RoundTripper: newTransport(nil, connectIn), connect: connectIn, silence: silence}}
 }
 
-// A timedTransport fails requests to silent servers.
-type timedTransport struct {
-	http.RoundTripper
-	silence time.Duration
+// newTransport returns a transport with HTTP/2 for servers that offer it.
+func newTransport(config *tls.Config, dialTimeout time.Duration) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxyAnswer,
+		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSClientConfig:        config.Clone(), // which it changes
+		TLSHandshakeTimeout:    dialTimeout,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
 }
 
-func (t *timedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+// newBlobTransport returns a transport with HTTP/1.1 alone, a connection for each
+// request.
+func newBlobTransport(config *tls.Config, dialTimeout time.Duration) *http.Transport {
+	t := newTransport(config, dialTimeout)
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.ReadBufferSize = 64 << 10
+	return t
+}
+
+// A webTransport refuses redirects of an http.Client that are not allowed.
+type webTransport struct{ http.RoundTripper }
+
+func (t *webTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := checkRedirect(req); err != nil {
 		return nil, err
 	}
+	return t.RoundTripper.RoundTrip(req)
+}
+
+// A timedTransport fails requests to silent servers. The time of silence begins when
+// there is a connection: how long that may take is up to the host.
+type timedTransport struct {
+	http.RoundTripper
+	connect time.Duration // for the connection, and for the TLS handshake
+	silence time.Duration
+	blobs   bool // whether the caller limits the time for what was asked for
+}
+
+func (t *timedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	timer := time.AfterFunc(t.silence, func() { cancel(errSilent) })
-	resp, err := t.RoundTripper.RoundTrip(req.WithContext(ctx))
+	silent := func() { cancel(errSilent) }
+	timer := time.AfterFunc(2*t.connect+t.silence, silent) // a proxy may be silent, too
+	resp, err := t.RoundTripper.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { timer.Reset(t.silence) },
+	})))
 	timer.Stop()
 	if err != nil {
 		defer cancel(nil)
 		return nil, onWire(ctx, err)
 	}
-	resp.Body = &timedBody{resp.Body, ctx, cancel, timer, t.silence}
+	body := &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
+	if !t.blobs || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent {
+		body.stall = transfer.NewStall(t.silence, silent)
+	}
+	resp.Body = body
 	return resp, nil
 }
 
-// A timedBody is a response body with a timeout for each Read.
+// A timedBody is a response body that fails if it is stalled.
 type timedBody struct {
 	io.ReadCloser
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	timer   *time.Timer
-	silence time.Duration
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stall  *transfer.Stall // nil if the caller limits the time
 }
 
-func (b *timedBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.silence)
-	n, err := b.ReadCloser.Read(p)
-	b.timer.Stop()
+func (b *timedBody) Read(p []byte) (n int, err error) {
+	if b.stall != nil {
+		n, err = b.stall.Read(b.ReadCloser, p)
+	} else {
+		n, err = b.ReadCloser.Read(p)
+	}
 	if err != nil && err != io.EOF {
 		err = onWire(b.ctx, err)
 	}
@@ -73,12 +132,6 @@ func (b *timedBody) Close() error {
 type wireError struct{ error }
 
 func (e wireError) Unwrap() error { return e.error }
-
-// Temporary tells go-containerregistry whether to try again at once.
-func (e wireError) Temporary() bool {
-	t, is := e.error.(interface{ Temporary() bool })
-	return is && t.Temporary()
-}
 
 // onWire returns an error of the connection as a wireError. If ctx was canceled
 // because of silence, that is the error. A tls.RecordHeaderError is returned

@@ -69,7 +69,7 @@ func (f fixture) image(t testing.TB) *layout.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := l.Image(layout.Ref{Dir: dir}, layout.DefaultPlatform)
+	image, err := l.Image(t.Context(), layout.Ref{Dir: dir}, layout.DefaultPlatform)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,24 @@ import (
 	"banger/lib/status"
 )
 
-// Cache returns the directory of files that can be fetched or made again.
+// Cache returns the OCI image layout of images that can be fetched again.
 func Cache(getenv func(string) string) (string, error) {
-	return dir(getenv, "XDG_CACHE_HOME", ".cache")
+	base, err := dir(getenv, "XDG_CACHE_HOME", ".cache")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(base, "oci"), nil
+}
+
+// IsCache reports whether a directory is that of Cache, under any path.
+func IsCache(getenv func(string) string, dir string) bool {
+	cache, err := Cache(getenv)
+	if err != nil {
+		return false
+	}
+	a, err1 := os.Stat(dir)
+	b, err2 := os.Stat(cache)
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
 
 // State returns the directory of files that must be kept.

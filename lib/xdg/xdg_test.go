@@ -9,10 +9,10 @@ func TestDirectories(t *testing.T) {
 		env                  map[string]string
 		cache, state, config string
 	}{
-		{map[string]string{"HOME": "/h"}, "/h/.cache/banger", "/h/.local/state/banger", "/h/.config/banger"},
-		{map[string]string{"XDG_CACHE_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_CONFIG_HOME": "/f"}, "/c/banger", "/s/banger", "/f/banger"},
+		{map[string]string{"HOME": "/h"}, "/h/.cache/banger/oci", "/h/.local/state/banger", "/h/.config/banger"},
+		{map[string]string{"XDG_CACHE_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_CONFIG_HOME": "/f"}, "/c/banger/oci", "/s/banger", "/f/banger"},
 		{map[string]string{"HOME": "/h", "XDG_CACHE_HOME": "c", "XDG_STATE_HOME": "./s", "XDG_CONFIG_HOME": "../f"},
-			"/h/.cache/banger", "/h/.local/state/banger", "/h/.config/banger"},
+			"/h/.cache/banger/oci", "/h/.local/state/banger", "/h/.config/banger"},
 		{map[string]string{}, "", "", ""},
 		{map[string]string{"HOME": "relative"}, "", "", ""},
 	} {
