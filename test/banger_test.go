@@ -57,6 +57,7 @@ func TestHelpCommand(t *testing.T) {
 		"image":         "banger-image",
 		"image list":    "banger-image",
 		"image pull":    "banger-image-pull",
+		"image build":   "banger-image-build",
 		"kernel-debian": "banger-kernel-debian",
 	} {
 		got := output(t, exec.Command(banger, append([]string{"help"}, strings.Fields(args)...)...))

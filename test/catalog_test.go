@@ -18,6 +18,7 @@ import (
 // TestCatalog packs a kernel as one user and serves it; others pull it, by its
 // name or by --kernel-ref, and one from a registry.
 func TestCatalog(t *testing.T) {
+	t.Parallel()
 	need(t, "jq", "umoci", "skopeo")
 	host := newUser(t, nobody)
 	host.addKernel(t, "void-6.12", kernel612)
@@ -57,7 +58,7 @@ func TestCatalog(t *testing.T) {
 // by digest.
 func pushKernel(t *testing.T, registry, dir string) string {
 	archive := filepath.Join(scratch(t), "kernel.tar")
-	output(t, exec.Command("tar", "-cf", archive, "-C", dir, "vmlinux", "bzImage", "vmlinux.config", "initrd.img", "modules"))
+	output(t, exec.Command("tar", "-cf", archive, "-C", dir, "vmlinux", "bzImage", "vmlinux.config", "initrd.img", "modules.ext4"))
 	ref := makeImage(t, filepath.Join(scratch(t), "layout"), "1", archive).push(t, registry, "kernel:6.12")
 	digest := skopeo(t, "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://"+ref)
 	return registry + "/kernel@" + digest

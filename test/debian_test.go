@@ -47,8 +47,8 @@ func debian(t testing.TB) image {
 }
 
 // bootstrap returns the image's lowest layer, an archive of a minimal Debian
-// with sudo (setuid) and ping (security.capability).
-func bootstrap(t testing.TB) string { return bootstrapWith(t, "sudo,iputils-ping") }
+// with sudo (setuid), ping (security.capability) and modprobe.
+func bootstrap(t testing.TB) string { return bootstrapWith(t, "sudo,iputils-ping,kmod") }
 
 // bootstrapWith returns an archive of a minimal Debian with packages added. If
 // mmdebstrap fails, for want of a network or of subordinate user ids, it skips

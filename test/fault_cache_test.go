@@ -42,6 +42,40 @@ func TestCacheDamaged(t *testing.T) {
 	}
 }
 
+// TestCacheMends types the hints for a layer that was damaged after the fetch, until
+// the image can be flattened, and for one that was damaged before the image is verified,
+// also if the cache is named.
+func TestCacheMends(t *testing.T) {
+	reg, u := newFaultRegistry(t), newUser(t, nobody)
+	img := smallImage(t)
+	line := output(t, u.command("banger-fetch", reg.push(t, "small:1", img)))
+	layer, _, _ := digests(t, img)
+	harm := func() { damage(t, blobPath(u.cache(), layer), func(b []byte) []byte { b[len(b)/2] ^= 1; return b }) }
+	hinted := func(tool string, args ...string) {
+		t.Helper()
+		o := finish(t, u.command(tool, args...))
+		o.failed(t, []int{65}, tool+": ", layer+": digest mismatch")
+		if !strings.HasSuffix(o.stderr, "\nhint: banger-cache check\n") {
+			t.Errorf("hint: %s", o.stderr)
+		}
+	}
+	harm()
+	hinted("banger-flatten", line)
+	o := finish(t, u.command("banger-cache", "check"))
+	_, again, _ := strings.Cut(o.stderr, "\nhint: ")
+	again, _, _ = strings.Cut(again, "\n")
+	if o.code != 65 || !strings.HasPrefix(again, "banger-fetch ") {
+		t.Fatalf("exit %d, %s", o.code, o.stderr)
+	}
+	output(t, u.command("sh", "-c", again))
+	bundle := output(t, u.command("banger-flatten", line))
+	rootfs := output(t, u.command("banger-mkext4", bundle))
+	output(t, u.command("banger-verify", rootfs))
+	harm()
+	hinted("banger-verify", rootfs)
+	hinted("banger-verify", "--against", u.cache(), rootfs)
+}
+
 // damage rewrites a file in place.
 func damage(t testing.TB, path string, harm func(b []byte) []byte) {
 	t.Helper()
@@ -73,7 +107,7 @@ func TestCacheOffline(t *testing.T) {
 		t.Errorf("printed %q", line)
 	}
 	output(t, u.command("banger-flatten", "-C", u.place(t), line))
-	finish(t, u.command("banger-fetch", tag)).failed(t, []int{75}, "banger-fetch: "+tag+": ")
+	finish(t, u.command("banger-fetch", "--retry-for", "0", tag)).failed(t, []int{75}, "banger-fetch: "+tag+": ")
 	cacheGood(t, u.cache())
 }
 

@@ -118,9 +118,14 @@ func (reg *faultRegistry) pushIndex(t testing.TB, short string, index v1.ImageIn
 	return ref.String()
 }
 
-// onGet restricts a fault to downloads of a digest or tag.
+// onGet restricts a fault to downloads of a digest or tag. The answer to a HEAD for
+// that tag does not have its digest, so that the tag is downloaded.
 func onGet(last string, f fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
+		if r.Method == http.MethodHead && !strings.Contains(last, ":") && strings.HasSuffix(r.URL.Path, "/manifests/"+last) {
+			w.WriteHeader(http.StatusOK)
+			return true
+		}
 		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/"+last) && f(w, r, honest)
 	}
 }
@@ -138,19 +143,6 @@ func half(w http.ResponseWriter, honest *httptest.ResponseRecorder) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	send(w, honest.Code, header, body[:len(body)/2])
 	w.(http.Flusher).Flush()
-}
-
-// stall sends half of the body, then nothing until the client disconnects.
-func stall(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
-	half(w, honest)
-	<-r.Context().Done()
-	panic(http.ErrAbortHandler)
-}
-
-// mute accepts a request and never answers.
-func mute(_ http.ResponseWriter, r *http.Request, _ *httptest.ResponseRecorder) bool {
-	<-r.Context().Done()
-	panic(http.ErrAbortHandler)
 }
 
 // hold answers honestly once release is closed.
@@ -196,12 +188,5 @@ func refuse(code int, errorCode string, header ...string) fault {
 		}
 		send(w, code, h, []byte(`{"errors":[{"code":"`+errorCode+`","message":"the test refuses"}]}`))
 		return true
-	}
-}
-
-// afterPing excludes the ping, as a registry without accounts does.
-func afterPing(f fault) fault {
-	return func(w http.ResponseWriter, r *http.Request, honest *httptest.ResponseRecorder) bool {
-		return r.URL.Path != "/v2/" && f(w, r, honest)
 	}
 }

@@ -21,6 +21,7 @@ import (
 // covers the whole run, however fast the machine is.
 type trace struct {
 	at  int
+	of  uint64 // the number of the only system call that is counted, 0 for all
 	act func(pid int)
 	// hold stops the thread before that call until all others are idle, so
 	// that they have noticed act.
@@ -115,7 +116,7 @@ func (tr *trace) wait(leader int, status *unix.WaitStatus) (pid int, err error) 
 func (tr *trace) stopped(leader, pid int, status unix.WaitStatus) int {
 	switch signal := status.StopSignal(); {
 	case signal == unix.SIGTRAP|0x80:
-		if changes(pid) {
+		if tr.counts(pid) {
 			if tr.changes++; tr.changes == tr.at {
 				tr.act(leader)
 				if tr.hold {
@@ -140,8 +141,8 @@ var changing = map[uint64]bool{
 	unix.SYS_FSYNC: true, unix.SYS_FDATASYNC: true, unix.SYS_SYNCFS: true, unix.SYS_FLOCK: true,
 }
 
-// changes reports whether a stopped thread is entering one, or creating a file.
-func changes(pid int) bool {
+// counts reports whether a stopped thread is entering one, or creating a file.
+func (tr *trace) counts(pid int) bool {
 	var info struct { // struct ptrace_syscall_info
 		op   uint8
 		_    [3]uint8
@@ -156,6 +157,9 @@ func changes(pid int) bool {
 		unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
 	if errno != 0 || info.op != entry {
 		return false
+	}
+	if tr.of != 0 {
+		return info.nr == tr.of
 	}
 	return changing[info.nr] || info.nr == unix.SYS_OPENAT && info.args[2]&uint64(os.O_CREATE) != 0
 }

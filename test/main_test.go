@@ -6,10 +6,12 @@ package test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -46,6 +48,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// readSources lists the sources of the tools. "go test" caches a result until a file or
+// directory changes that the tests have read. It does not see what the programs read.
+var readSources = sync.OnceFunc(func() {
+	for _, path := range []string{"../Makefile", "../go.mod", "../cmd", "../completions", "../lib", "../man", "../scripts"} {
+		filepath.WalkDir(path, func(_ string, _ fs.DirEntry, err error) error { return err })
+	}
+})
+
 // loginPath is the PATH of an ordinary user of Debian: mkfs.ext4 is not in it.
 const loginPath = "/usr/local/bin:/usr/bin:/bin"
 
@@ -55,6 +65,7 @@ const nobody = 54321
 // need skips the test if a program is missing, or fails it if CI=true.
 func need(t testing.TB, programs ...string) {
 	t.Helper()
+	readSources()
 	var missing []string
 	for _, p := range programs {
 		if which(p) == "" {
@@ -120,6 +131,7 @@ func newUser(t testing.TB, id uint32) user {
 
 // command returns a program as the user would start it.
 func (u user) command(name string, args ...string) *exec.Cmd {
+	readSources()
 	path := loginPath
 	if os.Getuid() == 0 && u.id == 0 {
 		path = "/usr/sbin:/sbin:" + loginPath

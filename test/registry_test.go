@@ -4,6 +4,7 @@ package test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -89,22 +90,47 @@ func scratch(t testing.TB) string {
 	return dir
 }
 
-const registryConfig = `version: 0.1
-log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %q}}
-http: {addr: %q}
-`
-
 // startRegistry runs Debian's docker-registry until the test ends, empty and
 // without authentication. It returns its host:port on loopback.
 func startRegistry(t testing.TB) string {
+	t.Helper()
+	return registrySettings{}.start(t)
+}
+
+// registrySettings are those of a docker-registry with TLS, or with passwords.
+type registrySettings struct {
+	tls, auth map[string]any // as in its configuration; nil for none
+	client    *http.Client   // reaches it by TLS
+}
+
+func (s registrySettings) config(addr, storage string) map[string]any {
+	web := map[string]any{"addr": addr}
+	if s.tls != nil {
+		web["tls"] = s.tls
+	}
+	config := map[string]any{
+		"version": "0.1", "http": web,
+		"log":     map[string]any{"level": "error", "accesslog": map[string]any{"disabled": true}},
+		"storage": map[string]any{"filesystem": map[string]any{"rootdirectory": storage}},
+	}
+	if s.auth != nil {
+		config["auth"] = s.auth
+	}
+	return config
+}
+
+// start is startRegistry with settings.
+func (s registrySettings) start(t testing.TB) string {
 	t.Helper()
 	need(t, "docker-registry")
 	dir := scratch(t)
 	addr := freeAddr(t)
 	config := filepath.Join(dir, "config.yml")
-	text := fmt.Sprintf(registryConfig, filepath.Join(dir, "storage"), addr)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	text, err := json.Marshal(s.config(addr, filepath.Join(dir, "storage"))) // which is YAML
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(which("docker-registry"), "serve", config)
@@ -120,7 +146,7 @@ func startRegistry(t testing.TB) string {
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
-	if err := awaitRegistry(addr, ended); err != nil {
+	if err := s.await(addr, ended); err != nil {
 		out, _ := os.ReadFile(log.Name())
 		t.Fatalf("docker-registry: %v\n%s", err, out)
 	}
@@ -138,16 +164,20 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// awaitRegistry waits until the registry answers. It fails if the registry
-// ends or does not answer in 20 seconds.
-func awaitRegistry(addr string, ended <-chan struct{}) error {
+// await waits until the registry answers. It fails if the registry ends or does
+// not answer in 20 seconds.
+func (s registrySettings) await(addr string, ended <-chan struct{}) error {
+	client, url := http.DefaultClient, "http://"+addr+"/v2/"
+	if s.tls != nil {
+		client, url = s.client, "https://"+addr+"/v2/"
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
-		resp, err := http.Get("http://" + addr + "/v2/")
+		resp, err := client.Get(url)
 		if err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized {
 				return nil
 			}
 			err = fmt.Errorf("GET /v2/: %s", resp.Status)

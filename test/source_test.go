@@ -25,12 +25,9 @@ func TestSources(t *testing.T) {
 		{"banger-fetch", "./lay:1", "banger-flatten ./lay:1"},
 		{"banger-fetch", u.home + "/lay", "banger-flatten " + u.home + "/lay"},
 		{"banger-fetch", "../" + filepath.Base(u.home) + "/lay", "banger-flatten ../" + filepath.Base(u.home) + "/lay"},
-		{"banger-fetch", "./other", "skopeo copy docker-archive:./other oci:other.oci:1" + copied + "other.oci:1"},
+		{"banger-fetch", "./other", "banger-fetch docker-archive:./other"},
 		{"banger-fetch", "./none", "banger-fetch --help"},
 		{"banger-fetch", "/", "banger-fetch --help"},
-		{"banger-fetch", "oci:lay", "banger-flatten lay"},
-		{"banger-fetch", "oci:lay:1", "banger-flatten lay:1"},
-		{"banger-fetch", "oci:a b:1", "banger-flatten 'a b:1'"},
 		{"banger-fetch", "docker://debian", "banger-fetch debian"},
 		{"banger-fetch", "docker://ghcr.io/acme/web:1", "banger-fetch ghcr.io/acme/web:1"},
 		{"banger-fetch", "http://127.0.0.1:5000/web:1", "banger-fetch 127.0.0.1:5000/web:1"},
@@ -38,18 +35,16 @@ func TestSources(t *testing.T) {
 		{"banger-fetch", "https://hub.docker.com/_/debian", "banger-fetch debian"},
 		{"banger-fetch", "https://hub.docker.com/r/acme/web", "banger-fetch acme/web"},
 		{"banger-fetch", "https://example.com/a?b=$(c)", "banger-fetch --help"},
-		{"banger-fetch", "file.tar", "skopeo copy docker-archive:file.tar oci:file:1" + copied + "file:1"},
-		{"banger-fetch", "lay.tar.gz", "skopeo copy docker-archive:lay.tar.gz oci:lay.oci:1" + copied + "lay.oci:1"},
-		{"banger-fetch", "docker-archive:f.tar", "skopeo copy docker-archive:f.tar oci:f:1" + copied + "f:1"},
-		{"banger-fetch", "oci-archive:x/f.tar:1", "skopeo copy oci-archive:x/f.tar:1 oci:f:1" + copied + "f:1"},
+		{"banger-fetch", "file.tar", "banger-fetch docker-archive:file.tar"},
+		{"banger-fetch", "lay.tar.gz", "banger-fetch docker-archive:lay.tar.gz"},
 		{"banger-fetch", "docker-daemon:app:1", "skopeo copy docker-daemon:app:1 oci:app:1" + copied + "app:1"},
 		{"banger-fetch", "dir:lay", "skopeo copy dir:lay oci:lay.oci:1" + copied + "lay.oci:1"},
 		{"banger-flatten", "oci:lay:1", "banger-flatten lay:1"},
 		{"banger-flatten", "docker://debian", "banger-fetch debian | banger-flatten"},
 		{"banger-flatten", "https://ghcr.io/acme/web:1", "banger-fetch ghcr.io/acme/web:1 | banger-flatten"},
-		{"banger-flatten", "file.tar", "skopeo copy docker-archive:file.tar oci:file:1" + copied + "file:1"},
-		{"banger-flatten", "./other", "skopeo copy docker-archive:./other oci:other.oci:1" + copied + "other.oci:1"},
-		{"banger-flatten", "docker-archive:f.tar", "skopeo copy docker-archive:f.tar oci:f:1" + copied + "f:1"},
+		{"banger-flatten", "file.tar", "banger-fetch docker-archive:file.tar | banger-flatten"},
+		{"banger-flatten", "./other", "banger-fetch docker-archive:./other | banger-flatten"},
+		{"banger-flatten", "oci-archive:a b.tar:1", "banger-fetch 'oci-archive:a b.tar:1' | banger-flatten"},
 	} {
 		t.Run(c.tool+" "+c.given, func(t *testing.T) {
 			o := finish(t, u.command(c.tool, c.given))
@@ -85,8 +80,8 @@ func TestSourceHints(t *testing.T) {
 	policy := `mkdir -p .config/containers && echo '{"default":[{"type":"insecureAcceptAnything"}]}' >.config/containers/policy.json`
 	output(t, u.command("sh", "-c", policy))
 	for _, given := range []string{
-		"banger-fetch ./lay", "banger-fetch oci:lay:1", "banger-fetch saved.tar", "banger-fetch ./oci.tar", "banger-fetch dir:dir",
-		"banger-fetch docker://" + ref, "banger-fetch docker-archive:saved.tar", "banger-flatten root.tar", "banger-flatten docker://" + ref,
+		"banger-fetch ./lay", "banger-flatten oci:lay:1", "banger-fetch saved.tar", "banger-fetch ./oci.tar", "banger-fetch dir:dir",
+		"banger-fetch docker://" + ref, "banger-flatten docker-archive:saved.tar", "banger-flatten root.tar", "banger-flatten docker://" + ref,
 	} {
 		t.Run(given, func(t *testing.T) {
 			tool, source, _ := strings.Cut(given, " ")
