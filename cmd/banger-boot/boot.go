@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"banger/lib/filter"
 	"banger/lib/guest"
@@ -49,7 +47,7 @@ func boot(ctx context.Context, tool *filter.Tool, o options, name string, spec m
 		Spec: spec, Image: image, Init: guest.Program, Temp: tmp, Dirs: machine.Dirs(dirs),
 		Stdin: os.Stdin, Stdout: tool.Stdout, Stderr: tool.Stderr, Terminal: filter.Terminal(tool.Stdin),
 		NameOf: func(uuid string) string { return nameOf(s, uuid) },
-		Force:  second(),
+		Force:  filter.Second(),
 	}
 	o.tell(tool, b)
 	switch *o.print {
@@ -153,22 +151,4 @@ func nameOf(s *store.Store, uuid string) string {
 		}
 	}
 	return ""
-}
-
-// second returns what is closed by the second signal that asks this process to
-// end. The first one ends the context.
-func second() <-chan struct{} {
-	force := make(chan struct{})
-	arrived := make(chan os.Signal, 2)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
-			signal.Notify(arrived, s)
-		}
-	}
-	go func() {
-		<-arrived
-		<-arrived
-		close(force)
-	}()
-	return force
 }

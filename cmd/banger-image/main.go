@@ -66,7 +66,7 @@ func run(ctx context.Context, tool *filter.Tool, s *store.Store, args []string, 
 	case isList:
 		return list(tool, s, asJSON)
 	case act == nil:
-		return filter.NoCommand("image", verb, names, "list, show, path, rm, lint, initrd or pull")
+		return filter.NoCommand("image", verb, names, "list, show, path, rm, lint, initrd, build or pull")
 	case len(names) == 0:
 		return filter.Usagef("%s: no image named", verb)
 	case asJSON && verb != "show" && verb != "lint":

@@ -31,6 +31,8 @@ type machine struct {
 	name   string // the hostname, "" if none was given
 
 	credentials []guest.Credential
+	script      []byte    // of a build
+	original    *original // of the disk of a build, else nil
 	times       guest.Times
 
 	agent *agent
@@ -55,13 +57,18 @@ func (m *machine) boot() (status int, err error) {
 	if err := m.read("/"); err != nil {
 		return cannotRun, err
 	}
-	if err := enterRoot(m.line); err != nil {
+	if err := m.enterRoot(); err != nil {
 		return cannotRun, err
 	}
+	growRoot(m.rootDevice())
 	m.times.Root = sinceBoot()
 	mountRun()
+	mountModules(m.wishes.Modules)
 	if err := provideCredentials(systemCredentials, m.credentials); err != nil {
 		say("credentials: %v", err)
+	}
+	if err := provideScript(m.script); err != nil {
+		return cannotRun, err
 	}
 	return m.run()
 }
@@ -77,7 +84,21 @@ func (m *machine) read(dir string) error {
 	if m.credentials, err = readCredentials(filepath.Join(dir, guest.CredentialsDir)); err != nil {
 		return err
 	}
+	if m.script, err = os.ReadFile(filepath.Join(dir, guest.ScriptFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return readDocument(filepath.Join(dir, guest.MachineFile), &m.wishes)
+}
+
+// provideScript writes the script of a build to the memory of the guest.
+func provideScript(text []byte) error {
+	if text == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(guest.ScriptPath), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(guest.ScriptPath, text, 0o700)
 }
 
 func readDocument(path string, into any) error {

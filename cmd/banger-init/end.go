@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"time"
@@ -27,9 +28,10 @@ func (m *machine) end(status int, err error) {
 	m.agent.over()
 	killAll()
 	m.ports.drain()
-	unix.Sync()
-	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-		say("the root filesystem is still being written to: %v", err)
+	if m.wishes.Build && status == 0 {
+		status, err = m.endBuild()
+	} else if e := stopWriting("/"); e != nil {
+		say("%v", e)
 	}
 	m.report(status, err)
 	os.WriteFile("/proc/sys/kernel/printk", []byte("0"), 0) // the kernel's messages are not output of the command
@@ -38,6 +40,15 @@ func (m *machine) end(status int, err error) {
 	for {
 		unix.Pause()
 	}
+}
+
+// stopWriting writes all to the disk, and makes it read-only. dir is on it.
+func stopWriting(dir string) error {
+	unix.Sync()
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("the root filesystem is still being written to: %w", err)
+	}
+	return nil
 }
 
 // report sends why the command was not run, if it was not, and the status.

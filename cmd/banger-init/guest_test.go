@@ -58,6 +58,7 @@ type outcome struct {
 	status  []string // the status lines
 	console string   // what the command has written, where a terminal has \r\n with \n
 	said    string   // what banger-init has
+	disk    string   // of a build
 	noKeys  bool     // the last STATUS ended in noKeys, which is left out above
 }
 
@@ -69,6 +70,10 @@ func (b box) run(t *testing.T, on func(line string, console *os.File, init int))
 	console, consolePath := openPTY(t)
 	port, portPath := openPTY(t)
 	b.Root, b.Console, b.Port = t.TempDir(), consolePath, portPath
+	if b.Wishes.Build {
+		mountTmpfs(t, b.Root)
+		o.disk = b.Root
+	}
 	var said bytes.Buffer
 	cmd := b.command(t, &said)
 	if err := cmd.Start(); err != nil {
@@ -103,6 +108,19 @@ func (b box) run(t *testing.T, on func(line string, console *os.File, init int))
 		}
 	})
 	return o
+}
+
+// mountTmpfs mounts a filesystem that lives until the end of the test.
+func mountTmpfs(t *testing.T, dir string) {
+	t.Helper()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // command is the test program as process 1 of namespaces.
@@ -207,6 +225,10 @@ func beProcess1(text string) {
 	if m.line == nil {
 		m.line = cmdline{}
 	}
+	if b.Wishes.Build {
+		m.original = newOriginal("/", b.Config.WorkingDir)
+		m.original.hide("/")
+	}
 	mountRun()
 	if err := provideCredentials(systemCredentials, b.Credentials); err != nil {
 		say("credentials: %v", err)
@@ -214,10 +236,13 @@ func beProcess1(text string) {
 	m.end(m.run())
 }
 
-// furnish makes the root of a box, on a tmpfs of its own, and enters it.
+// furnish makes the root of a box, on a tmpfs of its own unless it is a build's, and
+// enters it.
 func (b box) furnish() error {
-	if err := unix.Mount("tmpfs", b.Root, "tmpfs", 0, "mode=755"); err != nil {
-		return err
+	if !b.Wishes.Build {
+		if err := unix.Mount("tmpfs", b.Root, "tmpfs", 0, "mode=755"); err != nil {
+			return err
+		}
 	}
 	if err := os.Chdir(b.Root); err != nil {
 		return err
@@ -228,6 +253,11 @@ func (b box) furnish() error {
 		}
 	}
 	os.Chmod("tmp", 0o1777)
+	if b.Wishes.Build { // leaveRoot takes it along
+		if err := unix.Mount("tmpfs", "dev", "tmpfs", 0, "mode=755"); err != nil {
+			return err
+		}
+	}
 	links := []string{"lib", "lib64"}
 	if !b.Bare {
 		links = append(links, "bin") // in /sbin there may be an init

@@ -39,3 +39,11 @@ func loadModule(path string) error {
 	}
 	return err
 }
+
+// modulesDir is where programs look for the modules of the kernel that runs
+// (depmod(8)).
+func modulesDir() string {
+	var u unix.Utsname
+	unix.Uname(&u)
+	return "/lib/modules/" + unix.ByteSliceToString(u.Release[:])
+}

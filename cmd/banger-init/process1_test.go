@@ -223,8 +223,11 @@ func TestHandOverFails(t *testing.T) {
 
 // A machine survives its agent.
 func TestAgentKilled(t *testing.T) {
-	b := box{Config: v1.ImageConfig{Cmd: shell(`for p in /proc/[0-9]*; do
-			[ "$(cat $p/comm)" != banger-agent ] || kill -KILL ${p#/proc/}
+	// The agent sets its name only after the command may run.
+	b := box{Config: v1.ImageConfig{Cmd: shell(`until [ "$killed" ]; do
+			for p in /proc/[0-9]*; do
+				[ "$(cat $p/comm)" != banger-agent ] || kill -KILL ${killed:=${p#/proc/}}
+			done
 		done
 		while grep -q banger-agent /proc/[0-9]*/comm 2>/dev/null; do sleep 0.01; done
 		kill -KILL 1; kill -HUP 1; kill -QUIT 1; exit 5`)}}

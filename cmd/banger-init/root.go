@@ -19,8 +19,8 @@ const patience = 10 * time.Second
 
 // enterRoot mounts the root filesystem that the command line names, and makes
 // it the root of this process and of all to come.
-func enterRoot(line cmdline) error {
-	device := line.or("root", "/dev/vda")
+func (m *machine) enterRoot() error {
+	line, device := m.line, m.rootDevice()
 	if !filepath.IsAbs(device) {
 		return fmt.Errorf("root=%s: only a device can be named, as in root=/dev/vda", device)
 	}
@@ -31,14 +31,26 @@ func enterRoot(line cmdline) error {
 	if line.has("ro") {
 		flags = unix.MS_RDONLY
 	}
+	if m.wishes.Build { // that a file was read is no change
+		flags |= unix.MS_NOATIME
+	}
 	kind := line.or("rootfstype", "ext4")
 	if err := unix.Mount(device, "/root", kind, flags, line["rootflags"]); err != nil {
 		return fmt.Errorf("mount %s as %s: %w", device, kind, err)
 	}
+	if m.wishes.Build {
+		m.original = newOriginal("/root", filepath.Join("/", m.config.WorkingDir), modulesDir())
+	}
 	moveKernels()
+	if m.wishes.Build {
+		m.original.hide("/root")
+	}
 	freeRamdisk()
 	return switchRoot()
 }
+
+// rootDevice returns the device of the root filesystem.
+func (m *machine) rootDevice() string { return m.line.or("root", "/dev/vda") }
 
 // freeRamdisk removes what lies in the ramdisk: its memory is the guest's. What
 // is no ramdisk keeps its files.
@@ -50,7 +62,7 @@ func freeRamdisk() {
 	for _, dir := range []string{guest.ModulesDir, guest.CredentialsDir} {
 		os.RemoveAll("/" + dir)
 	}
-	for _, file := range []string{guest.InitFile, guest.ConfigFile, guest.MachineFile} {
+	for _, file := range []string{guest.InitFile, guest.ConfigFile, guest.MachineFile, guest.ScriptFile} {
 		os.Remove("/" + file)
 	}
 }

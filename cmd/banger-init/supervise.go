@@ -28,6 +28,9 @@ func (m *machine) supervise(plan guest.Plan) (status int, err error) {
 	if err := makeDir(dir); err != nil {
 		return cannotRun, err
 	}
+	if m.original != nil {
+		m.original.settle("/")
+	}
 	stop, err := stopSignal(m.config.StopSignal)
 	if err != nil {
 		say("StopSignal: %v: SIGTERM it is", err)

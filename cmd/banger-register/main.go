@@ -32,7 +32,7 @@ func main() {
 	var k choice
 	tool.Flags.StringVar(&k.kernel, "kernel", "", "boot it with the kernel in `FILE`")
 	tool.Flags.StringVar(&k.initrd, "initrd", "", "and the initial ramdisk in `FILE`")
-	tool.Flags.StringVar(&k.modules, "modules", "", "and a copy of the modules in `DIR`")
+	tool.Flags.StringVar(&k.modules, "modules", "", "and the modules in `DIR`")
 	tool.Flags.StringVar(&k.ref, "kernel-ref", "", "boot it with the kernel `NAME`, pulled first if it is only in a catalog")
 	tool.Single = func() bool { return *name != "" }
 	tool.Check = k.check

@@ -81,7 +81,7 @@ func TestWriteMachine(t *testing.T) {
 		archive := bytes.NewBuffer(write(t, Contents{Init: make([]byte, size)}))
 		archive.Write(make([]byte, size%alignment)) // as others may end
 		before := archive.Len()
-		if err := WriteMachine(archive, int64(before), guest.Machine{Args: []string{"/bin/sh", "a b"}, Ports: true}); err != nil {
+		if err := WriteMachine(archive, int64(before), Contents{Machine: &guest.Machine{Args: []string{"/bin/sh", "a b"}, Ports: true}}); err != nil {
 			t.Fatal(err)
 		}
 		names, err := Names(bytes.NewReader(archive.Bytes()))

@@ -25,7 +25,7 @@ func ofImage(t testing.TB) []byte {
 func followed(t testing.TB, archive []byte, m guest.Machine) []byte {
 	t.Helper()
 	b := bytes.NewBuffer(slices.Clone(archive))
-	if err := WriteMachine(b, int64(b.Len()), m); err != nil {
+	if err := WriteMachine(b, int64(b.Len()), Contents{Machine: &m}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

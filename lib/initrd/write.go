@@ -28,6 +28,7 @@ type Contents struct {
 	Modules []kernel.Module // in load order
 	Config  []byte          // the image's OCI config; nil if it has none
 	Machine *guest.Machine  // nil for the initrd of a kernel
+	Script  []byte          // of a build, nil for none
 
 	Credentials []guest.Credential
 }
@@ -66,12 +67,7 @@ func Write(w io.Writer, c Contents) error {
 			return err
 		}
 	}
-	if c.Machine != nil {
-		if err := addMachine(a, *c.Machine); err != nil {
-			return err
-		}
-	}
-	if err := addCredentials(a, c.Credentials); err != nil {
+	if err := c.addMachine(a); err != nil {
 		return err
 	}
 	if err := a.Close(); err != nil {
@@ -85,16 +81,13 @@ func Write(w io.Writer, c Contents) error {
 const alignment = 4
 
 // WriteMachine writes a second archive, which is to follow what Write has
-// written: what differs for one machine. offset is the size of the first archive,
-// whose Machine is replaced.
-func WriteMachine(w io.Writer, offset int64, m guest.Machine, credentials ...guest.Credential) error {
+// written: what differs for one machine, the Machine, Script and Credentials of c.
+// offset is the size of the first archive, whose Machine is replaced.
+func WriteMachine(w io.Writer, offset int64, c Contents) error {
 	var b bytes.Buffer
 	b.Write(make([]byte, -offset&(alignment-1)))
 	a := cpio.NewWriter(&b)
-	if err := addMachine(a, m); err != nil {
-		return err
-	}
-	if err := addCredentials(a, credentials); err != nil {
+	if err := c.addMachine(a); err != nil {
 		return err
 	}
 	if err := a.Close(); err != nil {
@@ -105,12 +98,23 @@ func WriteMachine(w io.Writer, offset int64, m guest.Machine, credentials ...gue
 	return err
 }
 
-func addMachine(a *cpio.Writer, m guest.Machine) error {
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return err
+// addMachine adds what is not the same for every machine of an image.
+func (c Contents) addMachine(a *cpio.Writer) error {
+	if c.Machine != nil {
+		raw, err := json.Marshal(c.Machine)
+		if err == nil {
+			err = add(a, guest.MachineFile, 0o644, raw)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return add(a, guest.MachineFile, 0o644, raw)
+	if c.Script != nil {
+		if err := add(a, guest.ScriptFile, 0o600, c.Script); err != nil {
+			return err
+		}
+	}
+	return addCredentials(a, c.Credentials)
 }
 
 // addCredentials adds files that only root can read.

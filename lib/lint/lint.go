@@ -58,6 +58,7 @@ func Check(ctx context.Context, i *store.Image) ([]Finding, error) {
 	}
 	defer root.Close()
 	c := &checker{Image: i, root: root}
+	defer func() { c.modules.Close() }() // those that openKernel opens
 	if err := c.openKernel(ctx); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,7 @@ type attempt struct {
 
 	reason string // for the shutdown, from QEMU
 	full   bool   // the host's disk
+	lost   string // why a write to the host's disk failed, from QEMU
 	failed error  // of standard output or error
 }
 
@@ -63,6 +65,9 @@ func (b *Boot) attempt(ctx context.Context, p processor) (*attempt, error) {
 	a := &attempt{b: b, long: patience, report: NewReport(), changed: make(chan struct{}, 1), broken: make(chan error, 8), events: make(chan Event)}
 	if p.emulated() {
 		a.long = emulatedPatience
+	}
+	if b.Build != nil {
+		a.long = buildPatience
 	}
 	command := b.qemuCommand(p)
 	b.Show(command)
@@ -181,6 +186,9 @@ func (a *attempt) happened(e Event) {
 		// nospace is not in the event of a disk whose errors are reported.
 		for _, full := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT, unix.EFBIG} {
 			a.full = a.full || strings.EqualFold(e.Data.Reason, full.Error())
+		}
+		if e.Data.Operation == "write" {
+			a.lost = cmp.Or(a.lost, e.Data.Reason, "input/output error")
 		}
 	}
 }

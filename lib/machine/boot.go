@@ -23,6 +23,7 @@ type Boot struct {
 	Init  func(arch string) ([]byte, error)
 	Temp  string // where copies are made
 	Dirs  Dirs
+	Build *Build // nil for none
 
 	Stdin          *os.File
 	Stdout, Stderr io.Writer // of the console, and of a command that is interactive
@@ -49,7 +50,8 @@ type Boot struct {
 	locked    *os.File // the disk that is kept
 	kernel    string
 	initrd    string
-	foreign   bool // the initrd is not banger's: the guest sends no status lines
+	modules   string // the disk with the kernel's modules, "" for none
+	foreign   bool   // the initrd is not banger's: the guest sends no status lines
 	qemu      string
 	record    Record
 }
@@ -64,7 +66,7 @@ func (b *Boot) Run(ctx context.Context) (code int, err error) {
 	if err := b.prepare(ctx); err != nil {
 		return 0, err
 	}
-	if b.dir, err = b.Dirs.Claim(b.Name, b.Image.Name); err != nil {
+	if b.dir, err = b.Dirs.Claim(b.Name, b.usualName()); err != nil {
 		return 0, err
 	}
 	if b.keys, err = b.dir.makeKeys(); err != nil {
@@ -85,6 +87,14 @@ func (b *Boot) Run(ctx context.Context) (code int, err error) {
 		return 0, err
 	}
 	return b.attempts(ctx, p)
+}
+
+// usualName is what a machine is called that has no other name.
+func (b *Boot) usualName() string {
+	if b.Build != nil {
+		return b.Build.Name
+	}
+	return b.Image.Name
 }
 
 // makeFiles chooses the processor, and makes the initrd and the disk.
@@ -113,6 +123,9 @@ func (b *Boot) PrintFirecracker(ctx context.Context) (c Firecracker, err error) 
 		return c, err
 	}
 	if b.initrd = b.Image.InitrdPath(); b.initrd != "" && b.Name == "" && !b.Guest.Differs() {
+		if _, b.foreign, err = store.ReadInitrd(b.initrd); err != nil {
+			return c, err
+		}
 		err := b.keep(ctx)
 		return b.firecracker(), err
 	}
@@ -174,6 +187,12 @@ func (b *Boot) prepare(ctx context.Context) (err error) {
 	if b.kernel, err = b.Image.KernelForQEMU(ctx); err != nil {
 		return err
 	}
+	if b.modules, b.Guest.Modules, err = b.Image.ModulesDisk(); err != nil {
+		return err
+	}
+	if command := b.Image.ModulesCommand(); command != "" {
+		b.Note(fmt.Sprintf("%s: made by an older banger, its modules are no disk: the machine has none but those in its initrd", filepath.Base(b.Image.KernelDir())), command)
+	}
 	if b.scratch, err = scratch(b.Temp); err != nil {
 		return err
 	}
@@ -188,7 +207,7 @@ func (b *Boot) prepare(ctx context.Context) (err error) {
 // is held: what is taken by its path has to be of one and the same.
 func (b *Boot) current() error {
 	for i, held := range b.held {
-		if !same(held, b.source(i)) {
+		if !stage.IsNamed(held, b.source(i)) {
 			return status.Hint(status.Errorf(status.Temporary, "%s: replaced during the boot", filepath.Base(b.source(i))), "try again")
 		}
 	}
@@ -207,7 +226,7 @@ func (b *Boot) release() {
 		b.locked.Close()
 	}
 	for i, dir := range b.held {
-		replaced := !same(dir, b.source(i))
+		replaced := !stage.IsNamed(dir, b.source(i))
 		dir.Close()
 		if replaced { // it stayed while it was held
 			stage.Sweep(filepath.Dir(b.source(i)))
@@ -231,6 +250,7 @@ func (b *Boot) chooseStreams() error {
 	if err != nil {
 		return err
 	}
+	defer modules.Close()
 	b.Guest.Ports = config["VIRTIO_CONSOLE"] == "y" || config["VIRTIO_CONSOLE"] == "m" && modules.Has("virtio_console")
 	if !b.Guest.Ports {
 		b.Guest.Terminal = true

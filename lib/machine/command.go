@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -80,11 +79,4 @@ func run(ctx context.Context, program, dir string, args ...string) (code int, ou
 		return 0, "", fmt.Errorf("%s: %w", filepath.Base(program), err)
 	}
 	return cmd.ProcessState.ExitCode(), strings.TrimSpace(out.String()), nil
-}
-
-// same reports whether a path names an open file.
-func same(f *os.File, path string) bool {
-	a, err1 := f.Stat()
-	b, err2 := os.Stat(path)
-	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"banger/lib/sparse"
 	"banger/lib/status"
@@ -53,55 +52,14 @@ func cause(err error) error {
 	return err
 }
 
-// growDisk makes a disk and its filesystem Spec.Size large, if they are smaller.
-func (b *Boot) growDisk(ctx context.Context, path string) error {
-	if small, err := b.isSmall(path); !small {
-		return err
-	}
-	truncate := Command{Args: []string{"truncate", fmt.Sprintf("--size=%d", b.Size), path}}
-	if err := b.do(truncate, func() error { return os.Truncate(path, b.Size) }); err != nil {
-		return status.With(status.Create, err)
-	}
-	// 1 says that errors were corrected (e2fsck(8)).
-	if err := b.e2fsprogs(ctx, path, status.Bad, 1, "e2fsck", "-fp"); err != nil {
-		return err
-	}
-	return b.e2fsprogs(ctx, path, status.Create, 0, "resize2fs")
-}
-
-func (b *Boot) isSmall(path string) (bool, error) {
-	if b.Size == 0 {
-		return false, nil
-	}
-	info, err := os.Stat(path)
-	if b.dry && errors.Is(err, fs.ErrNotExist) { // a copy that was not made
-		info, err = os.Stat(b.rootfs())
-	}
-	return err == nil && info.Size() < b.Size, err
-}
-
-// e2fsprogs runs a tool on a disk, by the name of the file alone: what follows
-// a ? in a path, these tools take for I/O options. failed is the status of an
-// error, good the largest exit status that is none.
-func (b *Boot) e2fsprogs(ctx context.Context, disk string, failed status.Code, good int, tool string, flags ...string) error {
-	program, err := find(tool, "e2fsprogs")
-	if err != nil {
-		return err
-	}
-	dir, base := filepath.Split(disk)
-	args := append(flags, base)
-	return b.do(Command{Args: append([]string{program}, args...), Dir: filepath.Clean(dir)}, func() error {
-		code, output, err := run(ctx, program, dir, args...)
-		if err == nil && code > good {
-			lines := strings.Split(output, "\n")
-			err = status.Errorf(failed, "%s: %s: %s", disk, tool, lines[len(lines)-1])
-		}
-		return err
-	})
-}
-
 // copied makes the disk of a machine that keeps none.
 func (b *Boot) copied(ctx context.Context) error {
+	if _, err := b.imageSize(); err != nil {
+		return err
+	}
+	if b.Build != nil {
+		return b.diskOfBuild(ctx)
+	}
 	b.disk = filepath.Join(b.files, "rootfs.ext4")
 	if !b.dry {
 		os.Remove(b.disk) // that of an attempt before

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,7 @@ import (
 // that has panicked is guestPanic only if it has a driver for pvpanic.
 const (
 	guestPanic = "guest-panic"
+	guestReset = "guest-reset"
 	hostSignal = "host-signal"
 )
 
@@ -64,6 +66,8 @@ func (a *attempt) verdict() (code int, err error) {
 		return 0, status.Hint(status.Errorf(status.Create, "%s: the port is in use or not permitted", a.refused), "--publish 0:PORT uses a free port")
 	case a.full:
 		return 0, a.noSpace()
+	case a.lost != "" && b.Build != nil: // the script may not have seen it
+		return 0, fmt.Errorf("%s: QEMU could not write to the disk: %s", imagesOf(b.disk), a.lost)
 	case said.Exit >= 0:
 		if said.Exit >= 125 && said.Exit <= 127 { // the guest may have said why
 			a.showConsole()
@@ -79,6 +83,12 @@ func (a *attempt) verdict() (code int, err error) {
 		return 0, fmt.Errorf("QEMU failed: %v", state)
 	case a.reason == hostSignal:
 		return 0, errors.New("QEMU was ended by a signal")
+	case b.Build != nil:
+		how := "stopped"
+		if a.reason == guestReset {
+			how = "restarted"
+		}
+		return 0, status.Hint(fmt.Errorf("the machine %s before the script ended", how), "a script must not end its machine; or it needs more memory, such as --memory 2G")
 	case len(b.Guest.Args) > 0:
 		return 0, status.Hint(errors.New("the machine stopped before the command ended"), "use --memory 2G, or -v and run the command without loglevel=1")
 	case !said.Ready && !b.foreign:
@@ -92,8 +102,15 @@ func (a *attempt) noSpace() error {
 	if a.b.Keep != "" {
 		return status.Errorf(status.Create, "%s: no space left", a.b.Keep)
 	}
+	if a.b.Build != nil {
+		return status.Errorf(status.Create, "%s: no space left", imagesOf(a.b.disk))
+	}
 	return status.Hint(status.Errorf(status.Create, "%s: no space left", a.b.Temp), copyHint)
 }
+
+// imagesOf returns the directory of the images. disk is that of a build, in a staging
+// directory there.
+func imagesOf(disk string) string { return filepath.Dir(filepath.Dir(disk)) }
 
 // showConsole shows the last lines of a console that nobody has seen.
 func (a *attempt) showConsole() {

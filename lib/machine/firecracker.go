@@ -43,7 +43,7 @@ const guestCID = 3
 func (b *Boot) firecracker() Firecracker {
 	var c Firecracker
 	c.BootSource.Kernel, c.BootSource.Initrd, c.BootSource.Args = b.vmlinux(), b.initrd, firecrackerLine
-	c.Drives = []FirecrackerDrive{{ID: "rootfs", Path: b.disk, Root: true}}
+	c.Drives = b.drives()
 	c.Machine.CPUs, c.Machine.Memory = b.CPUs, b.Memory
 	c.Vsock.CID, c.Vsock.Path = guestCID, b.disk+".vsock"
 	return c

@@ -66,20 +66,35 @@ func (b *Boot) keep(ctx context.Context) error {
 	if err := b.ofImage(); err != nil {
 		return err
 	}
-	if small, err := b.isSmall(b.disk); !small {
+	size, err := b.diskSize(b.locked, b.Keep)
+	if err != nil {
 		return err
 	}
-	return b.replaceDisk(ctx)
+	return b.growDisk(b.disk, size)
 }
 
 // showKeep shows how the disk that is kept is made, or grown.
 func (b *Boot) showKeep(ctx context.Context) error {
-	if _, err := os.Stat(b.disk); errors.Is(err, fs.ErrNotExist) {
-		if err := b.copyDisk(ctx, b.rootfs(), b.disk); err != nil {
+	f, err := os.Open(b.disk)
+	if errors.Is(err, fs.ErrNotExist) {
+		size, err := b.imageSize()
+		if err == nil {
+			err = b.copyDisk(ctx, b.rootfs(), b.disk)
+		}
+		if err != nil {
 			return err
 		}
+		return b.growDisk(b.disk, size)
 	}
-	return b.growDisk(ctx, b.disk)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := b.diskSize(f, b.Keep)
+	if err != nil {
+		return err
+	}
+	return b.growDisk(b.disk, size)
 }
 
 // beside returns a directory for what is made next to a file.
@@ -90,6 +105,10 @@ func beside(file string) (*stage.Stage, error) {
 // makeDisk makes a disk of the image. One that has come to be there meanwhile
 // stays, and is the disk.
 func (b *Boot) makeDisk(ctx context.Context) error {
+	size, err := b.imageSize()
+	if err != nil {
+		return err
+	}
 	st, err := beside(b.disk)
 	if err != nil {
 		return err
@@ -99,7 +118,7 @@ func (b *Boot) makeDisk(ctx context.Context) error {
 	if err := b.copyDisk(ctx, b.rootfs(), made); err != nil {
 		return err
 	}
-	if err := b.growDisk(ctx, made); err != nil {
+	if err := b.growDisk(made, size); err != nil {
 		return err
 	}
 	if err := b.current(); err != nil {
@@ -116,41 +135,16 @@ func (b *Boot) makeDisk(ctx context.Context) error {
 	return nil
 }
 
-// replaceDisk makes a larger disk of the one that is locked, which stays as it
-// is until then, and locks the larger one.
-func (b *Boot) replaceDisk(ctx context.Context) error {
-	st, err := beside(b.disk)
-	if err != nil {
-		return err
-	}
-	defer st.Discard()
-	made := filepath.Join(st.Path, "disk")
-	if err := b.copyDisk(ctx, b.disk, made); err != nil {
-		return err
-	}
-	if err := b.growDisk(ctx, made); err != nil {
-		return err
-	}
-	b.Show(Command{Args: []string{"mv", "-T", made, b.disk}})
-	if err := os.Rename(made, b.disk); err != nil {
-		return status.With(status.Create, err)
-	}
-	return b.lockDisk()
-}
-
 // lockDisk makes sure that no two machines have one disk. QEMU has locks of its
-// own, but not before it runs. One that was grown meanwhile is another.
+// own, but not before it runs.
 func (b *Boot) lockDisk() error {
 	f, err := os.OpenFile(b.disk, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return status.With(status.Create, err)
 	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !same(f, b.disk) {
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || !stage.IsNamed(f, b.disk) {
 		f.Close()
 		return status.Hint(status.Errorf(status.Temporary, "%s: in use by another machine", b.Keep), "banger machine list")
-	}
-	if b.locked != nil {
-		b.locked.Close()
 	}
 	b.locked = f
 	return nil
@@ -170,5 +164,5 @@ func (b *Boot) ofImage() error {
 	if other := b.NameOf(uuid); other != "" {
 		return status.Hint(err, "banger boot --keep %s %s", guest.Quote(b.Keep), other)
 	}
-	return status.Hint(err, "tune2fs -U %s %s makes it one of %s", b.Image.Ext4.UUID, guest.Quote(b.disk), b.Image.Name)
+	return status.Hint(err, "e2fsck -f %s; tune2fs -U %s %[1]s makes it one of %s", guest.Quote(b.disk), b.Image.Ext4.UUID, b.Image.Name)
 }

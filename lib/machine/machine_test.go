@@ -32,6 +32,9 @@ func TestParse(t *testing.T) {
 		if got, err := ParseSize(text); got != want || err != nil {
 			t.Errorf("--size %s: %d, %v", text, got, err)
 		}
+		if got, err := ParseSize(formatSize(want)); got != want || err != nil {
+			t.Errorf("%s: %d, %v, not %d", formatSize(want), got, err, want)
+		}
 	}
 	for _, text := range []string{"", "0", "huge", "1g", "99999999T", "99999999999999999999"} {
 		if got, err := ParseSize(text); status.Of(err) != status.Usage {

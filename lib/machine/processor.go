@@ -140,8 +140,8 @@ func permit() string {
 }
 
 // probePatience is how long the guest that tries KVM out may take. It needs
-// some milliseconds.
-const probePatience = time.Second
+// some milliseconds. A test sets it.
+var probePatience = time.Second
 
 // probe reports whether a guest runs with KVM, in a machine of the type that the
 // image will have. In a virtual machine without proper nesting, /dev/kvm may
@@ -160,7 +160,9 @@ func (b *Boot) probe(ctx context.Context) (works bool, err error) {
 	cmd := exec.CommandContext(limited, b.qemu, "-M", machineType, "-accel", KVM, "-cpu", "host",
 		"-no-user-config", "-nodefaults", "-no-reboot", "-display", "none",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", program)
-	cmd.Run() // see the exit status below
+	if p, err := start(cmd, false); err == nil {
+		<-p.ended // see the exit status below
+	}
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}

@@ -28,8 +28,13 @@ func (b *Boot) qemuCommand(p processor) Command {
 		"-device", "pvpanic", "-device", "i8042") // a keyboard, for Ctrl-Alt-Del
 	args = append(args, "-kernel", b.kernel, "-initrd", b.initrd, "-append", b.kernelLine(p))
 	// A host's disk that is full is the guest's error: QEMU would stop, and wait.
-	args = append(args, "-drive", "id=root,if=none,format=raw,werror=report,rerror=report,file="+b.disk,
+	drive := "id=root,if=none,format=raw,werror=report,rerror=report"
+	if b.Build != nil {
+		drive += driveOptions
+	}
+	args = append(args, "-drive", drive+",file="+b.disk,
 		"-device", "virtio-blk-device,drive=root")
+	args = append(args, b.modulesArgs()...)
 	args = append(args, b.networkArgs()...)
 	if b.Guest.Ports {
 		args = append(args, portArgs()...)

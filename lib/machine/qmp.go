@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"time"
 )
 
 // A Monitor is a connection to QEMU's monitor (docs/interop/qmp-spec.rst).
@@ -23,7 +22,8 @@ type Monitor struct {
 type Event struct {
 	Name string `json:"event"`
 	Data struct {
-		Reason string `json:"reason"` // of SHUTDOWN; of BLOCK_IO_ERROR, as strerror(3) has it
+		Reason    string `json:"reason"`    // of SHUTDOWN; of BLOCK_IO_ERROR, as strerror(3) has it
+		Operation string `json:"operation"` // of BLOCK_IO_ERROR
 	} `json:"data"`
 	Forwards []Forward `json:"-"` // of eventForwards
 }
@@ -65,10 +65,8 @@ func (m *Monitor) Events() <-chan Event { return m.events }
 // Close ends the conversation.
 func (m *Monitor) Close() error { return m.conn.Close() }
 
-// monitorPatience is how long QEMU may take to answer.
-const monitorPatience = 10 * time.Second
-
-// Do has QEMU execute a command, and returns what it returns.
+// Do has QEMU execute a command, and returns what it returns. It waits as long as
+// QEMU lives: on a host that is busy, an answer can take long.
 func (m *Monitor) Do(command string, arguments any) (json.RawMessage, error) {
 	m.write.Lock()
 	defer m.write.Unlock()
@@ -83,19 +81,14 @@ func (m *Monitor) Do(command string, arguments any) (json.RawMessage, error) {
 	if _, err := m.conn.Write(append(line, '\n')); err != nil {
 		return nil, err
 	}
-	select {
-	case a, ok := <-m.answers:
-		switch {
-		case !ok:
-			return nil, fmt.Errorf("%s: QEMU has ended", command)
-		case a.Error != nil:
-			return nil, fmt.Errorf("%s: %s", command, a.Error.Desc)
-		}
-		return a.Return, nil
-	case <-time.After(monitorPatience):
-		m.conn.Close() // a late answer would be taken for that of the next command
-		return nil, fmt.Errorf("%s: QEMU does not answer", command)
+	a, ok := <-m.answers
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s: QEMU has ended", command)
+	case a.Error != nil:
+		return nil, fmt.Errorf("%s: %s", command, a.Error.Desc)
 	}
+	return a.Return, nil
 }
 
 // read passes on what QEMU sends. Events that nobody takes are dropped, but for

@@ -56,7 +56,11 @@ func (b *Boot) writeInitrd(ctx context.Context) error {
 	}
 	size, err := f.Seek(0, io.SeekEnd)
 	if err == nil {
-		err = initrd.WriteMachine(f, size, b.Guest, b.keys.credentials()...)
+		own := initrd.Contents{Machine: &b.Guest, Credentials: b.keys.credentials()}
+		if b.Build != nil {
+			own.Script = b.Build.Script
+		}
+		err = initrd.WriteMachine(f, size, own)
 	}
 	if err == nil {
 		err = f.Close()

@@ -6,6 +6,7 @@ package machine
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -77,11 +78,14 @@ func ParseMemory(text string) (mebibytes int, err error) {
 // maxDisk is the largest size of a disk, in bytes.
 const maxDisk = 1 << 50
 
+// suffixes are those of sizes: of 1024 bytes, of 1024 times as many, and so on.
+const suffixes = "KMGT"
+
 // ParseSize reads the size of a disk, in bytes or with a suffix.
 func ParseSize(text string) (bytes int64, err error) {
 	digits, shift := text, 0
-	if at := strings.IndexAny(text, "KMGT"); at >= 0 && at == len(text)-1 {
-		digits, shift = text[:at], 10*(1+strings.IndexByte("KMGT", text[at]))
+	if at := strings.IndexAny(text, suffixes); at >= 0 && at == len(text)-1 {
+		digits, shift = text[:at], 10*(1+strings.IndexByte(suffixes, text[at]))
 	}
 	n, ok := number(digits)
 	switch {
@@ -91,6 +95,15 @@ func ParseSize(text string) (bytes int64, err error) {
 		return 0, status.Errorf(status.Usage, "--size %s: too large", text)
 	}
 	return n << shift, nil
+}
+
+// formatSize returns a size of a disk as ParseSize reads it.
+func formatSize(bytes int64) string {
+	shift := min(bits.TrailingZeros64(uint64(bytes))/10, len(suffixes))
+	if shift == 0 {
+		return strconv.FormatInt(bytes, 10)
+	}
+	return fmt.Sprintf("%d%c", bytes>>(10*shift), suffixes[shift-1])
 }
 
 // ParseCPUs reads a number of processors.

@@ -45,6 +45,12 @@ func (s *Store) AddKernel(ctx context.Context, a Addition) (*Kernel, error) {
 		return nil, err
 	}
 	defer st.Discard()
+	files, disk, err := mountModules(ctx, a.Files)
+	if err != nil {
+		return nil, err
+	}
+	defer disk.Close()
+	a.Files = files
 	parts, err := kernel.Find(ctx, a.Files)
 	if err != nil {
 		return nil, err
@@ -120,12 +126,17 @@ func (m *builder) path(part string) string { return filepath.Join(m.dir, part) }
 func (m *builder) build(ctx context.Context) (*KernelRecord, error) {
 	parts := newCopier(m.Files)
 	for from, part := range map[string]string{
-		m.BzImage: bzImagePart, m.Config: configPart, m.Initrd: initrdPart, m.Modules: modulesPart,
+		m.BzImage: bzImagePart, m.Config: configPart, m.Initrd: initrdPart,
 	} {
 		if from == "" {
 			continue
 		}
 		if err := parts.part(ctx, m.path(part), from); err != nil {
+			return nil, err
+		}
+	}
+	if m.Modules != "" {
+		if err := parts.modulesDisk(ctx, m.dir, m.Modules); err != nil {
 			return nil, err
 		}
 	}
@@ -192,8 +203,12 @@ func (m *builder) extract(ctx context.Context, from string) error {
 // initrd writes an initial ramdisk if the kernel needs one.
 func (m *builder) initrd() error {
 	config, modules, err := configuration(m.dir)
-	if err != nil || !kernel.NeedsInitrd(config, modules) {
+	if err != nil {
 		return err
+	}
+	defer modules.Close()
+	if !kernel.NeedsInitrd(config, modules) {
+		return nil
 	}
 	r := ramdisk{arch: m.Parts.Arch, release: m.Parts.Release, config: config, modules: modules, init: m.Init}
 	if err := r.check(); err != nil {
@@ -206,8 +221,13 @@ func (m *builder) initrd() error {
 	return errors.Join(r.write(out, initrd.Contents{}), out.Close())
 }
 
-// record writes kernel.json.
+// record makes the parts read-only and writes kernel.json.
 func (m *builder) record(ctx context.Context) (*KernelRecord, error) {
+	for _, part := range allParts {
+		if err := os.Chmod(m.path(part), readOnly); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 	digests, err := sums(ctx, m.dir)
 	if err != nil {
 		return nil, err

@@ -24,11 +24,7 @@ func TestSums(t *testing.T) {
 		t.Fatal(err)
 	}
 	for part, digest := range k.SHA256 {
-		script := "sha256sum <" + part
-		if part == modulesPart {
-			script = "cd modules && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
-		}
-		cmd := exec.Command("sh", "-c", script)
+		cmd := exec.Command("sh", "-c", "sha256sum <"+part)
 		cmd.Dir = k.Dir
 		if out, err := cmd.Output(); err != nil || string(out) != digest+"  -\n" {
 			t.Errorf("%s: %s, sha256sum %s, %v", part, digest, out, err)

@@ -3,7 +3,9 @@
 package store
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,24 +17,36 @@ import (
 )
 
 // Configuration returns the configuration of the image's kernel and the modules
-// beside the image, each nil if it does not exist.
+// beside the image, each nil if it does not exist. The modules have to be closed.
 func (i *Image) Configuration() (kernel.Config, *kernel.Modules, error) {
 	return configuration(i.KernelDir())
 }
 
 // configuration returns the configuration and the modules of the kernel in a
-// directory, each nil if it does not exist.
+// directory, each nil if it does not exist. The modules have to be closed.
 func configuration(dir string) (kernel.Config, *kernel.Modules, error) {
 	config, err := readConfig(filepath.Join(dir, configPart))
 	if err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join(dir, modulesPart)
-	if !exists(path) {
+	files, disk, err := mountModules(context.Background(), os.DirFS(dir))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if _, err := fs.Stat(files, modulesDir); err != nil {
 		return config, nil, nil
 	}
-	modules, err := kernel.OpenModules(os.DirFS(path))
-	return config, modules, err
+	sub, err := fs.Sub(files, modulesDir)
+	var modules *kernel.Modules
+	if err == nil {
+		modules, err = kernel.OpenModules(sub)
+	}
+	if err != nil {
+		disk.Close()
+		return nil, nil, err
+	}
+	modules.OnClose(disk)
+	return config, modules, nil
 }
 
 func readConfig(path string) (kernel.Config, error) {

@@ -30,6 +30,7 @@ func (i *Image) addInitrd(ctx context.Context, init func(arch string) ([]byte, e
 	if i.Kernel != nil {
 		known, err := i.ramdisk(ctx, init)
 		if err == nil {
+			defer known.modules.Close()
 			r = known
 		} else if !errors.Is(err, kernel.ErrNotKernel) {
 			return err

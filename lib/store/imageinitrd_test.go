@@ -89,7 +89,13 @@ func TestPublishInitrd(t *testing.T) {
 			if err != nil || strings.Join(all, " ") != c.inside {
 				t.Errorf("%v, %v", all, err)
 			}
-			for _, want := range []string{c.holds, `{"config":{"Cmd":["/bin/app"]}}`, `{"hostname":"acme-web-1"}`} {
+			machine := `{"hostname":"acme-web-1"}`
+			if _, uuid, err := i.ModulesDisk(); err != nil || (uuid != "") != (name == "modular") {
+				t.Errorf("modules %q, %v", uuid, err)
+			} else if uuid != "" {
+				machine = `{"hostname":"acme-web-1","modules":"` + uuid + `"}`
+			}
+			for _, want := range []string{c.holds, `{"config":{"Cmd":["/bin/app"]}}`, machine} {
 				if !bytes.Contains(raw, []byte(want)) {
 					t.Errorf("without %s", want)
 				}

@@ -19,7 +19,9 @@ const (
 	bzImagePart = "bzImage"
 	configPart  = "vmlinux.config"
 	initrdPart  = "initrd.img"
-	modulesPart = "modules"
+	modulesPart = "modules.ext4"
+
+	modulesDir = "modules" // of a source; and, in place of modules.ext4, of an older banger
 
 	kernelFile = "kernel.json"
 )
@@ -40,7 +42,7 @@ type KernelRecord struct {
 	Arch    string            `json:"arch"`
 	Release string            `json:"release"`
 	Source  string            `json:"source"`
-	SHA256  map[string]string `json:"sha256"` // of each part; of modules, see sumTree
+	SHA256  map[string]string `json:"sha256"` // of each part
 	Added   time.Time         `json:"added"`
 }
 

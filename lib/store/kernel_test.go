@@ -135,8 +135,8 @@ func TestOpenKernelHeld(t *testing.T) {
 // A part that cannot be copied is an error.
 func TestOpenKernelDamaged(t *testing.T) {
 	s := Open(t.TempDir())
-	for _, name := range []string{"modules/b.ko", "initrd.img"} {
-		k, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1"), "modules/a.ko": module(t, "6.1", "")})
+	for _, name := range []string{modulesPart, initrdPart} {
+		k, err := add(t, s, "k", fstest.MapFS{"vmlinux": vmlinux("6.1")})
 		if err != nil {
 			t.Fatal(err)
 		}

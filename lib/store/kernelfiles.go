@@ -23,6 +23,7 @@ import (
 type KernelFiles struct {
 	Kernel *Kernel // nil if it is not a kernel of the store
 
+	ref   string   // the name of the kernel that they were copied from, if Kernel is nil
 	files fs.FS    // the parts, by their names
 	parts []string // those that exist
 	held  *os.File // the kernel's directory
@@ -30,14 +31,16 @@ type KernelFiles struct {
 }
 
 // Files returns the KernelFiles of files anywhere on the host; modules and initrd
-// may be "".
+// may be "". modules is a directory, or a modules.ext4.
 func Files(vmlinux, initrd, modules string) *KernelFiles {
 	parts := given{vmlinuxPart: vmlinux}
 	if initrd != "" {
 		parts[initrdPart] = initrd
 	}
-	if modules != "" {
+	if info, err := os.Stat(modules); err == nil && info.Mode().IsRegular() {
 		parts[modulesPart] = modules
+	} else if modules != "" {
+		parts[modulesDir] = modules
 	}
 	// A part that was given and does not exist is an error later.
 	return &KernelFiles{files: parts, parts: slices.Collect(maps.Keys(parts)), close: func() error { return nil }}
@@ -112,7 +115,7 @@ func (b *KernelFiles) read() (err error) {
 // partsIn lists the parts that a kernel of the store has. A symlink counts,
 // whatever its target.
 func partsIn(files fs.FS) (found []string, err error) {
-	for _, part := range allParts {
+	for _, part := range append(allParts[:len(allParts):len(allParts)], modulesDir) {
 		_, err := fs.Lstat(files, part)
 		switch {
 		case err == nil, part == vmlinuxPart: // required: opening it reports that it is missing
@@ -132,29 +135,60 @@ func (b *KernelFiles) Close() error {
 	return b.close()
 }
 
-// stageInto copies the parts into an image's directory and returns their record.
+// stageInto puts the parts into an image's directory and returns their record.
+// Those of a kernel of the store are hard links where they can be, else copies.
 func (b *KernelFiles) stageInto(ctx context.Context, dir string) (*bundle.Kernel, error) {
-	r, c := new(bundle.Kernel), newCopier(b.files)
+	r, c := &bundle.Kernel{Ref: b.ref}, newCopier(b.files)
+	c.links = b.held != nil
 	if b.Kernel != nil {
 		r.Ref = b.Kernel.Name
 	}
 	names := map[string]*string{
 		vmlinuxPart: &r.Vmlinux, configPart: &r.Config, initrdPart: &r.Initrd, modulesPart: &r.Modules,
 	}
+	if err := c.stageModules(ctx, dir, b.parts); err != nil {
+		return nil, err
+	}
 	for _, part := range b.parts {
 		name, ok := names[part]
 		if !ok {
 			continue // bzImage: see identify
 		}
+		if *name = part; part == modulesPart {
+			continue
+		}
 		if err := c.part(ctx, filepath.Join(dir, part), part); err != nil {
 			return nil, err
 		}
-		*name = part
+	}
+	if slices.Contains(b.parts, modulesDir) {
+		r.Modules = modulesPart
 	}
 	if err := b.identify(ctx, c, dir, r); err != nil {
 		return nil, err
 	}
 	return r, syncFilesystem(dir)
+}
+
+// stageModules puts modules.ext4 into an image's directory, if the kernel has
+// modules: its own, or one made of a directory.
+func (c *copier) stageModules(ctx context.Context, dir string, parts []string) error {
+	switch {
+	case slices.Contains(parts, modulesPart):
+		_, disk, err := mountModules(ctx, c.files) // refuses one that cannot be read
+		if err != nil {
+			return err
+		}
+		defer disk.Close()
+		return c.part(ctx, filepath.Join(dir, modulesPart), modulesPart)
+	case slices.Contains(parts, modulesDir):
+		from, err := c.modulesFrom(ctx)
+		if err != nil {
+			return err
+		}
+		return c.modulesDisk(ctx, dir, from)
+	}
+	return nil
 }
 
 // identify reads the release of the kernel, and copies the bzImage if QEMU cannot

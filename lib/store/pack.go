@@ -23,12 +23,23 @@ func (b *KernelFiles) Pack(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	files, disk, err := mountModules(ctx, b.files)
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
 	t := tar.NewWriter(z)
-	err = fs.WalkDir(b.files, ".", func(path string, d fs.DirEntry, err error) error {
+	pack := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == "." || path == kernelFile {
 			return err
 		}
-		return packOne(ctx, t, b.files, path, d)
+		return packOne(ctx, t, files, path, d)
+	}
+	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if path == modulesPart && disk != nil { // as the directory that any banger reads
+			return fs.WalkDir(files, modulesDir, pack)
+		}
+		return pack(path, d, err)
 	})
 	for _, closer := range []io.Closer{t, z} {
 		if e := closer.Close(); err == nil {

@@ -59,6 +59,11 @@ func (s *Store) Publish(ctx context.Context, p Publication) (*Image, error) {
 		return nil, err
 	}
 	defer st.Discard()
+	return s.commit(ctx, st, docs, p)
+}
+
+// commit completes the image in a staging directory, and gives it its name.
+func (s *Store) commit(ctx context.Context, st *stage.Stage, docs bundle.Documents, p Publication) (*Image, error) {
 	if err := p.complete(ctx, st.Path, docs); err != nil {
 		return nil, err
 	}

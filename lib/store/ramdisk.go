@@ -54,7 +54,8 @@ func (r ramdisk) check() error {
 		"add the kernel from a source that has lib/modules/%s", r.release)
 }
 
-// ramdisk returns the input of an initial ramdisk for the image's kernel.
+// ramdisk returns the input of an initial ramdisk for the image's kernel. Its
+// modules have to be closed.
 func (i *Image) ramdisk(ctx context.Context, init func(arch string) ([]byte, error)) (r ramdisk, err error) {
 	f, err := input.Open(filepath.Join(i.KernelDir(), i.Kernel.Vmlinux))
 	if err != nil {
@@ -71,6 +72,9 @@ func (i *Image) ramdisk(ctx context.Context, init func(arch string) ([]byte, err
 	}
 	own, _, err := ReadInitrd(filepath.Join(i.KernelDir(), initrdPart))
 	r.own = own.Modules
+	if err != nil {
+		r.modules.Close()
+	}
 	return r, err
 }
 
@@ -110,10 +114,11 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, p Personal, init f
 		}
 	}
 	r, err := i.ramdisk(ctx, init)
-	if err == nil {
-		err = r.check()
-	}
 	if err != nil {
+		return err
+	}
+	defer r.modules.Close()
+	if err := r.check(); err != nil {
 		return err
 	}
 	c, err := i.contents()
@@ -127,6 +132,11 @@ func (i *Image) WriteInitrd(ctx context.Context, w io.Writer, p Personal, init f
 // contents returns the documents of the image's initial ramdisk.
 func (i *Image) contents() (c initrd.Contents, err error) {
 	c.Machine = &guest.Machine{Hostname: guest.Hostname(i.Name)}
+	if i.Kernel != nil {
+		if _, c.Machine.Modules, err = i.ModulesDisk(); err != nil {
+			return c, err
+		}
+	}
 	c.Config, err = bundle.ReadDocument(filepath.Join(i.Dir, bundle.ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

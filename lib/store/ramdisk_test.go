@@ -45,7 +45,7 @@ func TestInitrdMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, k.Dir); got != "bzImage initrd.img kernel.json modules vmlinux vmlinux.config" {
+	if got := names(t, k.Dir); got != "bzImage initrd.img kernel.json modules.ext4 vmlinux vmlinux.config" {
 		t.Errorf("it holds %s", got)
 	}
 	if raw, err := os.ReadFile(filepath.Join(k.Dir, vmlinuxPart)); err != nil || !bytes.Equal(raw, vmlinux("6.1.0-x").Data) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,7 +181,8 @@ func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "k/linux"), "kernel")
 	write(t, filepath.Join(dir, "k/ramdisk"), "initrd")
-	write(t, filepath.Join(dir, "k/6.1/kernel/a.ko"), "module")
+	content := string(module(t, "6.1", "").Data)
+	write(t, filepath.Join(dir, "k/6.1/kernel/a.ko"), content)
 	for from, to := range map[string]string{"kernel/b.ko": "a.ko", "build": "/usr/src/linux"} {
 		if err := os.Symlink(to, filepath.Join(dir, "k/6.1", from)); err != nil {
 			t.Fatal(err)
@@ -193,17 +195,21 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := bundle.Kernel{Vmlinux: "vmlinux", Initrd: "initrd.img", Modules: "modules"}
+	want := bundle.Kernel{Vmlinux: "vmlinux", Initrd: "initrd.img", Modules: "modules.ext4"}
 	if *image.Kernel != want {
 		t.Errorf("%+v", image.Kernel)
 	}
-	for name, content := range map[string]string{"vmlinux": "kernel", "initrd.img": "initrd", "modules/kernel/b.ko": "module"} {
+	for name, content := range map[string]string{"vmlinux": "kernel", "initrd.img": "initrd"} {
 		if raw, err := os.ReadFile(filepath.Join(image.Dir, name)); err != nil || string(raw) != content {
 			t.Errorf("%s: %q, %v", name, raw, err)
 		}
 	}
-	if got := names(t, filepath.Join(image.Dir, "modules")); got != "kernel" {
-		t.Errorf("modules/ holds %s", got)
+	modules := modulesOf(t, image.Dir)
+	if raw, err := fs.ReadFile(modules, "kernel/b.ko"); err != nil || string(raw) != content {
+		t.Errorf("b.ko: %q, %v", raw, err)
+	}
+	if _, err := fs.Stat(modules, "build"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("build: %v", err)
 	}
 }
 
@@ -212,10 +218,10 @@ func TestFilesMissing(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "linux"), "kernel")
 	for _, name := range []string{"a.ko", "z/z.ko"} {
-		write(t, filepath.Join(dir, "mods/6.1.0/kernel", name), "module")
-		write(t, filepath.Join(dir, "bad/6.1.0/kernel", name), "module")
+		write(t, filepath.Join(dir, "mods/kernel", name), string(module(t, "6.1.0", "").Data))
+		write(t, filepath.Join(dir, "bad/kernel", name), "module")
 	}
-	if err := os.Symlink("/nowhere", filepath.Join(dir, "bad/6.1.0/kernel/b.ko")); err != nil {
+	if err := os.Symlink("/nowhere", filepath.Join(dir, "bad/kernel/b.ko")); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -236,8 +242,11 @@ func TestFilesMissing(t *testing.T) {
 		if status.Of(err) != c.code || err != nil && !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%+v: status %d, %+v, %v", c, status.Of(err), r, err)
 		}
-		if err == nil && (r.Initrd == "" || names(t, filepath.Join(into, r.Modules, "6.1.0/kernel/z")) != "z.ko") {
-			t.Errorf("%+v: %+v", c, r)
+		if err != nil {
+			continue
+		}
+		if _, err := fs.Stat(modulesOf(t, into), "kernel/z/z.ko"); err != nil || r.Initrd == "" {
+			t.Errorf("%+v: %+v, %v", c, r, err)
 		}
 	}
 }

@@ -62,11 +62,7 @@ func sums(ctx context.Context, dir string) (map[string]string, error) {
 		if !exists(path) {
 			continue
 		}
-		of := sum
-		if part == modulesPart {
-			of = sumTree
-		}
-		digest, err := of(ctx, path)
+		digest, err := sum(ctx, path)
 		if err != nil {
 			return nil, err
 		}
