@@ -61,8 +61,9 @@ check: all
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./lib/...
 
 # Compares flatten and mkext4 with other programs, as ratios: together, from
-# layers to ext4 (Layers), and each alone. BENCH selects: Layers, Inflate, Tar,
-# Mkext4Many, Large/dense, Verify, Flatten, FlattenImage/gzip, FlattenMany, ...
+# layers to ext4 (Layers), and each alone. Fetch compares banger-fetch. BENCH
+# selects: Layers, Fetch, Fetch/one/h2, Inflate, Tar, Mkext4Many, Large/dense,
+# Verify, Flatten, FlattenImage/gzip, FlattenMany, ...
 # BENCH=. includes a million files and files of gigabytes: it needs 30 GB of disk
 # in /var/tmp. As root, Flatten and Layers write to memory: 16 GB.
 BENCH  ?= Layers|Pipeline|Image|Wide

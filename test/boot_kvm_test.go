@@ -24,7 +24,7 @@ const (
 // published one. The test prepends functions for what KVM does.
 const fakeQEMU = `echo "$*" >>$HOME/calls
 value() { printf %s "$*" | sed -n "s/.*$key\([^ ,]*\).*/\1/p"; }
-key=,file= disk=$(value "$@")
+all="$*" disk=${all#*,file=} disk=${disk%%[ ,]*}
 key=id=status,path= status=$(value "$@")
 prints() { echo "$1"; }
 ends() { echo "EXIT_STATUS=$1" >"$status"; exit; }
@@ -80,6 +80,7 @@ var kvmCases = []struct {
 // TestBootKVM boots with a KVM that is missing, forbidden, or broken in every
 // known way. No boot hangs, and none is retried after the guest has run.
 func TestBootKVM(t *testing.T) {
+	t.Parallel()
 	need(t, "unshare", "setpriv", "script", "qemu-system-x86_64")
 	needRoot(t)
 	u := newUser(t, nobody)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,7 @@ import (
 // TestBootInput: with -i, standard input reaches the command byte for byte, with
 // its end, and its output and errors are apart. Without, the input is nobody's.
 func TestBootInput(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
@@ -42,6 +44,7 @@ func TestBootInput(t *testing.T) {
 // TestBootDetached: machines in the background have names of their own, are
 // listed, and end when they are told to, in order.
 func TestBootDetached(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
@@ -96,6 +99,7 @@ func TestBootDetached(t *testing.T) {
 // TestBootKilled: what a killed banger-boot leaves, QEMU not, the next one
 // removes.
 func TestBootKilled(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
@@ -131,7 +135,8 @@ func TestBootKilled(t *testing.T) {
 // TestBootCommands: the printed commands boot the image by hand, here with another
 // kernel than its own, and nothing is made before they are run.
 func TestBootCommands(t *testing.T) {
-	need(t, "qemu-system-x86_64", "cpio")
+	t.Parallel()
+	need(t, "qemu-system-x86_64", "cpio", "e2fsck", "dumpe2fs")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
 	tmp := filepath.Join(u.home, "tmp")
@@ -152,14 +157,19 @@ func TestBootCommands(t *testing.T) {
 	if err != nil || !strings.HasSuffix(string(lines), "\nEXIT_STATUS=42\n") {
 		t.Errorf("status lines: %q, %v", lines, err)
 	}
-	output(t, exec.Command(which("e2fsck"), "-fn", filepath.Join(u.home, "a disk")))
+	disk := filepath.Join(u.home, "a disk")
+	output(t, exec.Command(which("e2fsck"), "-fn", disk))
+	if blocks := dumpe2fs(t, disk).number(t, "Block count"); blocks != 64<<20/4096 {
+		t.Errorf("the filesystem has %d blocks", blocks)
+	}
 	noLeftovers(t, u)
 }
 
 // TestBootOther: the disk of one image is not booted as another's, and an image
 // without a kernel is booted with the only one there is, or the one named.
 func TestBootOther(t *testing.T) {
-	need(t, "qemu-system-x86_64")
+	t.Parallel()
+	need(t, "qemu-system-x86_64", "debugfs")
 	u := newUser(t, nobody)
 	u.bootable(t, "app")
 	output(t, u.command("sh", "-c", `mkdir other && cp root/app other && banger-mkext4 --size 40M other && banger-register --name other other.ext4`))
@@ -177,9 +187,51 @@ func TestBootOther(t *testing.T) {
 	if o.code != 65 || !strings.Contains(o.stderr, "\nhint: banger boot --kernel-ref k other\n") {
 		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
+	u.older(t, ".local/state/banger/kernels/k2", "kernel.json")
 	o = finish(t, u.command("banger", "boot", "-v", "--kernel-ref", "k2", "other", "--", "/app"))
-	if o.code != 42 || !strings.Contains(o.stderr, "kernels/k2/vmlinux ") || !strings.Contains(o.stderr, "banger-image initrd --kernel-ref k2 other ") {
+	const mend = `banger kernel add -f k2 "$(banger kernel path k2)"`
+	if o.code != 42 || !strings.Contains(o.stderr, "kernels/k2/vmlinux ") || !strings.Contains(o.stderr, "banger-image initrd --kernel-ref k2 other ") ||
+		!strings.Contains(o.stderr, "banger-boot: k2: made by an older banger, its modules are no disk: the machine has none but those in its initrd\nhint: "+mend+"\n") {
 		t.Errorf("exit %d, %s", o.code, o.stderr)
 	}
+	output(t, u.command("sh", "-c", mend))
+	output(t, u.command("cmp", ".local/state/banger/kernels/k/modules.ext4", ".local/state/banger/kernels/k2/modules.ext4"))
+	u.imageOfOlder(t)
 	noLeftovers(t, u)
+}
+
+// older makes the modules of a kernel, or of an image, what an older banger made of
+// them: a directory.
+func (u user) older(t *testing.T, dir, record string) {
+	t.Helper()
+	output(t, u.command("sh", "-ec", `cd "$1"; mkdir modules; "$3" -R 'rdump / modules' modules.ext4; rmdir modules/lost+found; rm modules.ext4
+		sed -i 's/"modules\.ext4"/"modules"/g' "$2"; grep -q '"modules"' "$2"`, "sh", dir, record, which("debugfs")))
+}
+
+// imageOfOlder uses the image app as if an older banger had published it.
+func (u user) imageOfOlder(t *testing.T) {
+	t.Helper()
+	u.older(t, ".local/state/banger/images/app", "image.json")
+	var r struct {
+		Kernel struct{ Modules string }
+	}
+	if fromJSON(t, output(t, u.command("banger", "image", "show", "app")), &r); r.Kernel.Modules != "modules" {
+		t.Errorf("%+v", r)
+	}
+	output(t, u.command("banger", "image", "lint", "app"))
+	output(t, u.command("sh", "-c", "banger image initrd app >initrd"))
+	o := finish(t, u.command("banger", "boot", "--keep", "disk", "--print", "firecracker", "app"))
+	hints := hintsOf(o.stderr)
+	if o.code != 0 || strings.Contains(o.stdout, "modules") || len(hints) != 1 {
+		t.Fatalf("%+v", o)
+	}
+	output(t, u.command("sh", "-c", hints[0]))
+	if o := finish(t, u.command("banger", "boot", "--keep", "disk", "--print", "firecracker", "app")); o.stderr != "" || !strings.Contains(o.stdout, "/images/app/modules.ext4") {
+		t.Errorf("%+v", o)
+	}
+	u.older(t, ".local/state/banger/images/app", "image.json")
+	output(t, u.command("banger", "image", "rm", "app"))
+	if left := list(t, filepath.Join(u.home, ".local/state/banger/images")); !slices.Equal(left, []string{"other"}) {
+		t.Errorf("left %q", left)
+	}
 }

@@ -16,6 +16,7 @@ import (
 // else of banger's, in QEMU run by hand: the image's config takes effect, on a
 // kernel whose drivers are modules and on one from a file.
 func TestPublishedInitrd(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64", "e2fsck", "umoci")
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the guest is amd64")
@@ -33,7 +34,7 @@ func TestPublishedInitrd(t *testing.T) {
 
 	output(t, u.command("sh", "-c", `banger-flatten app:1 | banger-mkext4 --size 32M | banger-register --name my_app --kernel-ref k`))
 	u.bootsByHand(t, "my_app", "my-app")
-	output(t, u.command("sh", "-c", `banger-register --name files --kernel "$1/bzImage" --initrd "$1/initrd.img" --modules "$1/modules" app-1.bundle/rootfs.ext4`, "sh", k))
+	output(t, u.command("sh", "-c", `banger-register --name files --kernel "$1/bzImage" --initrd "$1/initrd.img" --modules "$1/modules.ext4" app-1.bundle/rootfs.ext4`, "sh", k))
 	u.bootsByHand(t, "files", "files")
 	noLeftovers(t, u)
 }
@@ -41,6 +42,7 @@ func TestPublishedInitrd(t *testing.T) {
 // TestInitrdKept: an initrd that banger did not make is published as it is, with a
 // warning, and the hint gives the image one of banger's.
 func TestInitrdKept(t *testing.T) {
+	t.Parallel()
 	need(t, "mkfs.ext4", "busybox")
 	u := newUser(t, nobody)
 	k := kernel(t, u.place(t))

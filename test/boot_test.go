@@ -39,6 +39,7 @@ exit 7
 // kernels, on copies, and checks the guests' output, the exit statuses and the
 // disks.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64", "e2fsck")
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the guest is amd64")
@@ -81,7 +82,7 @@ func (g guests) direct(t *testing.T) {
 func (g guests) boots(t *testing.T, name string) {
 	t.Helper()
 	g.lint(t, name, "/bin/sh -i as root: no init and no command: a shell")
-	o := g.boot(t, name, "sh", "-c", probe)
+	o := g.boot(t, name, "sh", "-c", "modprobe overlay && grep -qw overlay /proc/filesystems || exit 9\n"+probe)
 	sameTree(t, map[string]facts{"guest": results(t, o.stdout)}, map[string]facts{"guest": wantResults(t)})
 	if o.code != 7 {
 		t.Errorf("exit %d, want the command's 7", o.code)
@@ -92,7 +93,7 @@ func (g guests) boots(t *testing.T, name string) {
 func (g guests) bzImage(t *testing.T, kernel string) {
 	master := output(t, g.command("banger", "image", "path", "minbase"))
 	output(t, g.command("banger-register", "--name", "bzimage", "--kernel", filepath.Join(kernel, "bzImage"),
-		"--initrd", filepath.Join(kernel, "initrd.img"), "--modules", filepath.Join(kernel, "modules"), filepath.Join(master, "rootfs.ext4")))
+		"--initrd", filepath.Join(kernel, "initrd.img"), "--modules", filepath.Join(kernel, "modules.ext4"), filepath.Join(master, "rootfs.ext4")))
 	g.lint(t, "bzimage", "is a bzImage: QEMU boots it, Firecracker does not", "/bin/sh -i as root: no init and no command: a shell")
 	o := g.boot(t, "bzimage", "sh", "-c", "uname -r; kill -9 $$")
 	if want := strings.TrimPrefix(dependency(t, kernel612), "linux-image-") + "\n"; o.stdout != want || o.code != 128+9 {

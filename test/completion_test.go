@@ -58,9 +58,9 @@ func TestCompletion(t *testing.T) {
 	layout, _, _ = strings.Cut(layout, "@")
 	_, ref, _ := strings.Cut(layout, ":")
 	wants := map[string][]string{
-		"banger ":                                  {"fetch", "flatten", "mkext4", "verify", "tar", "register", "image", "kernel", "boot", "ssh", "machine", "help", "--help", "--version"},
+		"banger ":                                  {"fetch", "cache", "flatten", "mkext4", "verify", "tar", "register", "image", "kernel", "boot", "ssh", "machine", "help", "--help", "--version"},
 		"banger help ker":                          {"kernel"},
-		"banger image ":                            {"list", "show", "path", "rm", "lint", "initrd", "pull"},
+		"banger image ":                            {"list", "show", "path", "rm", "lint", "initrd", "build", "pull"},
 		"banger-image ":                            {"list", "show", "path", "rm", "lint", "initrd"},
 		"banger image show ":                       {"app", "other"},
 		"banger image rm a":                        {"app"},
@@ -76,6 +76,8 @@ func TestCompletion(t *testing.T) {
 		"banger-mkext4 --populate=":                {"--populate=direct", "--populate=mkfs"},
 		"banger-mkext4 -o roo":                     {"root", "root.ext4", "root.ext4.json"},
 		"banger-tar roo":                           {"root"},
+		"banger cache ":                            {"list", "rm", "prune", "check"},
+		"banger cache rm " + ref[:3]:               {ref},
 	}
 	for _, tool := range baseNames(t, filepath.Join(bin, "banger-*"), "") {
 		help := helpFlags(output(t, exec.Command(filepath.Join(bin, tool), "--help")))

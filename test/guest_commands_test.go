@@ -27,6 +27,13 @@ var (
 // mountPoints are those that an image of one directory lacks.
 var mountPoints = map[string]string{"dev": "dir", "proc": "dir", "sys": "dir", "run": "dir", "etc": "dir"}
 
+// modulesMount is where the kernel's modules are mounted, below the directory that
+// /lib is.
+func modulesMount(t *testing.T, lib string) map[string]string {
+	modules := lib + "/modules/"
+	return map[string]string{lib: "dir", lib + "/modules": "dir", modules + strings.TrimPrefix(dependency(t, kernel612), "linux-image-"): "dir"}
+}
+
 // adds returns what a first boot adds.
 func adds(parts ...map[string]string) map[string]string {
 	all := map[string]string{}
@@ -44,7 +51,7 @@ func (r *guestImages) scratch(t *testing.T, u user) {
 		image: i, size: smallDisk, status: `runs /app 'two words' facts as root: the image's command`,
 		shows: "0:0 [] /made/here\nA=image\nHOME=/root\nHOSTNAME=scratch\n" + usualPath + "TERM=linux\n",
 		up:    "[/app two words facts]\n", ends: "asked\n",
-		added: adds(mountPoints, hostsLink, resolverLink, map[string]string{"made": "dir", "made/here": "dir"}, loginTree),
+		added: adds(mountPoints, hostsLink, resolverLink, map[string]string{"made": "dir", "made/here": "dir"}, loginTree, modulesMount(t, "lib")),
 		login: &login{user: "4321", uid: 4321},
 		again: []string{"scratch", "--", "/app", "two words", `"quoted" \ $HOME`}, exits: 42, says: "[/app two words \"quoted\" \\ $HOME]\n",
 	})
@@ -61,7 +68,7 @@ func (r *guestImages) busybox(t *testing.T, u user) {
 	u.try(t, trial{
 		image: i, size: smallDisk, status: "runs sh as root: the image's command; not /bin/init: busybox, to start /etc/init.d/rcS, which is not in the image",
 		up: "# ", typed: "echo $(id -u) $((6*7)); exit 3\n", code: 3, ends: "\n0 42\n",
-		added: adds(mountPoints, hostsLink, resolverLink),
+		added: adds(mountPoints, hostsLink, resolverLink, modulesMount(t, "lib")),
 		again: []string{"--env", "END=200", "busybox", "--", "probe"}, exits: 200,
 		says: "==> /bin/probe \n0:0 0\n/\nEND=200\nHOME=/root\nHOSTNAME=busybox\n" + usualPath + "TERM=linux\n/dev/null\n/dev/ttyS0\n/dev/ttyS0\n" + names("busybox") + upLine,
 	})
@@ -74,7 +81,7 @@ func (r *guestImages) alpine(t *testing.T, u user) {
 	u.try(t, trial{
 		image: i, size: smallDisk, status: "runs /bin/sh as uid 0, gid 0, groups 0 1: the image's command; not /sbin/init: busybox, to start /sbin/openrc, which is not in the image",
 		up:    "# ",
-		added: resolverLink,
+		added: adds(resolverLink, modulesMount(t, "lib")),
 		again: []string{"--user", "nobody", "alpine", "--", "true"}, exits: 125, says: "user \"nobody\": no matching entries in passwd file\n",
 	})
 }
@@ -88,7 +95,7 @@ func (r *guestImages) minbase(t *testing.T, u user) {
 	u.try(t, trial{
 		image: i, status: "runs probe as uid 1, gid 60: the image's command", shows: "==> /usr/local/bin/probe \n" + facts, ends: "==> asked\n",
 		login: &login{user: "games", uid: 5, gid: 60, shell: true, rsync: true},
-		added: adds(hostsLink, resolverLink, loginTree),
+		added: adds(hostsLink, resolverLink, loginTree, modulesMount(t, "usr/lib")),
 		again: []string{"--env", "END=7", "--env", "HOME=/x", "minbase"}, exits: 7,
 		says: "==> /usr/local/bin/probe \n" + strings.Replace(facts, "HOME=/usr/sbin", "END=7\nHOME=/x", 1) + upLine,
 	})
@@ -102,7 +109,7 @@ func (r *guestImages) s6(t *testing.T, u user) {
 	facts := "0:0 0\n/\nHOME=/root\nHOSTNAME=s6\n" + usualPath + "PWD=/\nSHLVL=1\nTERM=linux\n" + onTerminal("s6") + "/bin/sh\n"
 	u.try(t, trial{
 		image: i, size: smallDisk, status: `runs /init probe 'two words' as root: the image's command`, shows: "==> /bin/probe two words\n" + facts, ends: "==> asked\ninit: exits with 5\n",
-		added: adds(mountPoints, hostsLink, resolverLink),
+		added: adds(mountPoints, hostsLink, resolverLink, modulesMount(t, "lib")),
 		again: []string{"--env", "END=9", "s6"}, exits: 9, says: "init: exits with 9\n",
 	})
 }
@@ -126,7 +133,7 @@ func (r *guestImages) numeric(t *testing.T, u user) {
 	facts := "1234:56 56\n/work/deep\nA=image\nB=image\nHOME=/\nHOSTNAME=numeric\n" + usualPath + "TERM=linux\n" + onTerminal("numeric")
 	u.try(t, trial{
 		image: i, size: smallDisk, status: "runs probe as uid 1234, gid 56: the image's command", shows: "==> /bin/probe \n" + facts, ends: "==> asked\n",
-		added: adds(mountPoints, hostsLink, resolverLink, map[string]string{"work": "dir", "work/deep": "dir"}),
+		added: adds(mountPoints, hostsLink, resolverLink, map[string]string{"work": "dir", "work/deep": "dir"}, modulesMount(t, "lib")),
 		again: []string{"--user", "4321", "--env", "B=machine", "numeric", "--", "sh", "-c", `echo $(id -u) $(id -g) $A $B; kill -9 $$`}, exits: 128 + 9,
 		says: "4321 0 image machine\n",
 	})
@@ -140,7 +147,7 @@ func (r *guestImages) odd(t *testing.T, u user) {
 	facts := "0:0 0\n/\nHOME=/root\nHOSTNAME=odd\nPATH=/sbin\nTERM=linux\n" + onTerminal("odd")
 	u.try(t, trial{
 		image: i, size: smallDisk, status: "runs probe as root: the image's command", shows: "==> /sbin/probe \n" + facts, ends: "==> asked\n",
-		added: adds(map[string]string{"proc": "dir", "run": "dir", "sys": "dir"}, hostsLink),
+		added: adds(map[string]string{"proc": "dir", "run": "dir", "sys": "dir"}, hostsLink, modulesMount(t, "lib")),
 		again: []string{"--user", "nobody", "odd"}, exits: 125, says: "user \"nobody\": no matching entries in passwd file\n",
 	})
 }
@@ -161,7 +168,7 @@ func (r *guestImages) many(t *testing.T, u user) {
 	found := "70353\nsrv/wide/00000-of-many\nsrv/wide/34999-of-many\nsrv/deep/349/99\n" // with 353 directories
 	u.try(t, trial{
 		image: i, status: "runs probe as root: the image's command", shows: "==> /bin/probe \n" + facts + found, ends: "==> asked\n",
-		added: adds(mountPoints, hostsLink, resolverLink),
+		added: adds(mountPoints, hostsLink, resolverLink, modulesMount(t, "lib")),
 		again: []string{"many", "--", "sh", "-c", "cd /srv/wide && rm 0* && touch new && ls | wc -l"}, says: "25001\n",
 	})
 }

@@ -15,10 +15,11 @@ import (
 )
 
 // TestFetchCredentialsFile checks that a file of credentials that cannot be used
-// is named, and that a FIFO is not read.
+// is named when a registry asks for a password, and that a FIFO is not read.
 func TestFetchCredentialsFile(t *testing.T) {
 	reg := newFaultRegistry(t)
 	ref := reg.push(t, "small:1", smallImage(t))
+	reg.misbehave(refuse(401, "UNAUTHORIZED", "WWW-Authenticate", basic(reg.host)))
 	write := func(text string) func(string) error {
 		return func(path string) error { return os.WriteFile(path, []byte(text), 0o644) }
 	}

@@ -54,6 +54,7 @@ func (u user) background(t testing.TB, args ...string) {
 
 // TestSSH logs in to a machine without a network of its own, by OpenSSH.
 func TestSSH(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64", "busybox", "ssh", "scp", "sftp", "curl", "jq")
 	u := newUser(t, known)
 	u.addKernel(t, "k", kernel61)
@@ -62,7 +63,6 @@ func TestSSH(t *testing.T) {
 	build := exec.Command("go", "build", "-o", filepath.Join(root, "bin/vsock"), "./vsock")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
 	output(t, build)
-	output(t, u.command("sh", "-ec", `cp "$1"/net/vmw_vsock/vsock_loopback.ko bb/`, "sh", filepath.Join(u.home, ".local/state/banger/kernels/k/modules/kernel")))
 	u.publishTree(t, root, "bb")
 
 	if o := finish(t, u.command("banger", "ssh", "bb")); o.code != 66 || !strings.Contains(o.stderr, "bb: no such machine\nhint: banger boot bb\n") {
@@ -178,7 +178,7 @@ func (u user) sshStatus(t *testing.T) {
 // sshVsock: the agent listens on vsock too. A ProxyCommand goes into the machine
 // by TCP and back to it by vsock's loopback.
 func (u user) sshVsock(t *testing.T) {
-	output(t, u.command("banger", "ssh", "bb", "insmod /vsock_loopback.ko"))
+	output(t, u.command("banger", "ssh", "bb", "modprobe vsock_loopback"))
 	proxy := "ProxyCommand=ssh -F " + u.machineFile("bb", "ssh_config") + " bb /bin/vsock"
 	o := finish(t, u.command("banger", "ssh", "-o", proxy, "bb", `echo "$SSH_CONNECTION"; exit 5`))
 	if o.code != 5 || !strings.HasPrefix(o.stdout, "UNKNOWN 65535 ") {
@@ -212,6 +212,7 @@ func (u user) sshStrangers(t *testing.T) {
 // TestSSHHung: where an init hangs, one can log in and look, and the machine ends
 // when it is asked to.
 func TestSSHHung(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-system-x86_64", "busybox", "ssh", "e2fsck", "jq")
 	u := newUser(t, known)
 	u.addKernel(t, "k", kernel61)
