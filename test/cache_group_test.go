@@ -24,15 +24,14 @@ func TestCacheGroup(t *testing.T) {
 	p := f.proxy(t, modes[0], func(p *faultproxy.Proxy) { p.Rate = killRate })
 	conf, shared := scratch(t), scratch(t)
 	f.configure(t, conf, p)
-	for _, err := range []error{os.Chmod(conf, 0o755), os.Chown(shared, 0, sharers), os.Chmod(shared, 0o775|os.ModeSetgid)} {
-		if err != nil {
-			t.Fatal(err)
-		}
+	inMemory(t, shared, fmt.Sprint("mode=2775,gid=", sharers))
+	if err := os.Chmod(conf, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	member := func(id uint32) func(tool string, args ...string) *exec.Cmd {
 		u := newUser(t, id)
 		return func(tool string, args ...string) *exec.Cmd {
-			args = append([]string{"-c", `umask 077 && exec "$@"`, "sh", filepath.Join(bin, tool)}, args...)
+			args = append([]string{"-c", `umask 077 && exec "$@"`, "sh", tool}, args...)
 			cmd := withEnv(u.command("sh", args...), "XDG_CACHE_HOME="+shared, "DOCKER_CONFIG="+conf)
 			cmd.SysProcAttr.Credential.Groups = []uint32{sharers}
 			return cmd
@@ -54,6 +53,12 @@ func TestCacheGroup(t *testing.T) {
 	line := output(t, two("banger-fetch", "--hosts-dir", certs, small))
 	output(t, one("banger-flatten", line))
 	output(t, one("banger-cache", "rm", small))
+	begun := filepath.Join(shared, "banger/oci/.fetch.staging-AAAAAAAAAAAAAAAA") // and killed before it was shared
+	output(t, one("mkdir", begun))
+	output(t, two("banger-cache", "prune"))
+	if err := os.Remove(begun); err != nil {
+		t.Error(err)
+	}
 	output(t, two("banger-cache", "check"))
 	if listed := output(t, two("banger-cache", "list")); strings.Contains(listed, small) || !strings.Contains(listed, app) {
 		t.Errorf("listed: %s", listed)

@@ -160,18 +160,23 @@ func (f *faulty) place(t testing.TB, hosts ...*faultproxy.Proxy) string {
 	t.Helper()
 	dir := f.user.place(t)
 	if os.Getuid() == 0 {
-		options := fmt.Sprintf("size=2G,mode=0700,uid=%d,gid=%[1]d", f.user.id)
-		if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID, options); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-				t.Error(err)
-			}
-		})
+		inMemory(t, dir, fmt.Sprintf("mode=0700,uid=%d,gid=%[1]d", f.user.id))
 	}
 	f.configure(t, dir, hosts...)
 	return dir
+}
+
+// inMemory mounts a tmpfs until the test ends, which root can.
+func inMemory(t testing.TB, dir, options string) {
+	t.Helper()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID, "size=2G,"+options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // configure writes what a client needs to reach hosts.

@@ -79,6 +79,8 @@ func (s *sweeper) remove(path string, f func(path string) error) {
 	lock, err := stage.TryLock(path)
 	switch {
 	case errors.Is(err, stage.ErrLocked), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrPermission) && stage.IsTemporary(filepath.Base(path)) && stage.IsShared(filepath.Dir(path)):
+		// Another user has just made it, or was killed then: it is empty, and that user's to remove.
 	case err != nil:
 		s.failed.add(err)
 	default:

@@ -40,6 +40,9 @@ func (l *Layout) Blobs() (blobs map[digest.Digest]BlobFile, others []string, err
 		return nil, nil, err
 	}
 	for _, a := range algorithms {
+		if stage.IsTemporary(a.Name()) { // a directory that is being made
+			continue
+		}
 		dir := filepath.Join(root, a.Name())
 		files, err := os.ReadDir(dir)
 		if errors.Is(err, unix.ENOTDIR) {

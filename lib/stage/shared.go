@@ -76,7 +76,10 @@ func makeShared(path string) error {
 	if err := ShareWithGroup(s.Path); err != nil {
 		return err
 	}
-	return s.Commit()
+	if err := s.Commit(); !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	return os.Rename(s.Path, path) // as on NFS: it replaces an empty directory at most
 }
 
 // OpenOrCreate opens a file to read and write, and creates it if it does not exist. It

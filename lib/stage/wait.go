@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,7 +93,8 @@ func try(path string, how int, open func(string) (*os.File, error)) (*os.File, e
 // IsNamed reports whether path names an open file.
 func IsNamed(f *os.File, path string) bool { return sameFile(f, path, os.Stat) }
 
-// Living returns the stages for the destination DIR/BASE whose makers live.
+// Living returns the stages for the destination DIR/BASE whose makers live. In a
+// shared directory it skips those that the group may not read yet.
 func Living(dir, base string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -110,7 +112,8 @@ func Living(dir, base string) ([]string, error) {
 			f.Close()
 		case errors.Is(err, ErrLocked):
 			living = append(living, path)
-		case !errors.Is(err, os.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission) && IsShared(dir):
+		default:
 			return nil, err
 		}
 	}
