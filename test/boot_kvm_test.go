@@ -23,6 +23,10 @@ const (
 // fakeQEMU is a QEMU that works with TCG: it compares its disk with the
 // published one. The test prepends functions for what KVM does.
 const fakeQEMU = `echo "$*" >>$HOME/calls
+case "$*" in
+--version) exit ;;
+*isa-debug-exit*) probe ;; # in a second, also on a busy machine
+esac
 value() { printf %s "$*" | sed -n "s/.*$key\([^ ,]*\).*/\1/p"; }
 all="$*" disk=${all#*,file=} disk=${disk%%[ ,]*}
 key=id=status,path= status=$(value "$@")
@@ -33,8 +37,6 @@ stops() {
 	exec sleep 600
 }
 case "$*" in
---version) exit ;;
-*isa-debug-exit*) probe ;;
 *'-accel kvm'*) machine "$@" ;;
 *) cmp "$disk" $HOME/.local/state/banger/images/app/rootfs.ext4 && prints emulated && ends 42 ;;
 esac

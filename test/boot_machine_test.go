@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -119,10 +120,11 @@ func TestBootKilled(t *testing.T) {
 	qemu := output(t, exec.Command("pgrep", "-P", fmt.Sprint(cmd.Process.Pid)))
 	cmd.Process.Signal(syscall.SIGKILL)
 	cmd.Wait()
-	for exists := true; exists; { // until the kernel has ended it: a test that hangs fails
-		_, err := os.Stat("/proc/" + qemu)
-		exists = err == nil
+	pid, err := strconv.Atoi(qemu)
+	if err != nil {
+		t.Fatal(err)
 	}
+	await(t, "QEMU to end", func() bool { return gone(pid) })
 	if _, err := os.Stat(dir); err != nil {
 		t.Errorf("nothing left to remove: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,6 +103,9 @@ func (w *beside) check(what string, o outcome) {
 	}
 }
 
+// freedBlobs matches what banger-cache prune prints.
+var freedBlobs = regexp.MustCompile(`^freed .*\b(\d+) blobs?\b`)
+
 // prune runs banger-cache in a loop while all workers do their rounds, and returns how
 // many blobs it removed. The workers go on until there are some, for 100 rounds at most.
 func (w *beside) prune(work func(n, round int), args ...string) int64 {
@@ -114,7 +118,10 @@ func (w *beside) prune(work func(n, round int), args ...string) int64 {
 			at := time.Now().AddDate(0, 0, -2)
 			files, _ := filepath.Glob(filepath.Join(w.user.cache(), "blobs/sha256/*"))
 			for _, path := range files {
-				os.Chtimes(path, at, at) // it may be gone
+				// Only what was used since: prune keeps what is used while it works.
+				if info, err := os.Stat(path); err == nil && info.ModTime().After(at.Add(time.Hour)) {
+					os.Chtimes(path, at, at) // it may be gone
+				}
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -123,11 +130,12 @@ func (w *beside) prune(work func(n, round int), args ...string) int64 {
 		for !isClosed(done) {
 			o := finish(w.T, w.user.command("banger-cache", args...))
 			w.check("banger-cache", o)
-			var size string
-			var images int
-			var blobs int64
-			if _, err := fmt.Sscanf(strings.NewReplacer(":", "", ",", "").Replace(o.stdout), "freed %s %d images %d blobs", &size, &images, &blobs); err == nil {
-				freed.Add(blobs)
+			if m := freedBlobs.FindStringSubmatch(o.stdout); m != nil {
+				n, err := strconv.ParseInt(m[1], 10, 64)
+				if err != nil {
+					w.Error(err)
+				}
+				freed.Add(n)
 			}
 		}
 	})

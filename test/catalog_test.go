@@ -140,7 +140,11 @@ func TestCatalogFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			u.writeCatalog(t, `{"version":1,"entries":[`+c.entry+`]}`)
-			o := finish(t, u.command("banger-kernel", "pull", "--timeout", "1s", "k"))
+			args := []string{"pull", "k"}
+			if name == "silent" {
+				args = append(args, "--timeout", "1s")
+			}
+			o := finish(t, u.command("banger-kernel", args...))
 			o.failed(t, []int{c.code}, "banger-kernel", c.words)
 			u.noKernels(t)
 		})

@@ -73,6 +73,9 @@ func skipOnError(t testing.TB, err error) {
 	}
 }
 
+// bootstrapping has a mutex for each archive that mmdebstrap makes.
+var bootstrapping sync.Map
+
 // mmdebstrap makes an archive of a Debian release once per recipe, and keeps
 // it in the user's cache directory.
 func mmdebstrap(suite string, sources []string, options ...string) (string, error) {
@@ -87,6 +90,9 @@ func mmdebstrap(suite string, sources []string, options ...string) (string, erro
 	recipe := append(options, "--format=tar", suite)
 	sum := sha256.Sum256([]byte(strings.Join(slices.Concat(recipe, []string{runtime.GOARCH}), " ")))
 	path := filepath.Join(dir, fmt.Sprintf("debian-%s-%x.tar", suite, sum[:6]))
+	mu, _ := bootstrapping.LoadOrStore(path, &sync.Mutex{})
+	mu.(*sync.Mutex).Lock()
+	defer mu.(*sync.Mutex).Unlock()
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}

@@ -31,7 +31,7 @@ func TestTerminal(t *testing.T) {
 			{"verify", "banger-verify acme-*/rootfs.ext4", []string{"banger-verify: acme-one-1.bundle", "banger-verify: acme-two-1.bundle"}},
 			{"long", "banger-fetch " + one + " " + long, []string{"banger-fetch: " + long}},
 			{"one fetch", "rm -r .cache; banger-fetch " + long, []string{"fetching 127.0.0."}},
-			{"one flatten", "banger-fetch 2>log " + one + " | banger-flatten -f", []string{"flattening acme-o"}},
+			{"one flatten", `line=$(banger-fetch 2>log ` + one + `) && banger-flatten -f "$line"`, []string{"flattening acme-o"}},
 			{"one mkext4", "banger-mkext4 -f acme-one-1.bundle", []string{"making acme-one-1"}},
 			{"one verify", "banger-verify acme-one-1.bundle/rootfs.ext4", []string{"verifying acme-on"}},
 		} {

@@ -208,11 +208,11 @@ func TestExpired(t *testing.T) {
 	} {
 		f, s := newFake(t, size), newTestSource(t)
 		var mu sync.Mutex
-		urls, left := 0, 0
+		urls, left := 0, map[string]int{} // the requests that each URL still answers
 		storage := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
-			good := r.URL.RawQuery == fmt.Sprint("signature=secret", urls) && left > 0
-			left--
+			good := left[r.URL.RawQuery] > 0
+			left[r.URL.RawQuery]--
 			mu.Unlock()
 			if !good {
 				w.WriteHeader(http.StatusForbidden)
@@ -227,8 +227,9 @@ func TestExpired(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			urls++
-			left = c.lives
-			redirect(fmt.Sprintf("%s%s?signature=secret%d", storage.URL, r.URL.Path, urls))(w, r)
+			query := fmt.Sprint("signature=secret", urls)
+			left[query] = c.lives
+			redirect(storage.URL+r.URL.Path+"?"+query)(w, r)
 			return true
 		}
 		_, err := pullInto(t, t.TempDir(), s, f.ref())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,9 +143,9 @@ func TestRepeated(t *testing.T) {
 	s.Retry.For, s.patience = time.Minute, 0
 	var warned []string
 	s.Warn = func(text string) { warned = append(warned, text) }
-	failed := 0
+	var asked atomic.Int32
 	f.before = func(w http.ResponseWriter, r *http.Request) bool {
-		if failed++; failed%2 == 1 {
+		if asked.Add(1)%2 == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return true
 		}
