@@ -40,14 +40,14 @@ func (c *Cache) Prune(ctx context.Context, o PruneOptions) (Freed, error) {
 	if c.layout == nil {
 		return freed, nil
 	}
-	if err := c.checkIndex(); err != nil {
-		return freed, err
-	}
 	within := grace
 	if o.OlderThan != nil {
 		within = min(within, *o.OlderThan)
 	}
 	err := c.exclusive(ctx, func(w *layout.Writer, index *v1.Index, p *plan) error {
+		if err := c.checkIndex(); err != nil {
+			return err
+		}
 		if err := p.readable(); err != nil {
 			return err
 		}
