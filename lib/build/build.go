@@ -52,7 +52,7 @@ func (b *Build) Run(ctx context.Context) (image *store.Image, err error) {
 		b.Machine.Note(fmt.Sprintf("%s: the console's log cannot be kept: %v", b.Name, e), "")
 		return nil, err
 	}
-	if ctx.Err() != nil { // nobody reports the error
+	if ctx.Err() != nil { // the caller does not report the error then
 		b.Machine.Note(fmt.Sprintf("%s: interrupted, nothing published; the console's log is %s", b.Name, path), "")
 	}
 	return nil, fmt.Errorf("%s: nothing published: %w; the console's log is %s", b.Name, err, path)

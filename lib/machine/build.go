@@ -18,7 +18,7 @@ type Build struct {
 }
 
 // buildPatience is how long the guest of a build may take to end when it is asked
-// to: nobody needs its disk.
+// to: its disk is thrown away.
 const buildPatience = 5 * time.Second
 
 // driveOptions are QEMU's for the disk of a build: what the guest discards, or

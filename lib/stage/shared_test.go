@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The group may write what is made in a directory that it shares, whatever the umask,
-// and nobody else what is made elsewhere. The file exists with its mode or not at all.
+// The group may write a file that is made in a directory that it shares, whatever the
+// umask. A file that is made elsewhere has the mode that the umask leaves. The file exists with its mode or not at all.
 func TestOpenOrCreate(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o077))
 	for mode, want := range map[fs.FileMode]fs.FileMode{0o775 | fs.ModeSetgid: 0o660, 0o775: 0o600, 0o755 | fs.ModeSetgid: 0o600} {
