@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"banger/lib/filter"
@@ -29,7 +28,7 @@ func boot(ctx context.Context, tool *filter.Tool, o options, name string, spec m
 	if err != nil {
 		return err
 	}
-	tmp, err := filepath.Abs(temp())
+	tmp, err := xdg.Temp(os.Getenv)
 	if err != nil {
 		return err
 	}

@@ -152,14 +152,6 @@ func (o options) checkPrint() error {
 	return nil
 }
 
-// temp returns the directory of copies.
-func temp() string {
-	if dir := os.Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return "/var/tmp"
-}
-
 // code returns an error for the exit status of a machine.
 func code(status int, err error) error {
 	if err != nil {

@@ -126,11 +126,8 @@ func (o options) place(tool *filter.Tool, b *build.Build) error {
 	if err != nil {
 		return err
 	}
-	temp := os.Getenv("TMPDIR")
-	if temp == "" {
-		temp = "/var/tmp"
-	}
-	if temp, err = filepath.Abs(temp); err != nil {
+	temp, err := xdg.Temp(os.Getenv)
+	if err != nil {
 		return err
 	}
 	b.Store, b.Logs = store.Open(state), filepath.Join(state, "builds")

@@ -56,6 +56,16 @@ func Runtime(getenv func(string) string, uid int) (string, error) {
 	return filepath.Join(state, "machines"), err
 }
 
+// Temp returns the directory for copies of disks, an absolute path. The default is
+// not /tmp, which may be in memory.
+func Temp(getenv func(string) string) (string, error) {
+	base := getenv("TMPDIR")
+	if base == "" {
+		base = "/var/tmp"
+	}
+	return filepath.Abs(base)
+}
+
 // dir returns banger's directory below that of a variable. The specification
 // ignores a path that is not absolute.
 func dir(getenv func(string) string, variable, fallback string) (string, error) {
